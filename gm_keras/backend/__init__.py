@@ -1,0 +1,51 @@
+"""The one seam between gm_keras and the backend of Keras.
+
+Every backend module offers the same names:
+
+* `TrainerSeam`: a mixin that turns the stateful step of a model into the `train_step` that Keras expects.
+* `value_and_grad(function, variables, state)`: a loss and its gradients with respect to variables.
+* `gradient(function, inputs, state)`: the gradient of a sum with respect to an input.
+* `run_if(condition, function, state)`: runs a function with side effects when a condition holds.
+* `no_gradient()`: a context in which optimizers are applied.
+* `compile_function(function, state)`: one compiled call for functions that read variables.
+* `device_name()`, `version()`: what a tracked run records; `SEED_DTYPE`: how a seed is kept.
+"""
+
+import keras
+
+name = keras.backend.backend()
+
+if name == "jax":
+    from gm_keras.backend import jax as _backend
+elif name == "tensorflow":
+    from gm_keras.backend import tensorflow as _backend
+elif name == "torch":
+    from gm_keras.backend import torch as _backend
+else:
+    raise ImportError(
+        f'gm_keras runs on the Keras backends jax, tensorflow and torch, not on "{name}": '
+        "set KERAS_BACKEND before Keras is imported"
+    )
+
+SEED_DTYPE = _backend.SEED_DTYPE
+TrainerSeam = _backend.TrainerSeam
+value_and_grad = _backend.value_and_grad
+gradient = _backend.gradient
+run_if = _backend.run_if
+no_gradient = _backend.no_gradient
+compile_function = _backend.compile_function
+device_name = _backend.device_name
+version = _backend.version
+
+__all__ = [
+    "SEED_DTYPE",
+    "TrainerSeam",
+    "compile_function",
+    "device_name",
+    "gradient",
+    "name",
+    "no_gradient",
+    "run_if",
+    "value_and_grad",
+    "version",
+]

@@ -1,0 +1,76 @@
+"""PyTorch: eager; the second-order gradients of penalties need `create_graph`."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import torch
+
+Variables = Sequence[keras.Variable]
+
+# The dtype in which this backend keeps the two words of a seed.
+SEED_DTYPE = "int32"
+
+
+def value_and_grad(function: Callable, variables: Variables, state: Variables) -> tuple:
+    """Returns `function()` and its gradients with respect to `variables`."""
+    del state
+    values = [variable.value for variable in variables]
+    with torch.enable_grad():
+        loss = function()
+        gradients = torch.autograd.grad(loss, values, allow_unused=True, materialize_grads=True)
+    return loss.detach(), list(gradients)
+
+
+def gradient(function: Callable, inputs: Any, state: Variables) -> Any:
+    """Returns the gradient of `sum(function(inputs))` with respect to `inputs`."""
+    del state
+    with torch.enable_grad():
+        if not inputs.requires_grad:
+            inputs = inputs.detach().requires_grad_(True)
+        return torch.autograd.grad(function(inputs).sum(), inputs, create_graph=True)[0]
+
+
+def run_if(condition: Any, function: Callable[[], None], state: Variables) -> None:
+    """Calls `function`, which may assign `state`, when `condition` (a scalar) is true."""
+    del state
+    if bool(condition):
+        function()
+
+
+def no_gradient() -> contextlib.AbstractContextManager:
+    """A context without gradients, in which optimizers are applied."""
+    return torch.no_grad()
+
+
+def compile_function(function: Callable, state: Variables) -> Callable:
+    """Runs a function without gradients; PyTorch stays eager."""
+    del state
+
+    def call(*args):
+        with torch.no_grad():
+            return function(*[keras.ops.convert_to_tensor(arg) for arg in args])
+
+    return call
+
+
+class TrainerSeam:
+    """Turns `stateful_train_step` and `stateful_test_step` into Keras' steps."""
+
+    def train_step(self, data: Any) -> dict:
+        return self.stateful_train_step(data)
+
+    def test_step(self, data: Any) -> dict:
+        with torch.no_grad():
+            return self.stateful_test_step(data)
+
+
+def device_name() -> str:
+    """The device that computes, for example `cpu` or the name of a GPU."""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
+
+
+def version() -> str:
+    """The version of the backend."""
+    return torch.__version__

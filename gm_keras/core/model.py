@@ -1,0 +1,357 @@
+"""`GenerativeModel`: what every system is, and the one training step that trains them all.
+
+To add a system, subclass it:
+
+* In `__init__`, call `super().__init__(name=name)`, then, in three banners, build the networks (functional
+  models, so that every variable exists at once), the state, and keep what the methods need; end with
+  `self.setup()`. The constructor's arguments are the configuration: `get_config` is derived from them.
+* `phases()` returns the losses and what each updates.
+* `sample_batch()` draws; further methods give what the family promises (`log_prob`, `elbo`, `encode`...).
+* `call` assigns non-trainable variables only; read, compute, and assign last: after `assign` TensorFlow
+  reads the new value and JAX the old one.
+* Draw noise with `keras.random.<distribution>(..., seed=self.seed_generator)`.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from gm_keras import backend
+from gm_keras.core.optimizers import OptimizerGroup
+from gm_keras.core.phase import Phase, unique
+from gm_keras.ops.random import RandomStream
+
+
+class GenerativeModel(backend.TrainerSeam, keras.Model):
+    """Base class of every system; see the module's text for how to subclass it."""
+
+    #: What the model offers besides training; the pipeline asks for these and never for names.
+    offers: ClassVar[frozenset[str]] = frozenset({"sampler"})
+    num_classes: int | None = None
+
+    # ---- construction and configuration -----------------------------------------------------------
+
+    def __new__(cls, *args, **kwargs):
+        signature = inspect.signature(cls.__init__)
+        known = [name for name in signature.parameters if name != "self"]
+        for name in kwargs:
+            if name not in known:
+                raise TypeError(
+                    f'{cls.__name__} has no argument "{name}"; its arguments are {", ".join(known)}'
+                )
+        bound = signature.bind(None, *args, **kwargs)
+        bound.apply_defaults()
+        instance = super().__new__(cls)
+        arguments = {name: bound.arguments[name] for name in known if name != "name"}
+        # Not an ordinary attribute: Keras would wrap the lists in it for tracking.
+        object.__setattr__(instance, "_arguments", arguments)
+        return instance
+
+    def setup(self, logs: Sequence[str] = ()) -> None:
+        """Ends a constructor: fixes the phases and the curves that a training reports.
+
+        Args:
+            logs: Names of further curves that the losses report with `self.log`.
+
+        Raises:
+            ValueError: If a phase updates a variable that the model does not track.
+        """
+        self.built = True
+        if not hasattr(self, "seed_generator"):
+            self.seed_generator = keras.random.SeedGenerator(0)
+        self.step = self.add_weight(
+            shape=(), dtype="int32", initializer="zeros", trainable=False, name="step"
+        )
+        self.phase_list = tuple(self.phases())
+        tracked = {id(variable) for variable in self.trainable_variables}
+        for phase in self.phase_list:
+            for variable in phase.variables:
+                if id(variable) not in tracked:
+                    raise ValueError(
+                        f'phase "{phase.name}" of {type(self).__name__} updates {variable.path}, which the '
+                        "model does not track: make its network an attribute of the model"
+                    )
+        self.curves = {
+            name: keras.metrics.Mean(name=name)
+            for name in [*(f"{phase.name}_loss" for phase in self.phase_list), *logs]
+        }
+        self._compiled_calls: dict = {}
+
+    def get_config(self) -> dict[str, Any]:
+        return {**copy.deepcopy(self._arguments), "name": self.name}
+
+    @property
+    def data_shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return tuple(self._arguments["image_shape"])
+
+    @property
+    def data_field(self) -> str:
+        """The field of a batch that this model learns: "image", or "features" for vectors."""
+        return "image" if len(self.data_shape) == 3 else "features"
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What this model offers, "conditional" included where it was built with classes."""
+        return self.offers | ({"conditional"} if self.num_classes else frozenset())
+
+    def phases(self) -> list[Phase]:
+        """The phases of one training step, in order."""
+        raise NotImplementedError(f"{type(self).__name__} must define phases()")
+
+    def inference_networks(self) -> dict[str, keras.Model]:
+        """The networks that a trained model is used through, by name; these are exported."""
+        raise NotImplementedError(f"{type(self).__name__} must define inference_networks()")
+
+    # ---- compiling and training -------------------------------------------------------------------
+
+    def compile(self, optimizer="adam", *, fresh_batches=False, **options) -> None:
+        """Gives every phase its optimizer.
+
+        Args:
+            optimizer: One Keras optimizer, or a dictionary with one for each name that the phases use.
+            fresh_batches: Each repeat of a phase takes its own part of the batch, as the papers with
+                several critic updates do; a batch then holds `repeats` batches end to end.
+            **options: `jit_compile`, `run_eagerly`, `steps_per_execution`, as in Keras.
+
+        Raises:
+            ValueError: If the names are not those that the phases use.
+        """
+        variables: dict[str, list] = {}
+        for phase in self.phase_list:
+            variables[phase.optimizer] = unique(
+                [*variables.get(phase.optimizer, []), *phase.variables]
+            )
+        if not isinstance(optimizer, OptimizerGroup):
+            if not isinstance(optimizer, dict):
+                if len(variables) > 1:
+                    raise ValueError(
+                        f"{type(self).__name__} has several optimizers: "
+                        f"compile({{name: optimizer}}) with the names {sorted(variables)}"
+                    )
+                optimizer = {next(iter(variables)): optimizer}
+            optimizer = OptimizerGroup(optimizer)
+        if set(optimizer.members) != set(variables):
+            raise ValueError(
+                f"{type(self).__name__} expected optimizers named {sorted(variables)}, "
+                f"not {sorted(optimizer.members)}"
+            )
+        super().compile(optimizer=optimizer, **options)
+        self.fresh_batches = fresh_batches
+        optimizer.build_members(variables)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        if not self.compiled:
+            return {}
+        config = super().get_compile_config()
+        kept = ("optimizer", "run_eagerly", "steps_per_execution", "jit_compile")
+        return {**{key: config[key] for key in kept}, "fresh_batches": self.fresh_batches}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return list(self.curves.values())
+
+    def log(self, name: str, value: Any) -> None:
+        """Adds a value to a curve that `setup(logs=...)` declared; for use in losses."""
+        self.curves[name].update_state(value)
+
+    def gradient(self, function: Callable, inputs: Any) -> Any:
+        """The gradient of `sum(function(inputs))` with respect to `inputs`; differentiable again."""
+        return backend.gradient(function, inputs, self._loss_state())
+
+    def _loss_state(self) -> list[keras.Variable]:
+        return self.trainable_variables + self.non_trainable_variables + self.metrics_variables
+
+    def _batch(self, data: Any) -> dict[str, Any]:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if sample_weight is not None:
+            raise ValueError(f"{type(self).__name__} does not take sample weights")
+        batch = dict(x) if isinstance(x, dict) else {self.data_field: x}
+        if y is not None:
+            batch["label"] = y
+        if self.data_field not in batch:
+            raise ValueError(
+                f'{type(self).__name__} expected a field "{self.data_field}" in its batches, '
+                f"got {sorted(batch)}"
+            )
+        shape = tuple(batch[self.data_field].shape[1:])
+        if shape != self.data_shape:
+            raise ValueError(
+                f"{type(self).__name__} was built for examples of shape {self.data_shape}, "
+                f"got {shape}: pass image_shape={shape}, or reshape the data"
+            )
+        if self.num_classes and "label" not in batch:
+            raise ValueError(
+                f"{type(self).__name__} was built with num_classes={self.num_classes} and needs labels: "
+                f'fit(x, labels), or a dictionary with "{self.data_field}" and "label"'
+            )
+        if "label" in batch:
+            batch["label"] = ops.reshape(ops.cast(batch["label"], "int32"), (-1,))
+        return batch
+
+    def _part(self, batch: dict[str, Any], repeat: int) -> dict[str, Any]:
+        if not self.fresh_batches:
+            return batch
+        parts = max(phase.repeats for phase in self.phase_list)
+        return {key: ops.split(value, parts)[repeat] for key, value in batch.items()}
+
+    def _update(self, phase: Phase, batch: dict[str, Any]) -> None:
+        variables = phase.variables
+        for repeat in range(phase.repeats):
+            part = self._part(batch, repeat)
+            loss, gradients = backend.value_and_grad(
+                lambda part=part: phase.loss(part, True) * float(phase.every),
+                variables,
+                self._loss_state(),
+            )
+            with backend.no_gradient():
+                self.optimizer[phase.optimizer].apply(gradients, variables)
+            self.curves[f"{phase.name}_loss"].update_state(loss / float(phase.every))
+
+    def stateful_train_step(self, data: Any) -> dict[str, Any]:
+        """One step of every phase; the backend's seam makes Keras' `train_step` of it."""
+        batch = self._batch(data)
+        for phase in self.phase_list:
+            if phase.every == 1:
+                self._update(phase, batch)
+            else:
+                backend.run_if(
+                    ops.equal(self.step % phase.every, 0),
+                    lambda phase=phase: self._update(phase, batch),
+                    self._loss_state() + self.optimizer.variables,
+                )
+        self.after_step()
+        self.step.assign(self.step + 1)
+        return self.get_metrics_result()
+
+    def after_step(self) -> None:
+        """Called at the end of each step; for state that follows the weights."""
+
+    def stateful_test_step(self, data: Any) -> dict[str, Any]:
+        """The loss of every phase, without updates."""
+        batch = self._batch(data)
+        for phase in self.phase_list:
+            self.curves[f"{phase.name}_loss"].update_state(phase.loss(batch, False))
+        return self.get_metrics_result()
+
+    # ---- sampling and other calls outside training ------------------------------------------------
+
+    def run_compiled(self, function: Callable, *inputs: Any, **static: Any) -> Any:
+        """Calls a method on tensors as one compiled function, compiled once for each `static`.
+
+        Args:
+            function: A bound method of this model (or a named function kept by it).
+            *inputs: Arrays or tensors.
+            **static: Python values that shape the computation; hashable.
+
+        Returns:
+            What the function returns, as tensors.
+        """
+        key = (getattr(function, "__qualname__", repr(function)), tuple(sorted(static.items())))
+        if key not in self._compiled_calls:
+            self._compiled_calls[key] = backend.compile_function(
+                lambda *tensors: function(*tensors, **static), self._loss_state()
+            )
+        tensors = [ops.convert_to_tensor(value) for value in inputs]
+        return self._compiled_calls[key](*tensors)
+
+    def _run_with_label(self, function: Callable, label: Any, *inputs: Any, **static: Any) -> Any:
+        """`run_compiled` with the label, where there is one, as the last input."""
+        if self.num_classes and label is None:
+            raise ValueError(f"{type(self).__name__} was trained with labels: pass label=")
+        if label is not None:
+            inputs = (*inputs, self._labels(len(inputs[0]), label))
+        return self.run_compiled(function, *inputs, **static)
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        label: int | Sequence[int] | None = None,
+        batch_size: int | None = None,
+        **options: Any,
+    ) -> np.ndarray:
+        """Draws samples; the same seed gives the same samples on the same backend.
+
+        Args:
+            n: How many.
+            seed: Any integer of 32 bits.
+            label: For models with classes: one label for all, or one for each sample; None draws from
+                the model's own mixture of classes.
+            batch_size: How many at a time (default: all at once); shapes the random numbers too.
+            **options: What the model's `sample_batch` takes besides, for example the number of steps.
+
+        Returns:
+            Samples `(n, *shape of one example)`, float32, in the range of the training data.
+
+        Raises:
+            ValueError: If `n` is less than 1 or a label is out of range.
+        """
+        if n < 1:
+            raise ValueError(f"the number of samples must be at least 1, not {n}")
+        labels = self._labels(n, label)
+        size = min(n, batch_size or n)
+        drawn = []
+        for start in range(0, n, size):
+            inputs = [np.int32((int(seed) + 7919 * start) % 2**31)]
+            if labels is not None:
+                part = np.resize(labels[start : start + size], size)
+                inputs.append(part.astype("int32"))
+            tensors = self.run_compiled(self._sample_call, *inputs, n=size, **options)
+            drawn.append(ops.convert_to_numpy(tensors))
+        return np.concatenate(drawn)[:n]
+
+    def _sample_call(self, seed, label=None, *, n, **options):
+        return self.sample_batch(n, RandomStream(seed), label, **options)
+
+    def sample_batch(self, n: int, random: RandomStream, label: Any = None, **options: Any) -> Any:
+        """Draws `n` samples inside a compiled function; `label` is None or int32 `(n,)`."""
+        raise NotImplementedError(f"{type(self).__name__} must define sample_batch()")
+
+    def _labels(self, n: int, label: int | Sequence[int] | None) -> np.ndarray | None:
+        if label is None:
+            return None
+        if not self.num_classes:
+            raise ValueError(
+                f"this {type(self).__name__} was trained without labels: leave label out, "
+                "or train it with num_classes"
+            )
+        labels = np.asarray(label)
+        if labels.dtype.kind not in "iu" or labels.shape not in ((), (n,)):
+            raise ValueError(f"label must be an integer, or {n} of them, not {label!r}")
+        if labels.min() < 0 or labels.max() >= self.num_classes:
+            wrong = labels[(labels < 0) | (labels >= self.num_classes)].flat[0]
+            raise ValueError(f"label {wrong} is out of range: 0 to {self.num_classes - 1}")
+        return np.broadcast_to(labels, (n,)).astype("int32")
+
+    # ---- saving -----------------------------------------------------------------------------------
+
+    def _seed_states(self) -> list[keras.Variable]:
+        saved = {id(variable) for variable in self.weights}
+        return [
+            variable
+            for variable in self.variables
+            if id(variable) not in saved and "seed_generator_state" in variable.path
+        ]
+
+    def save_own_variables(self, store) -> None:
+        # Keras saves no seed generator: without these a resumed training would repeat its noise.
+        super().save_own_variables(store)
+        for index, variable in enumerate(self._seed_states()):
+            store[f"seed_{index}"] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store) -> None:
+        seeds = self._seed_states()
+        for index, variable in enumerate(seeds):
+            variable.assign(store[f"seed_{index}"])
+        names = [key for key in store.keys() if not key.startswith("seed_")]  # noqa: SIM118 (an H5 group)
+        super().load_own_variables({name: store[name] for name in names})

@@ -1,0 +1,108 @@
+"""Several optimizers behind the one `optimizer` that Keras knows of a model."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+import keras
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class OptimizerGroup(keras.optimizers.Optimizer):
+    """Named optimizers, each with variables of its own, saved and restored as one.
+
+    Keras' own `MultiOptimizer` gives each variable one optimizer and wants all gradients at once, which
+    cannot express phases that follow each other in a step.
+
+    Args:
+        optimizers: Name (as in `Phase.optimizer`) to optimizer.
+    """
+
+    def __init__(self, optimizers: Mapping[str, keras.optimizers.Optimizer], name="optimizer_group"):
+        super().__init__(learning_rate=0.0, name=name)
+        self.members = {key: keras.optimizers.get(value) for key, value in optimizers.items()}
+
+    def __getitem__(self, name: str) -> keras.optimizers.Optimizer:
+        return self.members[name]
+
+    @property
+    def learning_rate(self):
+        """The learning rate, where there is one optimizer; ask a member otherwise."""
+        return self._only().learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        self._only().learning_rate = value
+
+    def _only(self) -> keras.optimizers.Optimizer:
+        if len(self.members) != 1:
+            raise AttributeError(
+                f"this model has several optimizers: use model.optimizer[name], name in {list(self.members)}"
+            )
+        return next(iter(self.members.values()))
+
+    def build_members(self, variables: Mapping[str, list[keras.Variable]]) -> None:
+        """Builds each optimizer for its variables: name to list of variables."""
+        for name, member in self.members.items():
+            if not member.built:
+                member.build(variables[name])
+        super().build([variable for group in variables.values() for variable in group])
+
+    def build(self, variables):
+        """Does nothing: `GenerativeModel.compile` builds the members."""
+
+    @property
+    def variables(self):
+        own = list(self._variables)
+        return own + [variable for member in self.members.values() for variable in member.variables]
+
+    def save_own_variables(self, store):
+        for index, variable in enumerate(self._variables):
+            store[str(index)] = keras.ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        for index, variable in enumerate(self._variables):
+            variable.assign(store[str(index)])
+
+    def finalize_variable_values(self, var_list):
+        """Puts moving averages in place where a member keeps them, as Keras does when `fit` ends."""
+        for member in self.members.values():
+            member.finalize_variable_values(member._trainable_variables)
+
+    def averages(self) -> list[tuple[keras.Variable, keras.Variable]]:
+        """The pairs (variable, its exponential moving average) of the members with `use_ema`."""
+        return [
+            pair
+            for member in self.members.values()
+            if member.use_ema
+            for pair in zip(
+                member._trainable_variables, member._model_variables_moving_average, strict=True
+            )
+        ]
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within this context the model's variables hold their moving averages, where there are any."""
+        pairs = self.averages() if self.built else []
+        raw = [keras.ops.convert_to_numpy(variable) for variable, _ in pairs]
+        for variable, average in pairs:
+            # Through NumPy: on JAX two variables must not share a buffer that a step donates.
+            variable.assign(keras.ops.convert_to_numpy(average))
+        try:
+            yield
+        finally:
+            for (variable, _), value in zip(pairs, raw, strict=True):
+                variable.assign(value)
+
+    def get_config(self):
+        members = {
+            key: keras.saving.serialize_keras_object(member) for key, member in self.members.items()
+        }
+        return {"optimizers": members, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        members = {
+            key: keras.saving.deserialize_keras_object(member, custom_objects=custom_objects)
+            for key, member in config["optimizers"].items()
+        }
+        return cls(members, name=config["name"])

@@ -1,0 +1,234 @@
+"""Variational autoencoder (Kingma & Welling 2014, "Auto-Encoding Variational Bayes", arXiv 1312.6114).
+
+Differences from the paper: Adam instead of Adagrad; convolutional networks besides the paper's dense ones; ReLU
+instead of tanh; labels (as in Sohn et al. 2015); grey images are binarized anew in each step where `binarize` is
+set (as in Burda et al. 2016); the Gaussian likelihood adds uniform noise of one grey level to discrete images, so
+that its bound holds for the discrete data.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from gm_keras.core import AutoencoderMixin, GenerativeModel, Phase
+from gm_keras.distributions import bernoulli, normal
+from gm_keras.networks.convolutional import convolutional_decoder, convolutional_encoder
+from gm_keras.networks.dense import dense
+from gm_keras.ops.random import RandomStream
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class VAE(AutoencoderMixin, GenerativeModel):
+    """Variational autoencoder with a Bernoulli or Gaussian likelihood, convolutional or dense.
+
+    Args:
+        image_shape: Shape of one example: (height, width, channels), or (features,) with dense networks.
+        latent_dim: Number of latent variables.
+        network: "convolutional" or "dense".
+        units: Widths of the dense layers; the convolutional networks use the first one.
+        filters: Of the convolutional stages; each halves the image while its size is even.
+        likelihood: "bernoulli" (images, read as probabilities) or "gaussian" (mean and variance learned).
+        binarize: Draw each pixel as 0 or 1 with its brightness as probability, anew in each step.
+        levels: Number of grey levels of the data, or None for continuous data.
+        num_classes: Condition encoder and decoder on a label of so many classes.
+    """
+
+    offers = frozenset({"sampler", "bound", "autoencoder"})
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim=16,
+        network="convolutional",
+        units=(256,),
+        filters=(32, 64),
+        likelihood="bernoulli",
+        binarize=False,
+        levels=None,
+        num_classes=None,
+        name=None,
+    ):
+        super().__init__(name=name)
+        if likelihood not in ("bernoulli", "gaussian"):
+            raise ValueError(f'likelihood must be "bernoulli" or "gaussian", not {likelihood!r}')
+        if network not in ("convolutional", "dense"):
+            raise ValueError(f'network must be "convolutional" or "dense", not {network!r}')
+        if network == "convolutional" and len(image_shape) != 3:
+            raise ValueError(f'vectors of shape {tuple(image_shape)} need network="dense"')
+        if binarize and likelihood != "bernoulli":
+            raise ValueError('binarize needs likelihood="bernoulli"')
+
+        # ---- networks ----
+        self._outputs_per_value = 1 if likelihood == "bernoulli" else 2
+        size = math.prod(image_shape)
+        if network == "dense":
+            self.encoder = dense(
+                image_shape, units, 2 * latent_dim, num_classes=num_classes, name="encoder"
+            )
+            self.decoder = dense(
+                (latent_dim,),
+                units[::-1],
+                self._outputs_per_value * size,
+                num_classes=num_classes,
+                name="decoder",
+            )
+        else:
+            self.encoder = convolutional_encoder(
+                image_shape,
+                filters,
+                units[0],
+                2 * latent_dim,
+                num_classes=num_classes,
+                name="encoder",
+            )
+            self.decoder = convolutional_decoder(
+                latent_dim,
+                filters,
+                units[0],
+                image_shape,
+                self._outputs_per_value * image_shape[-1],
+                num_classes=num_classes,
+                name="decoder",
+            )
+
+        # ---- state ----
+        self.seed_generator = keras.random.SeedGenerator(0)
+
+        # ---- config ----
+        self.latent_dim = latent_dim
+        self.likelihood = likelihood
+        self.binarize = binarize
+        self.levels = levels
+        self.num_classes = num_classes
+        self.setup(logs=("reconstruction", "kl"))
+
+    def phases(self):
+        return [Phase("elbo", self._loss, (self.encoder, self.decoder))]
+
+    def inference_networks(self):
+        return {"encoder": self.encoder, "decoder": self.decoder}
+
+    @property
+    def nats_of(self) -> str:
+        """What the bound is a bound of: "discrete" data, a "density", or a "relaxed" Bernoulli."""
+        if self.likelihood == "gaussian":
+            return "discrete" if self.levels else "density"
+        return "discrete" if self.binarize or self.levels == 2 else "relaxed"
+
+    def _loss(self, batch, training):
+        x = self._target(batch[self.data_field], self.seed_generator)
+        reconstruction, kl = self._bound(x, batch.get("label"), self.seed_generator, training)
+        self.log("reconstruction", -reconstruction)
+        self.log("kl", kl)
+        return ops.mean(kl - reconstruction)
+
+    def _bound(self, x, label, seed, training=False):
+        """The two terms of the bound, in nats: log p(x | z) and KL(q(z | x) || p(z)), each `(batch,)`."""
+        mean, log_variance = self._posterior(x, label, training)
+        noise = keras.random.normal(ops.shape(mean), seed=seed)
+        latents = mean + ops.exp(0.5 * log_variance) * noise
+        kl = ops.sum(normal.kl_to_standard(mean, log_variance), axis=-1)
+        return self._log_likelihood(x, latents, label, training), kl
+
+    def _target(self, x, seed):
+        """The data as the likelihood sees them: binarized or dequantized, still around [-1, 1]."""
+        if self.binarize:
+            uniform = keras.random.uniform(ops.shape(x), seed=seed)
+            return 2.0 * ops.cast(uniform < 0.5 * (x + 1.0), x.dtype) - 1.0
+        if self.likelihood == "gaussian" and self.levels:
+            return x + self._level_width * keras.random.uniform(ops.shape(x), -0.5, 0.5, seed=seed)
+        return x
+
+    @property
+    def _level_width(self):
+        return 2.0 / (self.levels - 1)
+
+    def _posterior(self, x, label, training=False):
+        moments = self.encoder(x if label is None else [x, label], training=training)
+        return ops.split(ops.cast(moments, "float32"), 2, axis=-1)
+
+    def _likelihood_parameters(self, latents, label, training=False):
+        outputs = self.decoder(latents if label is None else [latents, label], training=training)
+        parameters = ops.split(ops.cast(outputs, "float32"), self._outputs_per_value, axis=-1)
+        return [ops.reshape(value, (-1, *self.data_shape)) for value in parameters]
+
+    def _log_likelihood(self, x, latents, label, training=False):
+        parameters = self._likelihood_parameters(latents, label, training)
+        if self.likelihood == "bernoulli":
+            values = bernoulli.log_prob(0.5 * (x + 1.0), *parameters)
+        else:
+            values = normal.log_prob(x, *parameters)
+            if self.levels:
+                values = values + math.log(self._level_width)
+        return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+
+    def elbo(self, x, *, label=None, seed=0):
+        """The evidence lower bound with one draw of the latents: `(batch,)`, in nats."""
+        return self._run_with_label(self._elbo, label, x, seed)
+
+    def _elbo(self, x, seed, label=None):
+        random = RandomStream(seed)
+        reconstruction, kl = self._bound(self._target(x, random.next()), label, random.next())
+        return reconstruction - kl
+
+    def log_prob_estimate(self, x, num_samples=64, *, label=None, seed=0):
+        """Importance-weighted estimate of log p(x) (Burda et al. 2016, arXiv 1509.00519), in nats.
+
+        Args:
+            x: Examples in [-1, 1].
+            num_samples: Draws of the latents for each example; on average the estimate is a lower bound.
+            label: `(batch,)` for models with classes.
+            seed: Of the draws.
+
+        Returns:
+            The estimate and its standard error, each `(batch,)`.
+        """
+        return self._run_with_label(self._importance, label, x, seed, num_samples=num_samples)
+
+    def _importance(self, x, seed, label=None, *, num_samples):
+        random = RandomStream(seed)
+        x = self._target(x, random.next())
+        mean, log_variance = self._posterior(x, label)
+
+        def log_weight(index):
+            noise = keras.random.normal(ops.shape(mean), seed=random.at(index))
+            latents = mean + ops.exp(0.5 * log_variance) * noise
+            log_prior = ops.sum(normal.log_prob(latents), axis=-1)
+            log_posterior = ops.sum(normal.log_prob(latents, mean, log_variance), axis=-1)
+            return self._log_likelihood(x, latents, label) + log_prior - log_posterior
+
+        log_weights = ops.map(log_weight, ops.arange(num_samples))
+        estimate = ops.logsumexp(log_weights, axis=0) - math.log(num_samples)
+        relative = ops.exp(log_weights - estimate)
+        return estimate, ops.std(relative, axis=0) / math.sqrt(num_samples)
+
+    def encode(self, x, *, label=None):
+        """The mean of q(z | x): `(batch, latent_dim)`."""
+        return self._run_with_label(self._encode, label, x)
+
+    def _encode(self, x, label=None):
+        return self._posterior(x, label)[0]
+
+    def decode(self, latents, *, label=None):
+        """The mean of p(x | z), in the range of the data: `(batch, *image_shape)`."""
+        return self._run_with_label(self._decode, label, latents)
+
+    def _decode(self, latents, label=None):
+        mean = self._likelihood_parameters(latents, label)[0]
+        return 2.0 * ops.sigmoid(mean) - 1.0 if self.likelihood == "bernoulli" else mean
+
+    def sample_batch(self, n, random, label=None, *, noise=False):
+        """Decodes draws from the prior; with `noise` also draws from p(x | z) instead of its mean."""
+        latents = keras.random.normal((n, self.latent_dim), seed=random.next())
+        if self.num_classes and label is None:
+            label = keras.random.randint((n,), 0, self.num_classes, seed=random.next())
+        if not noise:
+            return self._decode(latents, label)
+        parameters = self._likelihood_parameters(latents, label)
+        shape = (n, *self.data_shape)
+        if self.likelihood == "bernoulli":
+            uniform = keras.random.uniform(shape, seed=random.next())
+            return 2.0 * ops.cast(uniform < ops.sigmoid(parameters[0]), "float32") - 1.0
+        mean, log_variance = parameters
+        return mean + ops.exp(0.5 * log_variance) * keras.random.normal(shape, seed=random.next())

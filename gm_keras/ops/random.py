@@ -1,0 +1,46 @@
+"""Noise that is a function of a seed and a step, also inside compiled loops."""
+
+import keras
+from keras import ops
+
+from gm_keras import backend
+
+
+class _FixedSeed(keras.random.SeedGenerator):
+    """What `keras.random` takes as a seed, holding a given state and no variable.
+
+    `keras.random` refuses tensors as seeds on some backends but asks any `SeedGenerator` for `next()`.
+    """
+
+    def __init__(self, state):
+        self._fixed_state = state
+
+    def next(self, ordered=True):
+        return self._fixed_state
+
+
+class RandomStream:
+    """A stream of seeds for `keras.random`, without state on the device.
+
+    Args:
+        seed: An integer, or an int32 scalar tensor (so that compiled functions serve every seed).
+    """
+
+    def __init__(self, seed):
+        self._seed = ops.cast(ops.convert_to_tensor(seed), "int32")
+        self._draws = 0
+
+    def next(self) -> keras.random.SeedGenerator:
+        """A new seed at each call; not for use inside a compiled loop's body."""
+        self._draws += 1
+        return self._state(-self._draws)
+
+    def at(self, index) -> keras.random.SeedGenerator:
+        """The seed of a step of a loop: `index` is an integer of 0 or more, or such a tensor."""
+        return self._state(index)
+
+    def _state(self, index) -> keras.random.SeedGenerator:
+        index = ops.cast(ops.convert_to_tensor(index), "int32")
+        # An odd multiplier keeps different (seed, index) pairs apart on backends that add the two words.
+        words = ops.stack([self._seed, index * 2654435 + 12345])
+        return _FixedSeed(ops.cast(words, backend.SEED_DTYPE))

@@ -1,0 +1,27 @@
+"""Every system by name."""
+
+from gm_keras.core import GenerativeModel
+from gm_keras.models.latent.vae import VAE
+
+SYSTEMS: dict[str, type[GenerativeModel]] = {
+    "vae": VAE,
+}
+
+
+def names() -> list[str]:
+    """The names of all systems, in alphabetical order."""
+    return sorted(SYSTEMS)
+
+
+def get(name: str) -> type[GenerativeModel]:
+    """Returns the class of a system.
+
+    Args:
+        name: For example "vae".
+
+    Raises:
+        ValueError: If there is no such system; the message lists those there are.
+    """
+    if name not in SYSTEMS:
+        raise ValueError(f'there is no system "{name}"; known: {", ".join(names())}')
+    return SYSTEMS[name]

@@ -1,0 +1,42 @@
+"""How a user's mistake is told: one line on standard error, exit code 1, no traceback."""
+
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import NoReturn
+
+
+class UserError(Exception):
+    """Something that the user can mend: the message says what, and where."""
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """Returns the end of an error line: the nearest known word, and all of them.
+
+    Args:
+        word: What came.
+        known: What would have been right.
+
+    Returns:
+        For example `did you mean "vae"? Known: dcgan, vae`.
+    """
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    suggestion = f'did you mean "{close[0]}"? ' if close else ""
+    return f"{suggestion}Known: {', '.join(sorted(known))}"
+
+
+def fail(message: str) -> NoReturn:
+    """Prints `error: message` and leaves with exit code 1."""
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    raise SystemExit(1)
+
+
+def main(function: Callable[[], None]) -> None:
+    """Runs a command; a `UserError` becomes one line and exit code 1."""
+    try:
+        function()
+    except UserError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
