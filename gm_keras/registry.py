@@ -1,10 +1,14 @@
 """Every system by name."""
 
 from gm_keras.core import GenerativeModel
+from gm_keras.models.gan.dcgan import DCGAN
+from gm_keras.models.gan.wgan_gp import WGANGP
 from gm_keras.models.latent.vae import VAE
 
 SYSTEMS: dict[str, type[GenerativeModel]] = {
     "vae": VAE,
+    "dcgan": DCGAN,
+    "wgan_gp": WGANGP,
 }
 
 

@@ -8,6 +8,7 @@ Every backend module offers the same names:
 * `run_if(condition, function, state)`: runs a function with side effects when a condition holds.
 * `no_gradient()`: a context in which optimizers are applied.
 * `compile_function(function, state)`: one compiled call for functions that read variables.
+* `set_seed(seed)`: decides the weights and the noise of what is built next.
 * `device_name()`, `version()`: what a tracked run records; `SEED_DTYPE`: how a seed is kept.
 """
 
@@ -34,6 +35,7 @@ gradient = _backend.gradient
 run_if = _backend.run_if
 no_gradient = _backend.no_gradient
 compile_function = _backend.compile_function
+set_seed = _backend.set_seed
 device_name = _backend.device_name
 version = _backend.version
 
@@ -46,6 +48,7 @@ __all__ = [
     "name",
     "no_gradient",
     "run_if",
+    "set_seed",
     "value_and_grad",
     "version",
 ]

@@ -1,11 +1,13 @@
 """JAX: everything stateful runs inside a `StatelessScope`, so that it becomes a pure function."""
 
 import contextlib
+import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import keras
+import numpy as np
 from keras import ops
 
 Variables = Sequence[keras.Variable]
@@ -124,6 +126,13 @@ def _run(step: Callable, groups: tuple, state: tuple, data: Any) -> tuple:
     logs, new = functionalize(step, flat)(values, data)
     remaining = iter(new)
     return logs, tuple([next(remaining) for _ in group] for group in groups)
+
+
+def set_seed(seed: int) -> None:
+    """Seeds the generators from which Keras takes the seeds of weights and noise."""
+    # keras.utils.set_random_seed would also import TensorFlow, which takes five seconds.
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 def device_name() -> str:

@@ -66,6 +66,11 @@ class TrainerSeam:
             return self.stateful_test_step(data)
 
 
+def set_seed(seed: int) -> None:
+    """Seeds the generators from which Keras takes the seeds of weights and noise."""
+    keras.utils.set_random_seed(seed)
+
+
 def device_name() -> str:
     """The device that computes, for example `cpu` or the name of a GPU."""
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"

@@ -63,7 +63,7 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
         """
         self.built = True
         if not hasattr(self, "seed_generator"):
-            self.seed_generator = keras.random.SeedGenerator(0)
+            self.seed_generator = keras.random.SeedGenerator()
         self.step = self.add_weight(
             shape=(), dtype="int32", initializer="zeros", trainable=False, name="step"
         )

@@ -17,7 +17,9 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         optimizers: Name (as in `Phase.optimizer`) to optimizer.
     """
 
-    def __init__(self, optimizers: Mapping[str, keras.optimizers.Optimizer], name="optimizer_group"):
+    def __init__(
+        self, optimizers: Mapping[str, keras.optimizers.Optimizer], name="optimizer_group"
+    ):
         super().__init__(learning_rate=0.0, name=name)
         self.members = {key: keras.optimizers.get(value) for key, value in optimizers.items()}
 

@@ -16,6 +16,7 @@ class _FixedSeed(keras.random.SeedGenerator):
         self._fixed_state = state
 
     def next(self, ordered=True):
+        del ordered
         return self._fixed_state
 
 

@@ -92,9 +92,6 @@ class VAE(AutoencoderMixin, GenerativeModel):
                 name="decoder",
             )
 
-        # ---- state ----
-        self.seed_generator = keras.random.SeedGenerator(0)
-
         # ---- config ----
         self.latent_dim = latent_dim
         self.likelihood = likelihood

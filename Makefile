@@ -1,0 +1,64 @@
+# make repro   trains what params.yaml names         make test   runs every test
+# make lint    format, lint, direction of imports    make ui     opens MLflow
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+STAMP := $(VENV)/.installed
+export PATH := $(BIN):$(PATH)
+export DVC_NO_ANALYTICS ?= 1
+export DO_NOT_TRACK ?= 1
+export MLFLOW_DISABLE_TELEMETRY ?= true
+export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.DEFAULT_GOAL := help
+.PHONY: help venv repro test test-once test-jax test-tensorflow lint format lock ui clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+venv: $(STAMP)
+
+# uv reads the hashes of requirements.lock and installs in a fraction of pip's time.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "error: $(PYTHON) is not Python 3.11; name it with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $(STAMP)
+
+# DVC keeps its cache in .dvc; --quiet would hide the progress bars of the stages.
+repro: $(STAMP)
+	dvc repro
+
+test: $(STAMP) test-once test-jax test-tensorflow
+
+test-once: $(STAMP)
+	python -m pytest tests -m "not backend"
+
+test-jax: $(STAMP)
+	KERAS_BACKEND=jax python -m pytest tests -m backend
+
+test-tensorflow: $(STAMP)
+	KERAS_BACKEND=tensorflow python -m pytest tests -m backend
+
+lint: $(STAMP)
+	ruff format --check .
+	ruff check .
+	lint-imports
+
+format: $(STAMP)
+	ruff format .
+	ruff check --fix .
+
+lock:
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-annotate --extra dev --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+ui: $(STAMP)
+	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $${PORT:-5000}
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .ruff_cache

@@ -1,0 +1,121 @@
+"""Which stages bring systems up to date, in which order, and what one failure holds up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.errors import UserError
+from pipelines.settings import Settings
+
+FIRST = "check"
+DATA_STAGES = ("prepare", "extractor")
+SYSTEM_STAGES = ("train", "evaluate", "export")
+REPORT = "report"
+
+# Runs one stage, forced or not; returns what failed in a line, or None.
+Run = Callable[[str, bool], str | None]
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages to run.
+
+    Attributes:
+        first: Stages that every other one waits for.
+        data: For each data set, its stages in order.
+        systems: For each system, its own stages in order.
+        uses: For each system, its data set.
+        forced: Stages to run even if nothing changed that DVC knows of.
+    """
+
+    first: list[str]
+    data: dict[str, list[str]]
+    systems: dict[str, list[str]]
+    uses: dict[str, str]
+    forced: frozenset[str] = field(default=frozenset())
+
+
+def make(
+    settings: Settings, keys: list[str] | None, names: list[str], fresh_data: bool = False
+) -> Plan:
+    """Lists the stages of systems.
+
+    Args:
+        settings: `params.yaml`.
+        keys: Keys of its systems; None or an empty list means all.
+        names: The stages that `dvc.yaml` has; one of a data set that it lacks is left out.
+        fresh_data: Read folders of the user's anew: DVC does not watch those.
+
+    Raises:
+        UserError: There is no such system, or no stage of it.
+    """
+    keys = list(dict.fromkeys(keys or settings.systems))
+    uses = {key: settings.system(key).data for key in keys}
+    data = {
+        name: [target for stage in DATA_STAGES if (target := f"{stage}@{name}") in names]
+        for name in dict.fromkeys(uses.values())
+    }
+    systems = {key: [f"{stage}@{key}" for stage in SYSTEM_STAGES] for key in keys}
+    for targets in systems.values():
+        for target in targets:
+            if target not in names:
+                raise UserError(f"dvc.yaml has no stage {target}; it has {', '.join(names)}")
+    folders = {f"prepare@{name}" for name in data if settings.data[name].source == "folder"}
+    first = [FIRST] if FIRST in names else []
+    return Plan(first, data, systems, uses, frozenset(folders) if fresh_data else frozenset())
+
+
+def execute(plan: Plan, run: Run, log: Log) -> dict[str, str]:
+    """Runs the stages one after another; what fails holds up only what needs it.
+
+    Args:
+        plan: The stages.
+        run: Runs one.
+        log: Takes lines that say what is left out.
+
+    Returns:
+        For each system that is not up to date, why.
+    """
+    if failure := _chain(plan, plan.first, run):
+        return dict.fromkeys(plan.systems, failure)
+    broken = {name: _chain(plan, targets, run) for name, targets in plan.data.items()}
+    failures = {}
+    for key, targets in plan.systems.items():
+        failure = broken[plan.uses[key]]
+        if failure:
+            log(f"{key} is left out, because its data set is not there")
+        else:
+            failure = _chain(plan, targets, run)
+        if failure:
+            failures[key] = failure
+    return failures
+
+
+def run_report(settings: Settings, names: list[str], root: Path, run: Run, log: Log) -> str | None:
+    """Runs the report, which is of all systems, once each has been evaluated.
+
+    Args:
+        settings: `params.yaml`.
+        names: The stages that `dvc.yaml` has.
+        root: The folder of the project.
+        run: Runs one stage.
+        log: Takes the line that says why there is no report yet.
+
+    Returns:
+        What failed, or None.
+    """
+    missing = [
+        key for key in settings.systems if not (root / "reports" / key / "metrics.json").is_file()
+    ]
+    if missing:
+        log(f"no report yet: not evaluated so far: {', '.join(missing)}")
+        return None
+    return run(REPORT, False) if REPORT in names else None
+
+
+def _chain(plan: Plan, targets: list[str], run: Run) -> str | None:
+    for target in targets:
+        if failure := run(target, target in plan.forced):
+            return failure
+    return None

@@ -1,0 +1,112 @@
+"""Retrains systems of params.yaml and promotes what is better, once or on a schedule:
+
+    python -m flows.retrain vae
+    python -m flows.retrain --serve --cron "0 3 * * *"
+
+New data are prepared, the models trained, evaluated and exported; the export registers each as
+`challenger`. It becomes `champion` only if its metric beats the champion's on the same test set.
+"""
+
+import sys
+from pathlib import Path
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.states import Failed, State
+
+from flows import champions, entry, plan, stages, summary
+from flows.lock import one_writer
+from flows.promotion import Decision
+from flows.tasks import run_stage
+from pipelines.errors import UserError
+from pipelines.settings import Settings, load_settings
+
+
+@task(name="promote", task_run_name="promote {key}", persist_result=False)
+def promote(key: str) -> Decision | State:
+    """Makes the challenger of a system its champion if it is better."""
+    log = get_run_logger().info
+    settings, root = load_settings(Path.cwd() / "params.yaml"), Path.cwd()
+    try:
+        with champions.registry_of(settings) as registry:
+            decision = champions.promote(registry, settings, key, root, log)
+    except UserError as error:
+        return Failed(message=str(error))
+    log(f"{key}: {'promoted' if decision.promote else 'not promoted'}: {decision.reason}")
+    return decision
+
+
+def register_again(settings: Settings, key: str, root: Path, run: plan.Run) -> str | None:
+    """Runs the export once more if DVC had it in its cache but the registry has it not.
+
+    Returns:
+        What failed, or None.
+    """
+    with champions.registry_of(settings) as registry:
+        if champions.export_is_registered(registry, key, root):
+            return None
+    return run(f"export@{key}", True)
+
+
+@flow(name="retrain", persist_result=False)
+def retrain(systems: list[str] | None = None) -> State | dict[str, str]:
+    """Prepares new data, retrains, evaluates, exports, and promotes what is better.
+
+    Args:
+        systems: Keys of `params.yaml`; all of them by default.
+
+    Returns:
+        For each system, what was decided; a failed state with one line if any stage failed.
+    """
+    log = get_run_logger().info
+    root = Path.cwd()
+    decisions: dict[str, Decision] = {}
+    try:
+        settings = load_settings(root / "params.yaml")
+        with one_writer(root, log):
+            names = stages.names(root)
+            todo = plan.make(settings, systems, names, fresh_data=True)
+            failures = plan.execute(todo, run_stage, log)
+            for key in todo.systems:
+                if key in failures:
+                    continue
+                if failure := register_again(settings, key, root, run_stage):
+                    failures[key] = failure
+                    continue
+                state = promote(key, return_state=True)
+                if state.is_completed():
+                    decisions[key] = state.result()
+                else:
+                    failures[key] = f"{key}: {state.message}"
+            if failure := plan.run_report(settings, names, root, run_stage, log):
+                failures[plan.REPORT] = failure
+    except (UserError, stages.PassingError) as error:
+        return Failed(message=str(error))
+    text = summary.promoted(decisions, failures)
+    create_markdown_artifact(text, key="promotion", description="Which models were promoted")
+    if failures:
+        return Failed(message=summary.line(failures))
+    return {key: decision.reason for key, decision in decisions.items()}
+
+
+def main() -> int:
+    """Runs once, or serves a schedule until it is stopped; returns the exit code."""
+    parser = entry.parser(__doc__)
+    parser.add_argument("--serve", action="store_true", help="keep running, on a schedule")
+    parser.add_argument("--cron", default="0 3 * * *", help='when, as in "0 3 * * *" (default)')
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=4200,
+        help="of the Prefect server that --serve starts where PREFECT_API_URL is not set",
+    )
+    options = parser.parse_args()
+    if not options.serve:
+        return entry.run_once(retrain, options.systems)
+    from flows import serving
+
+    return serving.serve(parser, options.systems, options.cron, options.port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""A user's own images in a folder."""
+
+import hashlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from gm_keras.data.source import DataError, Example, Field, Source, fit_square
+from gm_keras.data.splits import ALIASES
+
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
+SIDEWAYS = (5, 6, 7, 8)
+
+Labelled = list[tuple[Path, int | None]]
+
+
+def folder_source(path: Path, image_size: int | None = None) -> Source:
+    """Reads images: all in one folder, or one subfolder a class, or either below `train/`, ...
+
+    The images become grey if all of them are, otherwise RGB; transparent parts become white, an
+    animation its first frame, and a camera's note on rotation is obeyed.
+
+    Args:
+        path: The folder. Labels follow the sorted names of the subfolders; subfolders `train`,
+            `validation` and `test` are splits.
+        image_size: Scale and cut images to this height and width. Without it they must all have
+            one size.
+
+    Returns:
+        The source. Its version is taken from the images' content.
+    """
+    splits, names = _layout(path)
+    files = [file for entries in splits.values() for file, _ in entries]
+    grey, size = _survey(files, image_size)
+    fields = {"image": Field((size[1], size[0], 1 if grey else 3), "uint8")}
+    if names is not None:
+        fields["label"] = Field((), "int32")
+    return Source(
+        kind=f"folder:{path.name}",
+        version=_digest(files, path),
+        fields=fields,
+        splits={split: len(entries) for split, entries in splits.items()},
+        read=partial(_read, splits, grey, image_size),
+        levels=256,
+        class_names=names,
+    )
+
+
+def _layout(path: Path) -> tuple[dict[str, Labelled], tuple[str, ...] | None]:
+    folders = _subfolders(path)
+    found = [folder for folder in folders if folder.name.lower() in ALIASES]
+    if not found:
+        splits = {"train": _classes(path)}
+    elif len(found) < len(folders) or _images(path):
+        raise DataError(
+            f"{path} has {found[0].name}/, which is a split, beside other images; put all of "
+            "them below train/, validation/ or test/"
+        )
+    else:
+        splits = {}
+        for folder in found:
+            split = ALIASES[folder.name.lower()]
+            if split in splits:
+                raise DataError(f"{path} has two folders for {split}, one is {folder.name}/")
+            splits[split] = _classes(folder)
+        if "train" not in splits:
+            raise DataError(f"{path} has {found[0].name}/ but no train/")
+    names = tuple(splits["train"])
+    # One subfolder is just a place to keep the images, not a class.
+    if len(names) < 2 and all(tuple(classes) == names for classes in splits.values()):
+        return {
+            split: [(file, None) for files in classes.values() for file in files]
+            for split, classes in splits.items()
+        }, None
+    for split, classes in splits.items():
+        if ("" in classes) != ("" in names):
+            raise DataError(f"{path}: the images of train/ and {split}/ must both have classes")
+        unknown = sorted(set(classes) - set(names))
+        if unknown:
+            raise DataError(f"{path}: class {unknown[0]} of {split}/ is not in train/")
+    return {
+        split: [(file, names.index(name)) for name, files in classes.items() for file in files]
+        for split, classes in splits.items()
+    }, names
+
+
+def _classes(path: Path) -> dict[str, list[Path]]:
+    """The images of a folder by subfolder; those in the folder itself have the class ""."""
+    direct = _images(path)
+    classes = {
+        folder.name: files for folder in _subfolders(path) if (files := _images(folder, deep=True))
+    }
+    if direct and classes:
+        raise DataError(
+            f"{path} has images beside the subfolder {next(iter(classes))}/, which has images "
+            "too; keep them all in the folder, or in one subfolder a class"
+        )
+    if not direct and not classes:
+        raise DataError(f"{path} has no images ({', '.join(EXTENSIONS)})")
+    return classes or {"": direct}
+
+
+def _subfolders(path: Path) -> list[Path]:
+    return sorted(
+        entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+    )
+
+
+def _images(path: Path, deep: bool = False) -> list[Path]:
+    entries = path.rglob("*") if deep else path.iterdir()
+    return sorted(
+        entry
+        for entry in entries
+        if entry.suffix.lower() in EXTENSIONS and not entry.name.startswith(".")
+    )
+
+
+def _survey(files: list[Path], image_size: int | None) -> tuple[bool, tuple[int, int]]:
+    """Whether all images are grey, and their (width, height); reads their headers only."""
+    grey = True
+    first: tuple[Path, tuple[int, int]] | None = None
+    for file in files:
+        try:
+            with Image.open(file) as image:
+                size = image.size
+                if image.getexif().get(0x0112) in SIDEWAYS:
+                    size = size[::-1]
+                grey = grey and image.mode in GREY
+        except Exception as error:  # each format has errors of its own
+            raise _broken(file, error) from None
+        first = first or (file, size)
+        if image_size is None and size != first[1]:
+            raise DataError(
+                f"images must have one size: {first[0]} has {first[1][0]} x {first[1][1]} pixels, "
+                f"{file} has {size[0]} x {size[1]}; resize them, or add image_size to the data "
+                "set's entry under data: in params.yaml, for example image_size: 64"
+            )
+    return grey, (image_size, image_size) if image_size else first[1]
+
+
+def _read(
+    splits: dict[str, Labelled], grey: bool, image_size: int | None, split: str
+) -> Iterator[Example]:
+    for file, label in splits[split]:
+        try:
+            with Image.open(file) as image:
+                picture = _plain(ImageOps.exif_transpose(image), grey)
+        except Exception as error:
+            raise _broken(file, error) from None
+        if image_size:
+            picture = fit_square(picture, image_size)
+        pixels = np.asarray(picture)
+        example = {"image": pixels[..., None] if grey else pixels}
+        if label is not None:
+            example["label"] = np.int32(label)
+        yield example
+
+
+def _plain(image: Image.Image, grey: bool) -> Image.Image:
+    """An image as 8-bit grey or RGB, on white where it was transparent."""
+    if image.mode.startswith("I"):
+        # 16-bit grey: Pillow's own conversion would cut everything above 255.
+        pixels = (np.asarray(image).astype("int32") >> 8).clip(0, 255).astype("uint8")
+        image = Image.fromarray(pixels)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("L" if grey else "RGB")
+
+
+def _broken(file: Path, error: Exception) -> DataError:
+    reason = str(error).split(":")[0] if isinstance(error, OSError) else error
+    return DataError(f"{file} is no whole image ({reason}): mend or remove it")
+
+
+def _digest(files: list[Path], path: Path) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(str(file.relative_to(path).as_posix()).encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,152 @@
+"""Writes a source as one `.npy` file per split and field, and its `dataset.json`."""
+
+import hashlib
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from gm_keras.data.source import DataError, Field, Source
+from gm_keras.data.splits import SPLITS
+
+
+class _ArrayFile:
+    """A `.npy` file written row by row.
+
+    Not a memory map: writing to one on a full disk kills the process instead of raising.
+    """
+
+    def __init__(self, path: Path, field: Field, rows: int):
+        self.path, self.field = path, field
+        self.hash = hashlib.sha256()
+        self.file = path.open("wb")
+        header = io.BytesIO()
+        layout = {
+            "descr": np.lib.format.dtype_to_descr(np.dtype(field.dtype)),
+            "fortran_order": False,
+            "shape": (rows, *field.shape),
+        }
+        np.lib.format.write_array_header_1_0(header, layout)
+        self._write(header.getvalue())
+
+    def add(self, row: np.ndarray) -> None:
+        self._write(np.ascontiguousarray(row, self.field.dtype).tobytes())
+
+    def _write(self, data: bytes) -> None:
+        self.file.write(data)
+        self.hash.update(data)
+
+
+Files = dict[str, dict[str, _ArrayFile]]
+
+
+def write(source: Source, plan: dict[str, dict[str, np.ndarray]], folder: Path, name: str) -> None:
+    """Reads a source once and writes it; shows a progress bar on standard error.
+
+    Args:
+        source: What to read.
+        plan: Which row goes where, from `splits.assign`.
+        folder: An empty folder for the files. The same source and plan give the same bytes.
+        name: The data set's name.
+
+    Raises:
+        DataError: The data are unusable.
+        OSError: The folder cannot be written.
+    """
+    counts = {split: len(rows) for parts in plan.values() for split, rows in parts.items()}
+    counts = {split: counts[split] for split in SPLITS}
+    files: Files = {}
+    top = 0
+    try:
+        for split, rows in counts.items():
+            files[split] = {
+                field: _ArrayFile(folder / f"{split}_{field}.npy", spec, rows)
+                for field, spec in source.fields.items()
+            }
+        with tqdm(
+            total=sum(source.splits[split] for split in plan),
+            desc=f"decoding {name}",
+            unit=" examples",
+            # Without a terminal (a log file) a line every ten seconds is enough.
+            mininterval=0.2 if sys.stderr.isatty() else 10.0,
+        ) as bar:
+            for split, parts in plan.items():
+                top = max(top, _pour(source, split, parts, files, bar))
+    finally:
+        for arrays in files.values():
+            for array in arrays.values():
+                array.file.close()
+    checksums = {
+        array.path.name: array.hash.hexdigest()
+        for arrays in files.values()
+        for array in arrays.values()
+    }
+    info = _describe(source, counts, top, name, checksums)
+    text = json.dumps(info, indent=2, ensure_ascii=False) + "\n"
+    (folder / "dataset.json").write_text(text, encoding="utf-8")
+
+
+def _pour(source: Source, split: str, parts: dict[str, np.ndarray], files: Files, bar: tqdm) -> int:
+    """Copies one split of the source to its files; returns the highest pixel."""
+    announced = source.splits[split]
+    target = np.empty(announced, "uint8")
+    for part, rows in parts.items():
+        target[rows] = SPLITS.index(part)
+    top = seen = 0
+    for example in source.read(split):
+        if seen == announced:
+            raise DataError(f"{split} has more than the {announced} examples it should have")
+        arrays = files[SPLITS[target[seen]]]
+        for field, spec in source.fields.items():
+            _check(example[field], field, spec, source, f"example {seen} of {split}")
+            arrays[field].add(example[field])
+        if source.primary == "image":
+            top = max(top, int(example["image"].max()))
+        seen += 1
+        bar.update()
+    if seen < announced:
+        raise DataError(f"{split} has only {seen} of the {announced} examples it should have")
+    return top
+
+
+def _check(value: np.ndarray, field: str, spec: Field, source: Source, where: str) -> None:
+    value = np.asarray(value)
+    if value.shape != spec.shape:
+        raise DataError(f"{where}: {field} has shape {value.shape}, the others {spec.shape}")
+    if field == "features" and not np.isfinite(value).all():
+        raise DataError(f"{where}: a feature is NaN or infinite; mend or remove the example")
+    if field == "image" and source.levels and value.max() >= source.levels:
+        raise DataError(
+            f"{where}: a pixel is {value.max()}, but there are {source.levels} levels "
+            f"(0 to {source.levels - 1})"
+        )
+    if field == "label" and not 0 <= value < len(source.class_names):
+        raise DataError(f"{where}: label {value} is outside 0 to {len(source.class_names) - 1}")
+
+
+def _describe(
+    source: Source, counts: dict[str, int], top: int, name: str, checksums: dict[str, str]
+) -> dict:
+    levels = None
+    if source.primary == "image":
+        # Nothing but 0 and 1 is a binary image (binarized MNIST), not a nearly black one.
+        levels = source.levels or (2 if top <= 1 else 256)
+    names = source.class_names
+    return {
+        "name": name,
+        "source": source.kind,
+        "version": source.version,
+        "primary": source.primary,
+        "fields": {
+            field: {"shape": list(spec.shape), "dtype": spec.dtype}
+            for field, spec in source.fields.items()
+        },
+        "splits": counts,
+        "levels": levels,
+        "num_classes": None if names is None else len(names),
+        "class_names": None if names is None else list(names),
+        "checksums": dict(sorted(checksums.items())),
+    }

@@ -1,0 +1,70 @@
+"""Pictures of samples: grids of images, scatter plots of points."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def grid(images: np.ndarray, columns: int | None = None, size: int = 480) -> np.ndarray:
+    """Lays images out in rows.
+
+    Args:
+        images: `(n, height, width, channels)` in [-1, 1], 1 or 3 channels.
+        columns: Images in a row; by default the grid is about square.
+        size: The picture is enlarged by a whole factor to about this width in pixels.
+
+    Returns:
+        A picture `(height, width, 3)`, uint8.
+    """
+    n, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    values = np.clip(np.nan_to_num(images), -1.0, 1.0) * 127.5 + 127.5
+    cells = np.full((rows * columns, height + 1, width + 1, 3), 255, np.uint8)
+    cells[:n, :height, :width] = np.round(values).astype("uint8")
+    cells[n:, :height, :width] = 224
+    picture = cells.reshape(rows, columns, height + 1, width + 1, 3).swapaxes(1, 2)
+    picture = picture.reshape(rows * (height + 1), columns * (width + 1), 3)[:-1, :-1]
+    factor = max(1, round(size / picture.shape[1]))
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def scatter(points: np.ndarray, real: np.ndarray | None = None) -> np.ndarray:
+    """Draws points of which the first two features are shown.
+
+    Args:
+        points: `(n, features)`.
+        real: Further points, drawn in grey below; they set the axes.
+
+    Returns:
+        A picture `(height, width, 3)`, uint8.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.8, 4.8), dpi=100, layout="tight")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    frame = points if real is None else real
+    low, high = frame[:, :2].min(axis=0), frame[:, :2].max(axis=0)
+    margin = 0.25 * np.maximum(high - low, 1e-3)
+    if real is not None:
+        axes.scatter(real[:, 0], real[:, 1], s=3, c="#bbbbbb", label="data")
+    axes.scatter(points[:, 0], points[:, 1], s=3, c="#3b6fd4", label="samples")
+    axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
+    axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
+    axes.legend(loc="upper right", markerscale=3)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def picture_of(samples: np.ndarray, real: np.ndarray | None = None) -> np.ndarray:
+    """Chooses by shape: a grid for `(n, height, width, channels)`, a scatter plot for `(n, features)`."""
+    return grid(samples) if samples.ndim == 4 else scatter(samples, real)
+
+
+def save(picture: np.ndarray, path: str | Path) -> None:
+    """Writes a picture as PNG, the same bytes for the same picture."""
+    Image.fromarray(picture).save(path, format="PNG", optimize=False)

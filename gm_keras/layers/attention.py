@@ -1,0 +1,57 @@
+"""Attention between the pixels of an image."""
+
+import math
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class SpatialSelfAttention(keras.layers.Layer):
+    """Every pixel attends to every pixel; the result is added to the input.
+
+    Group normalization, queries, keys and values by 1x1 projections, one head, and an output projection that
+    starts at zero, so that a new layer passes its input on unchanged (Ho et al. 2020, arXiv 2006.11239).
+
+    Args:
+        groups: Of the group normalization; must divide the number of channels.
+    """
+
+    def __init__(self, groups=8, **kwargs):
+        super().__init__(**kwargs)
+        self.groups = groups
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        # Sub-layers have the policy of this one, also where it is not the global one.
+        self.normalization = keras.layers.GroupNormalization(
+            self.groups, epsilon=1e-5, dtype=self.dtype_policy, name="normalization"
+        )
+        self.projection = keras.layers.Dense(
+            3 * channels, dtype=self.dtype_policy, name="queries_keys_values"
+        )
+        self.output_projection = keras.layers.Dense(
+            channels, kernel_initializer="zeros", dtype=self.dtype_policy, name="output_projection"
+        )
+        self.normalization.build(input_shape)
+        self.projection.build(input_shape)
+        self.output_projection.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, inputs):
+        """Maps `(batch, height, width, channels)` to the same shape."""
+        _, height, width, channels = inputs.shape
+        flat = ops.reshape(
+            self.projection(self.normalization(inputs)), (-1, height * width, 3 * channels)
+        )
+        queries, keys, values = ops.split(flat, 3, axis=-1)
+        scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1))) / math.sqrt(channels)
+        weights = ops.cast(ops.softmax(ops.cast(scores, "float32"), axis=-1), values.dtype)
+        attended = ops.reshape(ops.matmul(weights, values), (-1, height, width, channels))
+        return inputs + self.output_projection(attended)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "groups": self.groups}

@@ -1,0 +1,45 @@
+"""Invertible layers: each maps both ways and says how it changes volume."""
+
+import keras
+from keras import ops
+
+
+class Bijector(keras.layers.Layer):
+    """Base of the invertible layers.
+
+    A call returns `(outputs, log_det)`, where `log_det` `(batch,)` is the logarithm of the absolute
+    determinant of the Jacobian of the direction that was asked for, in nats. Computes in float32
+    whatever the policy: half precision neither inverts nor integrates to one.
+
+    Subclasses define `forward(inputs, training)` and `backward(inputs)`.
+    """
+
+    def __init__(self, **options):
+        super().__init__(**{"dtype": "float32", **options})
+
+    def call(self, inputs, inverse=False, training=False):
+        """Maps `inputs`, back if `inverse`; the way back always is that of inference."""
+        return self.backward(inputs) if inverse else self.forward(inputs, training)
+
+    def compute_output_spec(self, inputs, inverse=False, training=False):
+        # Known without tracing the networks inside, which would take seconds in a deep flow.
+        del training
+        shape = self.output_shape_of(tuple(inputs.shape), inverse)
+        return keras.KerasTensor(shape, "float32"), keras.KerasTensor(shape[:1], "float32")
+
+    def output_shape_of(self, shape, inverse):
+        """The shape of the outputs, the batch included."""
+        return shape
+
+    def forward(self, inputs, training):
+        """Returns `(outputs, log_det)`."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward()")
+
+    def backward(self, inputs):
+        """Returns `(outputs, log_det)` of the inverse."""
+        raise NotImplementedError(f"{type(self).__name__} must define backward()")
+
+
+def sum_per_example(values):
+    """Sums `(batch, ...)` over all but the batch: `(batch,)`."""
+    return ops.sum(values, axis=tuple(range(1, len(values.shape))))

@@ -1,0 +1,40 @@
+"""Embeddings of numbers."""
+
+import math
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class SinusoidalEmbedding(keras.layers.Layer):
+    """Sines and cosines of a number at frequencies from 1 down to 1/10000 (Vaswani et al. 2017, arXiv 1706.03762).
+
+    Args:
+        dim: The width of the embedding; even.
+        scale: Multiplies the numbers first, so that they span about 0 to 1000.
+    """
+
+    def __init__(self, dim, scale=1.0, **kwargs):
+        super().__init__(**kwargs)
+        if dim < 4 or dim % 2:
+            raise ValueError(
+                f"the width of a sinusoidal embedding must be even and at least 4, not {dim}"
+            )
+        self.dim = dim
+        self.scale = scale
+
+    def call(self, values):
+        """Embeds numbers `(batch,)`, integers or floats, as `(batch, dim)`."""
+        half = self.dim // 2
+        exponents = ops.arange(half, dtype="float32") * (-math.log(10000.0) / (half - 1))
+        # In float32 whatever the policy: bfloat16 cannot tell time 999 from 1000.
+        angles = ops.cast(values, "float32")[:, None] * self.scale * ops.exp(exponents)
+        embedding = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
+        return ops.cast(embedding, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.dim)
+
+    def get_config(self):
+        return {**super().get_config(), "dim": self.dim, "scale": self.scale}

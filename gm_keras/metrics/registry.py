@@ -1,0 +1,151 @@
+"""Which scores a model gets: by what it offers, never by its name.
+
+Each score is a function of an `Evaluation`; it returns the entries of `metrics.json` that it fills in.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gm_keras.metrics.distances import frechet_distance
+from gm_keras.metrics.features import Extractor
+from gm_keras.metrics.likelihood import bits_per_dim
+from gm_keras.metrics.manifold import precision_recall
+
+BATCH = 256
+# Draws of the latents for each test example in an importance-weighted estimate.
+IMPORTANCE_SAMPLES = 64
+
+
+@dataclass
+class Evaluation:
+    """A trained model, the test split, and what was drawn from the model.
+
+    Attributes:
+        model: A `GenerativeModel`.
+        data: Prepared data.
+        extractor: Gives the features in which samples are compared.
+        samples: `(n, *shape of one example)` in the range of the training data.
+        seed: Of everything random.
+    """
+
+    model: Any
+    data: Any
+    extractor: Extractor
+    samples: np.ndarray
+    seed: int
+
+    @cached_property
+    def test(self) -> np.ndarray:
+        """The test examples, scaled as in training."""
+        return self.data.scaled("test", self.model.data_field)
+
+    @cached_property
+    def labels(self) -> np.ndarray | None:
+        """The test labels, for models that need them."""
+        if "conditional" not in self.model.capabilities:
+            return None
+        return np.asarray(self.data.arrays("test")["label"])
+
+    @cached_property
+    def features(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features of the test examples and of the samples."""
+        return self.extractor(self.test), self.extractor(self.samples)
+
+    def over_test(self, method: Callable, **options: Any) -> np.ndarray:
+        """Calls a method of the model on the test set, batch by batch.
+
+        Returns:
+            The results end to end: `(n,)`, or `(2, n)` for a method that returns two arrays.
+        """
+        import keras
+
+        parts = []
+        for start in range(0, len(self.test), BATCH):
+            x = self.test[start : start + BATCH]
+            label = None if self.labels is None else self.labels[start : start + BATCH]
+            result = method(x, label=label, seed=self.seed + start, **options)
+            pair = result if isinstance(result, tuple) else (result,)
+            parts.append(np.stack([keras.ops.convert_to_numpy(value) for value in pair]))
+        joined = np.concatenate(parts, axis=1).astype("float64")
+        return joined if len(joined) > 1 else joined[0]
+
+
+SCORES: list[tuple[str | None, Callable[[Evaluation], dict[str, float]]]] = []
+
+
+def score(capability: str | None = None) -> Callable:
+    """Registers a score for models with a capability; None is for every model that can be sampled."""
+
+    def register(function: Callable[[Evaluation], dict[str, float]]) -> Callable:
+        SCORES.append((capability, function))
+        return function
+
+    return register
+
+
+def evaluate(evaluation: Evaluation) -> dict[str, float]:
+    """Computes every score that the model's capabilities allow."""
+    results: dict[str, float] = {}
+    for capability, function in SCORES:
+        if capability is None or capability in evaluation.model.capabilities:
+            results.update(function(evaluation))
+    return results
+
+
+def primary(results: dict[str, float]) -> dict[str, Any]:
+    """The one score by which two trainings of a system are compared; lower is better for each of them."""
+    order = ("nll_nats", "negative_elbo_nats", "classifier_fid", "raw_frechet_distance")
+    name = next(name for name in order if name in results)
+    return {"name": name, "value": results[name], "better": "lower"}
+
+
+def _mean(name: str, values: np.ndarray) -> dict[str, float]:
+    return {
+        name: float(values.mean()),
+        f"{name}_stderr": float(values.std(ddof=1) / np.sqrt(len(values))),
+    }
+
+
+def _bits(evaluation: Evaluation, nats: np.ndarray) -> dict[str, float]:
+    if evaluation.model.nats_of != "discrete":
+        return {}
+    dimensions = int(np.prod(evaluation.model.data_shape))
+    return _mean("bits_per_dim", np.array([bits_per_dim(value, dimensions) for value in nats]))
+
+
+@score("density")
+def negative_log_likelihood(evaluation: Evaluation) -> dict[str, float]:
+    """Test NLL in nats, and bits/dim for discrete data."""
+    nats = -evaluation.over_test(evaluation.model.log_prob)
+    return {**_mean("nll_nats", nats), **_bits(evaluation, nats)}
+
+
+@score("bound")
+def negative_bound(evaluation: Evaluation) -> dict[str, float]:
+    """Test ELBO in nats, bits/dim of the bound, and the importance-weighted NLL where there is one."""
+    elbo = evaluation.over_test(evaluation.model.elbo)
+    results = {**_mean("elbo_nats", elbo), "negative_elbo_nats": float(-elbo.mean())}
+    results.update(_bits(evaluation, -elbo))
+    if hasattr(evaluation.model, "log_prob_estimate"):
+        estimate, _ = evaluation.over_test(
+            evaluation.model.log_prob_estimate, num_samples=IMPORTANCE_SAMPLES
+        )
+        results.update(_mean("nll_estimate_nats", -estimate))
+    return results
+
+
+@score()
+def sample_quality(evaluation: Evaluation) -> dict[str, float]:
+    """Fréchet distance, precision and recall between the test set and the samples."""
+    real, generated = evaluation.features
+    name = "classifier_fid" if evaluation.extractor.kind == "classifier" else "raw_frechet_distance"
+    precision, recall = precision_recall(real, generated)
+    return {
+        name: frechet_distance(real, generated),
+        "precision": precision,
+        "recall": recall,
+    }

@@ -1,0 +1,113 @@
+"""Deep convolutional GAN (Radford, Metz & Chintala 2016, "Unsupervised Representation Learning with Deep
+Convolutional Generative Adversarial Networks", arXiv 1511.06434), with the two games of Goodfellow et al. 2014
+("Generative Adversarial Nets", arXiv 1406.2661).
+
+As in the paper: strided and transposed convolutions without pooling or hidden dense layers, batch normalization
+everywhere but in the generator's output and the discriminator's input, ReLU and tanh in the generator, LeakyReLU 0.2
+in the discriminator, weights from N(0, 0.02), uniform latents.
+
+Differences from the paper: 4 x 4 kernels (of the authors' Torch code; the paper's 5 x 5 do not divide by the stride);
+the number of stages follows the size of the images. Data and fakes go through the discriminator one batch after
+the other, so that each batch is normalized by its own statistics, as in the authors' code. A phase leaves the batch
+normalization of the other network as it is: its moving averages belong to its own phase.
+"""
+
+import keras
+from keras import ops
+
+from gm_keras.core import GenerativeModel, Phase
+from gm_keras.core.statistics import unchanged
+from gm_keras.losses import adversarial
+from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class DCGAN(GenerativeModel):
+    """Deep convolutional generative adversarial network; optimizers "discriminator" and "generator".
+
+    Args:
+        image_shape: (height, width, channels), height and width even; images in [-1, 1].
+        latent_dim: Number of latent variables.
+        filters: Of the discriminator's first and the generator's last hidden layer; each layer farther
+            from the image has twice as many.
+        stages: How often the image is halved; None goes on to a side of 4, or an odd one.
+        loss: The generator's: "non_saturating" or "minimax".
+        latents: Their distribution: "uniform" in [-1, 1], or "normal".
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim=100,
+        filters=64,
+        stages=None,
+        loss="non_saturating",
+        latents="uniform",
+        name=None,
+    ):
+        super().__init__(name=name)
+        if len(image_shape) != 3:
+            raise ValueError(
+                f"DCGAN learns images (height, width, channels), not vectors of shape {tuple(image_shape)}"
+            )
+        if loss not in adversarial.GENERATOR_LOSSES:
+            raise ValueError(f'loss must be "non_saturating" or "minimax", not {loss!r}')
+        if latents not in ("uniform", "normal"):
+            raise ValueError(f'latents must be "uniform" or "normal", not {latents!r}')
+
+        # ---- networks ----
+        self.generator = dcgan_generator(latent_dim, image_shape, filters, stages, name="generator")
+        self.discriminator = dcgan_discriminator(
+            image_shape, filters, stages, name="discriminator"
+        )
+
+        # ---- config ----
+        self.latent_dim = latent_dim
+        self.latents = latents
+        self._generator_objective = adversarial.GENERATOR_LOSSES[loss]
+        self.setup(logs=("real_probability", "fake_probability"))
+
+    def phases(self):
+        return [
+            Phase(
+                "discriminator", self._discriminator_loss, (self.discriminator,), "discriminator"
+            ),
+            Phase("generator", self._generator_loss, (self.generator,), "generator"),
+        ]
+
+    def inference_networks(self):
+        return {"generator": self.generator}
+
+    def _draw_latents(self, n, seed):
+        shape = (n, self.latent_dim)
+        if self.latents == "uniform":
+            return keras.random.uniform(shape, -1.0, 1.0, seed=seed)
+        return keras.random.normal(shape, seed=seed)
+
+    def _generate(self, n, seed, training=False):
+        images = self.generator(self._draw_latents(n, seed), training=training)
+        return ops.cast(images, "float32")
+
+    def _logits(self, images, training):
+        return ops.cast(self.discriminator(images, training=training), "float32")
+
+    def _discriminator_loss(self, batch, training):
+        real = batch[self.data_field]
+        with unchanged(self.generator):
+            fake = self._generate(ops.shape(real)[0], self.seed_generator, training)
+        real_logits = self._logits(real, training)
+        fake_logits = self._logits(ops.stop_gradient(fake), training)
+        self.log("real_probability", ops.mean(ops.sigmoid(real_logits)))
+        self.log("fake_probability", ops.mean(ops.sigmoid(fake_logits)))
+        return adversarial.discriminator(real_logits, fake_logits)
+
+    def _generator_loss(self, batch, training):
+        n = ops.shape(batch[self.data_field])[0]
+        fake = self._generate(n, self.seed_generator, training)
+        with unchanged(self.discriminator):
+            logits = self._logits(fake, training)
+        return self._generator_objective(logits)
+
+    def sample_batch(self, n, random, label=None):
+        """Images of random latents, normalized by the moving averages: `(n, *image_shape)`."""
+        return self._generate(n, random.next())

@@ -1,0 +1,127 @@
+"""The strided convolutional generator and discriminator of DCGAN (Radford et al. 2016)."""
+
+from collections.abc import Sequence
+
+from keras import Input, Model, initializers, layers
+
+KERNEL = 4
+
+
+def stages_for(image_shape: Sequence[int], stages: int | None = None) -> int:
+    """How many times the networks halve an image: until a side is odd or 4 (the paper's last size).
+
+    Args:
+        image_shape: (height, width, channels).
+        stages: A wish, checked; None takes as many as there are.
+
+    Raises:
+        ValueError: If a side cannot be halved so often.
+    """
+    height, width = image_shape[:2]
+    if stages is None:
+        stages, side = 1, min(height, width) // 2
+        while height % 2 ** (stages + 1) == width % 2 ** (stages + 1) == 0 and side > 4:
+            stages, side = stages + 1, side // 2
+    if stages < 1 or height % 2**stages or width % 2**stages:
+        raise ValueError(
+            f"images of {height} x {width} cannot be halved {stages} times: "
+            "resize or pad them to an even height and width, or set stages"
+        )
+    return stages
+
+
+def _normal() -> initializers.Initializer:
+    # A new one for each layer: one initializer gives the same numbers each time.
+    return initializers.RandomNormal(stddev=0.02)
+
+
+def _batch_normalization() -> layers.Layer:
+    # Momentum 0.9: the moving averages, by which samples are drawn, must follow a quickly changing network.
+    gamma = initializers.RandomNormal(mean=1.0, stddev=0.02)
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma)
+
+
+def dcgan_generator(
+    latent_dim: int,
+    image_shape: Sequence[int],
+    filters: int,
+    stages: int | None = None,
+    *,
+    name: str,
+) -> Model:
+    """Builds a generator: a projection of the latents, then transposed convolutions that double the image.
+
+    Args:
+        latent_dim: Width of the latents.
+        image_shape: (height, width, channels); the sides can be halved `stages` times.
+        filters: Of the widest feature map but one pixel's: the last hidden layer has so many, and each
+            layer before it twice as many as the next.
+        stages: Doublings; see `stages_for`.
+        name: Of the model.
+
+    Returns:
+        A built model from `(batch, latent_dim)` to `(batch, height, width, channels)` in [-1, 1].
+    """
+    stages = stages_for(image_shape, stages)
+    height, width, channels = image_shape
+    widest = filters * 2 ** (stages - 1)
+    inputs = Input((latent_dim,), name="inputs")
+    hidden = layers.Dense(
+        (height >> stages) * (width >> stages) * widest,
+        use_bias=False,
+        kernel_initializer=_normal(),
+    )(inputs)
+    hidden = layers.Reshape((height >> stages, width >> stages, widest))(hidden)
+    for stage in reversed(range(stages)):
+        hidden = layers.ReLU()(_batch_normalization()(hidden))
+        last = stage == 0
+        hidden = layers.Conv2DTranspose(
+            channels if last else filters * 2 ** (stage - 1),
+            KERNEL,
+            2,
+            padding="same",
+            # Elsewhere the normalization would take a bias away again.
+            use_bias=last,
+            kernel_initializer=_normal(),
+        )(hidden)
+    return Model(inputs, layers.Activation("tanh", name="outputs")(hidden), name=name)
+
+
+def dcgan_discriminator(
+    image_shape: Sequence[int],
+    filters: int,
+    stages: int | None = None,
+    *,
+    normalization: str | None = "batch",
+    name: str,
+) -> Model:
+    """Builds a discriminator or critic: strided convolutions that halve the image, and a linear output.
+
+    Args:
+        image_shape: (height, width, channels).
+        filters: Of the first layer; each further one has twice as many.
+        stages: Halvings; see `stages_for`.
+        normalization: After every convolution but the first: "batch", "layer" (over height, width and
+            channels, with a scale for each channel), or None.
+        name: Of the model.
+
+    Returns:
+        A built model from `(batch, height, width, channels)` to logits `(batch, 1)`.
+    """
+    hidden = inputs = Input(image_shape, name="inputs")
+    for stage in range(stages_for(image_shape, stages)):
+        normalized = stage > 0 and normalization is not None
+        hidden = layers.Conv2D(
+            filters * 2**stage,
+            KERNEL,
+            2,
+            padding="same",
+            use_bias=not normalized,
+            kernel_initializer=_normal(),
+        )(hidden)
+        if normalized:
+            one_group = layers.GroupNormalization
+            hidden = (one_group(1) if normalization == "layer" else _batch_normalization())(hidden)
+        hidden = layers.LeakyReLU(negative_slope=0.2)(hidden)
+    outputs = layers.Dense(1, kernel_initializer=_normal(), name="outputs")(layers.Flatten()(hidden))
+    return Model(inputs, outputs, name=name)

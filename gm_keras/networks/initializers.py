@@ -1,0 +1,33 @@
+"""Initial weights drawn on the host."""
+
+import math
+import random
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class HostGlorotUniform(keras.initializers.Initializer):
+    """Glorot's uniform initializer (variance 2 / (fan in + fan out)), drawn with NumPy.
+
+    Keras' own compiles a random generator for every shape on JAX: seconds for a network of many shapes. This
+    one also gives every backend the same weights. It follows `keras.utils.set_random_seed` as Keras' does.
+
+    Args:
+        seed: An integer, or None for another draw in each instance.
+    """
+
+    def __init__(self, seed=None):
+        self._given = seed
+        self.seed = random.randint(1, 10**9) if seed is None else seed
+
+    def __call__(self, shape, dtype=None):
+        receptive = math.prod(shape[:-2])
+        limit = math.sqrt(6.0 / (receptive * (shape[-2] + shape[-1])))
+        values = np.random.default_rng(self.seed).uniform(-limit, limit, shape)
+        return ops.convert_to_tensor(values.astype("float32"), dtype=dtype)
+
+    def get_config(self):
+        return {"seed": self._given}

@@ -1,0 +1,19 @@
+"""`python -m pipelines.check`: the stage that reads `params.yaml` before DVC removes any output.
+
+Its output never changes, so that it makes nothing stale: it only goes first.
+"""
+
+from pipelines.errors import main
+from pipelines.settings import load_settings, project_root
+
+
+def run() -> None:
+    """Checks `params.yaml` and writes the marker that every other stage waits for."""
+    load_settings()
+    marker = project_root() / "build" / "checked"
+    marker.parent.mkdir(exist_ok=True)
+    marker.write_text("params.yaml was read without a problem\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,102 @@
+"""The command `gm-keras`: list, show, add and sample.
+
+Nothing heavy is imported up here: `gm-keras --help` answers in a fraction of a second, and only
+`sample` loads Keras.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines import errors
+
+app = typer.Typer(
+    help="Generative models on Keras: the systems, their recipes, and samples from trained ones.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+PARAMS = Path("params.yaml")
+
+
+@app.command("list")
+def list_systems() -> None:
+    """The systems that there are recipes for: family, capabilities, data sets, year."""
+    from pipelines import catalog
+
+    rows = [("system", "family", "year", "capabilities", "data sets")]
+    for recipe in catalog.recipes():
+        year = str(recipe.paper["year"])
+        skills, datasets = ", ".join(recipe.capabilities), ", ".join(recipe.datasets)
+        rows.append((recipe.name, recipe.family, year, skills, datasets))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A system, as `gm-keras list` names it.")],
+) -> None:
+    """A system's paper and its recipe."""
+    from pipelines import catalog
+
+    recipe = catalog.recipe(name)
+    paper = recipe.paper
+    authors = paper["authors"]
+    authors = authors if isinstance(authors, str) else ", ".join(authors)
+    typer.echo(f"{name}: {recipe.summary}")
+    typer.echo(f"{authors} ({paper['year']}). {paper['title']}.")
+    if paper.get("arxiv"):
+        typer.echo(f"https://arxiv.org/abs/{paper['arxiv']}")
+    typer.echo(f"\n# gm_keras/recipes/{name}.yaml\n{recipe.text.rstrip()}")
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="A system, as `gm-keras list` names it.")],
+    dataset: Annotated[
+        str | None, typer.Option(help="The data set to train on, if not the recipe's own.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--as", metavar="KEY", help="What params.yaml shall call it.")
+    ] = None,
+) -> None:
+    """Copies a system's recipe into params.yaml; all that stands there stays as it is."""
+    from pipelines import adding
+
+    key = adding.add(PARAMS, name, dataset, key)
+    typer.echo(f'added "{key}" to {PARAMS}; train, evaluate and export it: dvc repro export@{key}')
+
+
+@app.command()
+def sample(
+    key: Annotated[str, typer.Argument(help="A system of params.yaml that has been exported.")],
+    n: Annotated[int, typer.Option("-n", help="How many samples.")] = 64,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    label: Annotated[
+        int | None, typer.Option(help="The class to draw, for a system trained with labels.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The PNG file; by default KEY.png.")
+    ] = None,
+) -> None:
+    """Draws samples from a trained and exported system into a picture."""
+    from pipelines import sampling
+
+    output = output or Path(f"{key}.png")
+    sampling.sample_to_file(PARAMS, key, n=n, seed=seed, label=label, output=output)
+    typer.echo(f"{n} samples of {key} in {output}")
+
+
+def main() -> None:
+    """The entry point: a user's mistake is one line and exit code 1, wrong usage exit code 2."""
+    errors.main(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""What a run of MLflow says of a training besides its curves. Imports Keras, for the backend."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from gm_keras import backend
+from pipelines.settings import Settings
+
+
+def run_facts(key: str, settings: Settings, root: Path) -> dict[str, Any]:
+    """The parameters, tags and data of a system's run, as `pipelines.tracking` takes them."""
+    block = settings.system(key).model_dump(by_alias=True)
+    tags = {
+        "system": block["class"],
+        "family": block["family"],
+        "data": block["data"],
+        "backend": backend.name,
+        "backend.version": backend.version(),
+        "keras.version": keras.__version__,
+        "device": backend.device_name(),
+        "seed": str(settings.seed),
+    }
+    return {
+        "parameters": {**block, "seed": settings.seed},
+        "tags": tags,
+        "data": root / "data" / block["data"],
+    }

@@ -1,0 +1,74 @@
+"""Output that is whole or not there: written under a temporary name, then renamed."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import UserError
+
+
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turns what the system says about an output that cannot be written into one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise UserError(
+                f"the disk is full: {target} was not written; free some space and run this again"
+            ) from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise UserError(
+                f"cannot write {target}: {error.strerror}; make its folder writable"
+            ) from None
+        raise
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `target` that takes its place when the block ends well.
+
+    Args:
+        target: A file or a folder; what was there stays until then, and for good if the block fails.
+    """
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            temporary = holder / target.name
+            yield temporary
+            old = holder / "old"
+            if target.is_dir():
+                os.replace(target, old)
+            os.replace(temporary, target)
+        finally:
+            shutil.rmtree(holder, ignore_errors=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes JSON with sorted keys: the same content is the same bytes."""
+    with replacing(path) as temporary:
+        temporary.write_text(
+            json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8"
+        )
+
+
+def read_json(path: Path, made_by: str) -> Any:
+    """Reads JSON that a stage wrote.
+
+    Args:
+        path: The file.
+        made_by: The command that makes it, for the error.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: make it with: {made_by}") from None
+    except ValueError:
+        raise UserError(f"{path} is damaged: make it again with: {made_by}") from None

@@ -1,0 +1,98 @@
+"""The stage `prepare`: a data set of `params.yaml` becomes arrays in `data/<name>/`.
+
+python -m pipelines.prepare NAME
+"""
+
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from pipelines.errors import UserError, nearest
+from pipelines.files import replacing
+from pipelines.settings import DataSettings, Settings
+from pipelines.stages import stage
+
+ARRAYS = (".npz", ".npy")
+
+
+def prepare(name: str, settings: DataSettings, output: Path, root: Path | None = None) -> None:
+    """Decodes a data set once, and writes `<split>_<field>.npy` files and `dataset.json`.
+
+    What was in the output folder is replaced only when everything is written.
+
+    Args:
+        name: The data set's name; with `source: tfds` also TFDS' name, unless `path` gives
+            that (`path: emnist/letters`).
+        settings: Its entry under `data:`.
+        output: The folder to write.
+        root: What a relative `path` is relative to; by default the current folder.
+
+    Raises:
+        UserError: One line on what is wrong and where to mend it.
+    """
+    path = _own_path(name, settings, root) if settings.source == "folder" else None
+
+    # Only now, for it takes seconds: the package imports Keras, and TFDS TensorFlow.
+    from gm_keras.data.source import DataError
+    from gm_keras.data.splits import assign
+    from gm_keras.data.writer import write
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="gm_keras_") as scratch:
+            if path is None:
+                from gm_keras.data.tfds_source import tfds_source
+
+                source = tfds_source(settings.path or name, scratch, settings.image_size)
+            elif path.is_dir():
+                from gm_keras.data.folder import folder_source
+
+                source = folder_source(path, settings.image_size)
+            else:
+                from gm_keras.data.arrays import array_source
+
+                source = array_source(path, settings.image_size)
+            plan = assign(source.splits, settings.validation, settings.test, settings.seed)
+            with replacing(output) as folder:
+                folder.mkdir()
+                write(source, plan, folder, name)
+    except DataError as error:
+        raise UserError(str(error)) from None
+    except OSError as error:
+        where = error.filename or path or settings.path or name
+        raise UserError(f"{where}: {error.strerror or error}") from None
+
+
+def _own_path(name: str, settings: DataSettings, root: Path | None) -> Path:
+    where = f"params.yaml: data.{name}"
+    if not settings.path:
+        raise UserError(f"{where} has source: folder, but no path: to the images or .npz file")
+    path = (root or Path.cwd()) / Path(settings.path).expanduser()
+    if not path.exists():
+        raise UserError(f"{where}.path: there is no folder or file {path}")
+    if path.is_file() and path.suffix not in ARRAYS:
+        raise UserError(
+            f"{where}.path: expected a folder of images, a .npz or a .npy file, not {path}"
+        )
+    return path
+
+
+def run(name: str, settings: Settings, root: Path) -> None:
+    """Prepares the data set of this name in `params.yaml`."""
+    if name not in settings.data:
+        raise UserError(
+            f'params.yaml has no data set "{name}" under data: {nearest(name, list(settings.data))}'
+        )
+    # Let a stop from outside (Prefect, kill) clean up too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Decoding has no use for a GPU, and TensorFlow would take all of its memory.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    # Nothing is computed here that oneDNN would speed up; with it TensorFlow prints four lines.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    prepare(name, settings.data[name], root / "data" / name, root)
+
+
+if __name__ == "__main__":
+    stage(run, "python -m pipelines.prepare NAME")

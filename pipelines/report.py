@@ -1,0 +1,140 @@
+"""`python -m pipelines.report`: one self-contained page with every system that was evaluated."""
+
+import base64
+import csv
+import sys
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+
+from pipelines import catalog, errors
+from pipelines.files import read_json, replacing
+from pipelines.settings import Settings, load_settings, project_root
+
+# How the scores are called on the page, and what they mean; the order of this table is that of the page.
+SCORES = {
+    "nll_nats": ("Negative log-likelihood", "nats, lower is better"),
+    "elbo_nats": ("Evidence lower bound", "nats, higher is better"),
+    "nll_estimate_nats": ("Importance-weighted NLL", "nats, lower is better"),
+    "bits_per_dim": ("Bits per dimension", "lower is better"),
+    "classifier_fid": ("Classifier Fréchet distance", "lower is better; not the Inception FID"),
+    "raw_frechet_distance": ("Fréchet distance", "of the data themselves, lower is better"),
+    "precision": ("Precision", "share of samples near real data"),
+    "recall": ("Recall", "share of real data near samples"),
+}
+
+
+def run() -> None:
+    """Writes `reports/index.html`."""
+    settings, root = load_settings(), project_root()
+    systems = [
+        _system(key, settings, root)
+        for key in settings.systems
+        if (root / "reports" / key / "metrics.json").is_file()
+    ]
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape()
+    )
+    page = environment.get_template("report.html").render(systems=systems)
+    with replacing(root / "reports" / "index.html") as path:
+        path.write_text(page, encoding="utf-8")
+    missing = [key for key in settings.systems if key not in {each["key"] for each in systems}]
+    for key in missing:
+        print(f"{key} is not on the page: evaluate it with: dvc repro evaluate@{key}")
+    print(f"{len(systems)} systems on {root / 'reports' / 'index.html'}")
+
+
+def _system(key: str, settings: Settings, root: Path) -> dict[str, Any]:
+    block = settings.systems[key]
+    folder = root / "reports" / key
+    metrics = read_json(folder / "metrics.json", f"dvc repro evaluate@{key}")
+    timing = read_json(folder / "timing.json", f"dvc repro evaluate@{key}")
+    record = read_json(root / "models" / key / "run.json", f"dvc repro train@{key}")
+    epochs = sorted((folder / "epochs").glob("*.png"))
+    return {
+        "key": key,
+        "recipe": catalog.recipe(block.class_name),
+        "data": block.data,
+        "samples": picture(folder / "samples.png"),
+        "epochs": [(int(path.stem.split("_")[1]), picture(path)) for path in epochs],
+        "scores": scores(metrics),
+        "metrics": metrics,
+        "curves": curves(folder / "history.csv"),
+        "parameters": parameters(block.model_dump(by_alias=True)),
+        "run_id": record["run_id"],
+        "timing": timing,
+    }
+
+
+def scores(metrics: dict[str, Any]) -> list[dict[str, str]]:
+    """The scores of a system as rows: name, value with its standard error, meaning."""
+    rows = []
+    for name, (title, meaning) in SCORES.items():
+        if name in metrics:
+            error = metrics.get(f"{name}_stderr")
+            value = f"{metrics[name]:.4g}" + (f" ± {error:.2g}" if error is not None else "")
+            rows.append({"title": title, "value": value, "meaning": meaning})
+    return rows
+
+
+def parameters(block: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Flattens settings to rows (dotted name, value)."""
+    rows = []
+    for name, value in block.items():
+        if isinstance(value, dict) and value:
+            rows += parameters(value, f"{prefix}{name}.")
+        else:
+            rows.append((prefix + name, str(value)))
+    return rows
+
+
+def picture(path: Path) -> str:
+    """A PNG as a data address."""
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def curves(path: Path) -> list[dict[str, Any]]:
+    """The curves of a training as polylines in a box of 300 by 100.
+
+    A curve and its validation counterpart share one box.
+    """
+    with path.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    columns = {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"}
+    boxes = []
+    for name, values in columns.items():
+        if name.startswith("val_"):
+            continue
+        lines = {"training": values}
+        if f"val_{name}" in columns:
+            lines["validation"] = columns[f"val_{name}"]
+        low = min(min(line) for line in lines.values())
+        high = max(max(line) for line in lines.values())
+        boxes.append(
+            {
+                "name": name,
+                "low": f"{low:.4g}",
+                "high": f"{high:.4g}",
+                "last": f"{values[-1]:.4g}",
+                "epochs": len(values),
+                "lines": {kind: _polyline(line, low, high) for kind, line in lines.items()},
+            }
+        )
+    return boxes
+
+
+def _polyline(values: list[float], low: float, high: float) -> str:
+    scale = (high - low) or 1.0
+    step = 300 / max(len(values) - 1, 1)
+    return " ".join(
+        f"{index * step:.1f},{100 - 100 * (value - low) / scale:.1f}"
+        for index, value in enumerate(values)
+    )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print("usage: python -m pipelines.report", file=sys.stderr)
+        raise SystemExit(2)
+    errors.main(run)

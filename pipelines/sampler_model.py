@@ -1,0 +1,45 @@
+"""The sampler as MLflow serves it: this file is copied beside the model ("models from code").
+
+A request holds the parameters `n`, `seed` and `label`; its input is not looked at, as MLflow wants one.
+For example: `{"inputs": [[0.0]], "params": {"n": 4, "seed": 3}}`.
+"""
+
+import os
+
+import mlflow
+import numpy as np
+from mlflow.exceptions import MlflowException
+
+# Samples are drawn so many at a time: memory stays bounded whatever number is asked for.
+CHUNK = 256
+
+
+class Sampler(mlflow.pyfunc.PythonModel):
+    """Draws from `model.keras`, on the backend that it was trained with unless another one is set."""
+
+    def load_context(self, context):
+        """Loads the model in safe mode; MLflow looks for the name `context`."""
+        os.environ.setdefault("KERAS_BACKEND", context.model_config["backend"])
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        import keras
+
+        import gm_keras  # noqa: F401 (registers the classes that the file names)
+
+        self.model = keras.saving.load_model(
+            context.artifacts["model"], compile=False, safe_mode=True
+        )
+
+    def predict(self, context, model_input: np.ndarray, params=None):  # noqa: ARG002 (MLflow's order)
+        """Returns samples `(n, *shape of one example)`, float32, in the range of the training data."""
+        params = params or {}
+        n, label = int(params.get("n", 1)), int(params.get("label", -1))
+        try:
+            options = {"batch_size": min(max(n, 1), CHUNK), **context.model_config["options"]}
+            if label >= 0:
+                options["label"] = label
+            return self.model.sample(n, **{**options, "seed": int(params.get("seed", 0))})
+        except ValueError as error:  # the model says in one line what is wrong with n or label
+            raise MlflowException.invalid_parameter_value(str(error)) from None
+
+
+mlflow.models.set_model(Sampler())

@@ -1,0 +1,182 @@
+"""`params.yaml`, checked: every key known, every value of its type, before anything runs.
+
+This module imports neither Keras nor the models, so that a stage can choose the backend first.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from pipelines import catalog, signatures
+from pipelines.errors import UserError, nearest
+
+BACKENDS = ("jax", "tensorflow", "torch")
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+
+
+class TrackingSettings(_Block):
+    """Where MLflow keeps the runs."""
+
+    uri: str = "sqlite:///mlflow.db"
+    experiment: str = "gm_keras"
+
+
+class DataSettings(_Block):
+    """One data set: its source, and how it is split."""
+
+    source: Literal["tfds", "folder"] = "tfds"
+    path: str | None = None
+    validation: float = Field(0.1, gt=0.0, lt=0.5)
+    test: float = Field(0.1, gt=0.0, lt=0.5)
+    seed: int = 0
+    image_size: PositiveInt | None = None
+
+
+class FitSettings(_Block):
+    """How long a system trains, and on how much at a time."""
+
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    fresh_batches: bool = False
+    grids: PositiveInt = 8
+
+
+class EvaluateSettings(_Block):
+    """How a system is measured."""
+
+    samples: PositiveInt = 1000
+
+
+class SystemSettings(_Block):
+    """One system that this checkout trains."""
+
+    class_name: str = Field(alias="class")
+    family: str
+    data: str
+    model: dict[str, Any]
+    optimizers: dict[str, dict[str, Any]]
+    fit: FitSettings
+    sample: dict[str, Any]
+    evaluate: EvaluateSettings
+
+
+class Settings(_Block):
+    """The whole of `params.yaml`."""
+
+    backend: Literal["jax", "tensorflow", "torch"] = "jax"
+    seed: int = Field(0, ge=0, lt=2**31)
+    tracking: TrackingSettings = TrackingSettings()
+    data: dict[str, DataSettings]
+    systems: dict[str, SystemSettings]
+
+    def system(self, key: str) -> SystemSettings:
+        """The settings of one system; a `UserError` where there is none of that key."""
+        if key not in self.systems:
+            raise UserError(
+                f'params.yaml has no system "{key}": {nearest(key, list(self.systems))}. '
+                "Add one with: gm-keras add NAME"
+            )
+        return self.systems[key]
+
+    def choose_backend(self) -> str:
+        """Sets `KERAS_BACKEND` before Keras is imported; what the environment says wins.
+
+        Returns:
+            The backend's name.
+        """
+        backend = os.environ.setdefault("KERAS_BACKEND", self.backend)
+        if backend not in BACKENDS:
+            raise UserError(
+                f'KERAS_BACKEND is "{backend}" in the environment; expected one of {", ".join(BACKENDS)}'
+            )
+        return backend
+
+
+def project_root() -> Path:
+    """The folder of `params.yaml`: DVC's root within a stage, otherwise the current folder."""
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd())
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Reads and checks `params.yaml`.
+
+    Args:
+        path: Another file; by default that of `project_root()`.
+
+    Returns:
+        The settings.
+
+    Raises:
+        UserError: One line for the first thing that is wrong: where, what was expected, what came.
+    """
+    path = path or project_root() / "params.yaml"
+    try:
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; run this in the project") from None
+    except MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{path.name}{line} is not YAML: {error.problem}") from None
+    except YAMLError as error:
+        raise UserError(f"{path.name} is not YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path.name} must hold keys and values; see the README for an example")
+    try:
+        settings = Settings.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{path.name}: {_first_problem(error)}") from None
+    for key, system in settings.systems.items():
+        _check_system(path.name, key, system, settings)
+    return settings
+
+
+def _first_problem(error: ValidationError) -> str:
+    # A misspelt key is told before the right one, which is missing because of it.
+    problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        *parents, wrong = [str(part) for part in problem["loc"]]
+        return f"{where} is not a known key: {nearest(wrong, _known_keys(parents))}"
+    if problem["type"] == "missing":
+        return f"{where} is missing"
+    return f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {problem['input']!r}"
+
+
+def _known_keys(parents: list[str]) -> list[str]:
+    blocks: dict[tuple[str, ...], type[BaseModel]] = {
+        (): Settings,
+        ("tracking",): TrackingSettings,
+        ("data", "*"): DataSettings,
+        ("systems", "*"): SystemSettings,
+        ("systems", "*", "fit"): FitSettings,
+        ("systems", "*", "evaluate"): EvaluateSettings,
+    }
+    pattern = tuple("*" if index == 1 else part for index, part in enumerate(parents))
+    block = blocks[pattern]
+    return [field.alias or name for name, field in block.model_fields.items()]
+
+
+def _check_system(file: str, key: str, system: SystemSettings, settings: Settings) -> None:
+    where = f"{file}: systems.{key}"
+    if system.class_name not in catalog.names():
+        known = nearest(system.class_name, catalog.names())
+        raise UserError(f'{where}.class: there is no system "{system.class_name}": {known}')
+    family = catalog.recipe(system.class_name).family
+    if system.family != family:
+        raise UserError(
+            f'{where}.family: {system.class_name} belongs to "{family}", not "{system.family}"'
+        )
+    if system.data not in settings.data:
+        known = nearest(system.data, list(settings.data))
+        raise UserError(f'{where}.data: there is no data set "{system.data}" under data: {known}')
+    arguments = signatures.constructor_arguments(system.class_name)
+    for name in system.model:
+        if name not in arguments:
+            raise UserError(f"{where}.model.{name} is not a known key: {nearest(name, arguments)}")

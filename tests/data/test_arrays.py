@@ -1,0 +1,117 @@
+"""A user's own .npz and .npy files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gm_keras.data import PreparedData
+from pipelines.errors import UserError
+from pipelines.prepare import prepare
+from pipelines.settings import DataSettings
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (20, 4, 4), "uint8")
+POINTS = np.random.default_rng(0).normal(size=(20, 3))
+NAN = np.where(np.arange(60).reshape(20, 3) == 16, np.nan, POINTS)
+
+
+def test_splits_of_its_own(make_data):
+    data = make_data(
+        x_train=IMAGES, y_train=np.arange(20) % 3, x_test=IMAGES[:6], y_test=np.arange(6) % 2
+    )
+    assert data.info["splits"] == {"train": 18, "validation": 2, "test": 6}
+    np.testing.assert_array_equal(data.arrays("test")["image"][..., 0], IMAGES[:6])
+    assert (data.num_classes, data.example_shape, data.levels) == (3, (4, 4, 1), 256)
+
+
+def test_three_splits_named_as_ours(make_data):
+    data = make_data(train_image=IMAGES, validation_image=IMAGES[:3], test_image=IMAGES[3:5])
+    assert data.info["splits"] == {"train": 20, "validation": 3, "test": 2}
+    np.testing.assert_array_equal(data.arrays("train")["image"][..., 0], IMAGES)
+
+
+def test_strings_as_labels(make_data):
+    names = np.array(["dog", "cat"])[np.arange(20) % 2]
+    data = make_data(image=IMAGES, label=names)
+    assert data.info["class_names"] == ["cat", "dog"]
+    by_image = dict(zip(map(bytes, IMAGES), names, strict=True))
+    for image, label in zip(*data.arrays("train").values(), strict=True):
+        assert by_image[image.tobytes()] == data.info["class_names"][label]
+
+
+def test_bits_have_two_levels(make_data):
+    data = make_data(image=IMAGES > 127)
+    assert data.levels == 2
+    assert set(np.unique(data.scaled("train"))) == {-1.0, 1.0}
+    assert make_data(image=(IMAGES > 127).astype("uint8")).levels == 2
+
+
+def test_a_bare_npy_file(tmp_path: Path):
+    np.save(tmp_path / "points.npy", POINTS)
+    prepare("p", DataSettings(source="folder", path="points.npy"), tmp_path / "p", tmp_path)
+    assert PreparedData(tmp_path / "p").info["splits"] == {"train": 16, "validation": 2, "test": 2}
+
+
+def test_image_size_scales_and_cuts(tmp_path: Path):
+    wide = np.zeros((12, 8, 16, 3), "uint8")
+    wide[:, :, 4:12] = 200  # the square in the middle
+    np.savez(tmp_path / "w.npz", x=wide)
+    settings = DataSettings(source="folder", path="w.npz", image_size=4)
+    prepare("w", settings, tmp_path / "w", tmp_path)
+    data = PreparedData(tmp_path / "w")
+    assert data.example_shape == (4, 4, 3)
+    assert data.arrays("train")["image"].min() > 180  # the filter lets a little of the rest in
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"image": IMAGES[0]}, "expected images .* not uint8 of shape"),
+        ({"image": IMAGES[0, 0]}, "expected images .* not uint8 of shape"),
+        ({"image": IMAGES.astype("float32") / 255}, "must be uint8 with values 0 to 255"),
+        ({"image": IMAGES.reshape(4, 5, 4, 4)}, "the shape .*1 or 3.*, not"),
+        ({"x": POINTS.astype(int)}, "or vectors .floats, 2 dimensions., not int64"),
+        ({"x": NAN}, "row 5 has a NaN or infinite value"),
+        ({"x": POINTS[:9]}, "9 examples to train on are too few"),
+        ({"x": POINTS[:0]}, "expected images"),
+        ({"x": POINTS, "y": np.arange(19) % 2}, "20 examples, but labels of shape .19,."),
+        ({"x": POINTS, "y": np.ones(20)}, "labels must be integers .*, not float64"),
+        ({"x": POINTS, "y": np.arange(20) - 1}, "labels must be the classes 0, 1, 2.*found -1"),
+        ({"x": POINTS, "y": np.arange(20) * 9}, "labels must be the classes 0, 1, 2.*found 171"),
+        ({"x": POINTS, "mask": POINTS}, 'array "mask" of unknown use: expected image'),
+        ({"x": POINTS, "image": IMAGES}, "two arrays say the same"),
+        ({"label": np.arange(20)}, "labels but no image"),
+        ({"x_test": POINTS}, "no array image"),
+        ({"x_train": POINTS, "x_test": POINTS[:, :2]}, "the splits differ in shape"),
+        ({"x_train": POINTS, "x_test": POINTS, "y_test": np.arange(20)}, "train has no labels"),
+        ({"x": np.array([{}] * 20, dtype=object)}, "Python objects, which are not read"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_line(make_data, arrays: dict, message: str):
+    with pytest.raises(UserError, match=message) as error:
+        make_data(**arrays)
+    assert "own.npz" in str(error.value) or "examples to train" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("keep", [0, 30, 400])
+def test_a_truncated_file(tmp_path: Path, keep: int):
+    np.savez(tmp_path / "own.npz", image=IMAGES)
+    content = (tmp_path / "own.npz").read_bytes()
+    (tmp_path / "own.npz").write_bytes(content[:keep])
+    settings = DataSettings(source="folder", path="own.npz")
+    with pytest.raises(UserError, match=r"own.npz is broken") as error:
+        prepare("own", settings, tmp_path / "own", tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_path_and_a_file_of_another_kind(tmp_path: Path):
+    Image.new("L", (2, 2)).save(tmp_path / "a.png")
+    for settings, message in (
+        (DataSettings(source="folder"), "data.own has source: folder, but no path"),
+        (DataSettings(source="folder", path="nosuch"), "data.own.path: there is no folder or file"),
+        (DataSettings(source="folder", path="a.png"), "expected a folder of images, a .npz"),
+    ):
+        with pytest.raises(UserError, match=message):
+            prepare("own", settings, tmp_path / "own", tmp_path)

@@ -1,0 +1,157 @@
+"""A user's own folder of images."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gm_keras.data import PreparedData
+from pipelines.errors import UserError
+from pipelines.prepare import prepare
+from pipelines.settings import DataSettings
+
+RANDOM = np.random.default_rng(0)
+
+
+def save(path: Path, n: int = 12, shape: tuple[int, ...] = (6, 5), kind: str = "png") -> np.ndarray:
+    """Writes n random images; returns them in the order of their names."""
+    path.mkdir(parents=True, exist_ok=True)
+    images = RANDOM.integers(0, 256, (n, *shape), "uint8")
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(path / f"{number:03}.{kind}")
+    return images
+
+
+def prepared(path: Path, image_size: int | None = None) -> PreparedData:
+    settings = DataSettings(source="folder", path=str(path), image_size=image_size)
+    prepare("own", settings, path.parent / "own")
+    return PreparedData(path.parent / "own")
+
+
+def error(path: Path, **options: int) -> str:
+    with pytest.raises(UserError) as caught:
+        prepared(path, **options)
+    assert "\n" not in str(caught.value)
+    assert not (path.parent / "own").exists()
+    return str(caught.value)
+
+
+def every(data: PreparedData, field: str = "image") -> np.ndarray:
+    return np.concatenate([data.arrays(split)[field] for split in data.info["splits"]])
+
+
+def test_grey_images_without_classes(tmp_path: Path):
+    images = save(tmp_path / "pictures")
+    (tmp_path / "pictures" / "notes.txt").write_text("not an image")
+    (tmp_path / "pictures" / ".hidden.png").write_text("neither")
+    data = prepared(tmp_path / "pictures")
+    assert (data.example_shape, data.levels, data.num_classes) == ((6, 5, 1), 256, None)
+    assert sorted(map(bytes, every(data))) == sorted(map(bytes, images))
+
+
+def test_colour_if_one_has_it(tmp_path: Path):
+    save(tmp_path / "pictures", n=11)
+    Image.new("RGB", (5, 6), (1, 2, 3)).save(tmp_path / "pictures" / "z.png")
+    data = prepared(tmp_path / "pictures")
+    assert data.example_shape == (6, 5, 3)
+    assert [1, 2, 3] in every(data)[:, 0, 0].tolist()
+
+
+@pytest.mark.parametrize("kind", ["jpg", "webp", "bmp", "gif"])
+def test_formats(tmp_path: Path, kind: str):
+    save(tmp_path / "pictures", shape=(6, 5, 3), kind=kind)
+    assert prepared(tmp_path / "pictures").example_shape == (6, 5, 3)
+
+
+def test_subfolders_are_classes_in_the_order_of_their_names(tmp_path: Path):
+    cats, ants = save(tmp_path / "p" / "cats", n=9), save(tmp_path / "p" / "ants", n=8)
+    data = prepared(tmp_path / "p")
+    assert data.info["class_names"] == ["ants", "cats"]
+    images, labels = every(data), every(data, "label")
+    assert sorted(map(bytes, images[labels == 0])) == sorted(map(bytes, ants))
+    assert sorted(map(bytes, images[labels == 1])) == sorted(map(bytes, cats))
+
+
+def test_subfolders_can_be_splits(tmp_path: Path):
+    save(tmp_path / "p" / "train" / "a")
+    save(tmp_path / "p" / "train" / "b", n=8)
+    test = save(tmp_path / "p" / "test" / "b", n=3)
+    data = prepared(tmp_path / "p")
+    assert data.info["splits"] == {"train": 18, "validation": 2, "test": 3}
+    np.testing.assert_array_equal(data.arrays("test")["image"][..., 0], test)
+    assert data.arrays("test")["label"].tolist() == [1, 1, 1]
+
+
+def test_different_sizes_are_refused_or_cut_to_one(tmp_path: Path):
+    save(tmp_path / "p", n=11)
+    Image.new("L", (9, 7)).save(tmp_path / "p" / "last.png")
+    message = error(tmp_path / "p")
+    for part in ("000.png has 5 x 6", "last.png has 9 x 7", "image_size"):
+        assert part in message
+    assert prepared(tmp_path / "p", image_size=4).example_shape == (4, 4, 1)
+
+
+def test_cutting_keeps_the_centre(tmp_path: Path):
+    wide = np.zeros((8, 24), "uint8")
+    wide[:, 8:16] = 250
+    for number in range(10):
+        (tmp_path / "p").mkdir(exist_ok=True)
+        Image.fromarray(wide).save(tmp_path / "p" / f"{number}.png")
+    assert every(prepared(tmp_path / "p", image_size=8)).min() == 250
+
+
+def test_transparency_rotation_and_sixteen_bits(tmp_path: Path):
+    folder = tmp_path / "p"
+    folder.mkdir()
+    for number in range(8):
+        Image.new("RGB", (4, 4), (9, 9, 9)).save(folder / f"{number}.png")
+    Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(folder / "clear.png")
+    Image.fromarray(np.full((4, 4), 40000, "uint16")).save(folder / "deep.png")
+    values = {tuple(pixel) for pixel in every(prepared(folder))[:, 0, 0].tolist()}
+    assert values == {(9, 9, 9), (255, 255, 255), (156, 156, 156)}
+    rotated = Image.new("L", (3, 5))
+    exif = rotated.getexif()
+    exif[0x0112] = 6  # the camera was held upright
+    for number in range(10):
+        (tmp_path / "r").mkdir(exist_ok=True)
+        rotated.save(tmp_path / "r" / f"{number}.jpg", exif=exif)
+    assert prepared(tmp_path / "r").example_shape == (3, 5, 1)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+@pytest.mark.parametrize("keep", [0.0, 0.1, 0.7])
+def test_a_truncated_image_is_named(tmp_path: Path, kind: str, keep: float):
+    save(tmp_path / "p", shape=(40, 40), kind=kind)
+    file = tmp_path / "p" / f"005.{kind}"
+    content = file.read_bytes()
+    file.write_bytes(content[: int(keep * len(content))])
+    assert f"005.{kind} is no whole image" in error(tmp_path / "p")
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path: Path):
+    save(tmp_path / "p")
+    (tmp_path / "p" / "page.jpg").write_text("<html>not found</html>")
+    assert "page.jpg is no whole image (cannot identify" in error(tmp_path / "p")
+
+
+def test_folders_that_cannot_be_understood(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    assert "empty has no images (.png" in error(tmp_path / "empty")
+    save(tmp_path / "few", n=9)
+    assert "9 examples to train on are too few" in error(tmp_path / "few")
+    save(tmp_path / "mixed")
+    save(tmp_path / "mixed" / "a", n=1)
+    assert "images beside the subfolder a/" in error(tmp_path / "mixed")
+    save(tmp_path / "halves" / "train")
+    save(tmp_path / "halves" / "cats")
+    assert "train/, which is a split, beside other images" in error(tmp_path / "halves")
+    save(tmp_path / "untrained" / "test")
+    assert "has test/ but no train/" in error(tmp_path / "untrained")
+    for name in ("train/a", "train/b", "test/b", "test/c"):
+        save(tmp_path / "classes" / name)
+    assert "class c of test/ is not in train/" in error(tmp_path / "classes")
+    save(tmp_path / "unlabelled" / "train" / "a")
+    save(tmp_path / "unlabelled" / "train" / "b")
+    save(tmp_path / "unlabelled" / "test")
+    assert "must both have classes" in error(tmp_path / "unlabelled")

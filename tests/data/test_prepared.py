@@ -1,0 +1,116 @@
+"""Opening what was prepared: memory maps, the scale, and every way in which a folder can be broken."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from gm_keras.data import PreparedData
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 4, 5, 3), "uint8")
+IMAGES[0, 0, 0] = (0, 1, 255)
+LABELS = np.arange(40) % 4
+
+
+@pytest.fixture
+def images(make_data) -> PreparedData:
+    return make_data(image=IMAGES, label=LABELS)
+
+
+def test_arrays_are_memory_maps_with_what_was_given(images: PreparedData):
+    assert images.info["splits"] == {"train": 32, "validation": 4, "test": 4}
+    rows = []
+    for split in ("train", "validation", "test"):
+        arrays = images.arrays(split)
+        assert isinstance(arrays["image"], np.memmap)
+        assert not arrays["image"].flags.writeable
+        assert (arrays["image"].dtype, arrays["label"].dtype) == (np.uint8, np.int32)
+        assert len(arrays["image"]) == images.size(split) == images.info["splits"][split]
+        rows += list(zip(map(bytes, arrays["image"]), arrays["label"].tolist(), strict=True))
+    assert sorted(rows) == sorted(zip(map(bytes, IMAGES), LABELS.tolist(), strict=True))
+
+
+def test_images_are_scaled_to_minus_one_and_one(images: PreparedData):
+    scaled = images.scaled("train")
+    raw = np.asarray(images.arrays("train")["image"])
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, raw / 127.5 - 1.0, atol=1e-6)
+    every = np.concatenate([images.scaled(split) for split in images.info["splits"]])
+    assert (every.min(), every.max()) == (-1.0, 1.0)
+    rows = np.array([5, 0, 5])
+    np.testing.assert_array_equal(images.scaled("train", "image", rows), scaled[rows])
+    np.testing.assert_array_equal(images.scaled("train", indices=slice(2, 4)), scaled[2:4])
+    with pytest.raises(ValueError, match='only "image" has a scale'):
+        images.scaled("train", "label")
+
+
+def test_features_keep_their_values(make_data):
+    points = np.random.default_rng(0).normal(size=(30, 6))
+    data = make_data(x=points)
+    assert (data.primary, data.example_shape, data.num_classes) == ("features", (6,), None)
+    found = np.concatenate([data.scaled(split) for split in data.info["splits"]])
+    assert found.dtype == np.float32
+    assert sorted(found[:, 0].tolist()) == sorted(points.astype("float32")[:, 0].tolist())
+    found[0] = 0.0  # a copy, not the map
+
+
+def test_an_unknown_split_names_those_that_there_are(images: PreparedData):
+    with pytest.raises(ValueError, match='no split "dev"; it has train, validation, test'):
+        images.arrays("dev")
+
+
+def test_a_missing_folder_says_how_to_make_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"python -m pipelines.prepare nosuch"):
+        PreparedData(tmp_path / "nosuch")
+    with pytest.raises(FileNotFoundError, match=r"dvc repro prepare@nosuch"):
+        PreparedData(tmp_path / "nosuch")
+
+
+def test_a_missing_array(images: PreparedData):
+    (images.path / "test_label.npy").unlink()
+    with pytest.raises(FileNotFoundError, match=r"test_label.npy is missing; .*prepare own"):
+        PreparedData(images.path)
+
+
+@pytest.mark.parametrize("size", [0, 7, 100, -1])
+def test_a_truncated_array(images: PreparedData, size: int):
+    file = images.path / "train_image.npy"
+    content = file.read_bytes()
+    file.write_bytes(content[:size])
+    with pytest.raises(ValueError, match=r"train_image.npy is truncated .*pipelines.prepare own"):
+        PreparedData(images.path)
+
+
+def test_an_array_that_is_too_long(images: PreparedData):
+    with (images.path / "train_image.npy").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(ValueError, match=r"bytes instead of"):
+        PreparedData(images.path)
+
+
+def test_an_array_that_does_not_fit_the_description(images: PreparedData):
+    shutil.copyfile(images.path / "test_image.npy", images.path / "train_image.npy")
+    with pytest.raises(ValueError, match=r"holds uint8 \(4, 4, 5, 3\), but dataset.json says"):
+        PreparedData(images.path)
+
+
+def test_pickled_objects_are_not_loaded(images: PreparedData):
+    objects = np.array([{"a": 1}] * 4, dtype=object)
+    np.save(images.path / "test_label.npy", objects, allow_pickle=True)
+    with pytest.raises(ValueError, match=r"test_label.npy"):
+        PreparedData(images.path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "own"}'])
+def test_a_broken_description(images: PreparedData, text: str):
+    (images.path / "dataset.json").write_text(text)
+    with pytest.raises(ValueError, match=r"dataset.json .*pipelines.prepare own"):
+        PreparedData(images.path)
+
+
+def test_a_pixel_beyond_the_levels(images: PreparedData):
+    file = images.path / "dataset.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "levels": 17}))
+    with pytest.raises(ValueError, match="above 16"):
+        PreparedData(images.path).scaled("train")

@@ -1,0 +1,94 @@
+"""Which stages run, in which order, and what a failure holds up."""
+
+import pytest
+
+from flows import plan
+from pipelines.errors import UserError
+from pipelines.settings import Settings
+
+SYSTEM = {
+    "class": "any", "family": "any", "model": {}, "optimizers": {}, "sample": {},
+    "fit": {"epochs": 1, "batch_size": 1}, "evaluate": {"samples": 1},
+}  # fmt: skip
+SETTINGS = Settings.model_validate(
+    {
+        "data": {"points": {}, "photos": {"source": "folder", "path": "x"}},
+        "systems": {
+            "a": {**SYSTEM, "data": "points"},
+            "b": {**SYSTEM, "data": "photos"},
+            "c": {**SYSTEM, "data": "photos"},
+        },
+    }
+)
+NAMES = [
+    "check", "prepare@points", "prepare@photos", "extractor@photos", "report",
+    *(f"{stage}@{key}" for stage in ("train", "evaluate", "export") for key in "abc"),
+]  # fmt: skip
+
+
+def run_all(todo, failing=()):
+    calls = []
+
+    def run(target, force):
+        calls.append((target, force))
+        return f"{target} failed" if target in failing else None
+
+    return plan.execute(todo, run, lambda _: None), calls
+
+
+def test_order_and_what_a_data_set_lacks():
+    failures, calls = run_all(plan.make(SETTINGS, ["b", "a", "b"], NAMES))
+    assert failures == {}
+    assert calls == [
+        (target, False)
+        for target in [
+            "check", "prepare@photos", "extractor@photos", "prepare@points",
+            "train@b", "evaluate@b", "export@b", "train@a", "evaluate@a", "export@a",
+        ]
+    ]  # fmt: skip
+
+
+def test_all_systems_by_default():
+    assert list(plan.make(SETTINGS, None, NAMES).systems) == ["a", "b", "c"]
+    assert list(plan.make(SETTINGS, [], NAMES).systems) == ["a", "b", "c"]
+
+
+def test_fresh_data_reads_folders_anew_and_nothing_else():
+    _, calls = run_all(plan.make(SETTINGS, None, NAMES, fresh_data=True))
+    assert [target for target, force in calls if force] == ["prepare@photos"]
+
+
+def test_a_failure_holds_up_only_what_needs_it():
+    todo = plan.make(SETTINGS, None, NAMES)
+    failures, calls = run_all(todo, {"extractor@photos", "evaluate@a"})
+    assert set(failures) == {"a", "b", "c"}
+    ran = [target for target, _ in calls]
+    assert "export@a" not in ran
+    assert "train@b" not in ran
+    failures, _ = run_all(todo, {"train@b"})
+    assert set(failures) == {"b"}
+    failures, calls = run_all(todo, {"check"})
+    assert set(failures) == {"a", "b", "c"}
+    assert len(calls) == 1
+
+
+def test_unknown_system():
+    with pytest.raises(UserError, match='no system "d"'):
+        plan.make(SETTINGS, ["a", "d"], NAMES)
+
+
+def test_stages_missing_from_dvc_yaml():
+    with pytest.raises(UserError, match="no stage export@a"):
+        plan.make(SETTINGS, ["a"], [name for name in NAMES if name != "export@a"])
+
+
+def test_the_report_waits_for_all_systems(tmp_path):
+    calls, told = [], []
+    for key in "abc":
+        plan.run_report(SETTINGS, NAMES, tmp_path, lambda *call: calls.append(call), told.append)
+        (tmp_path / "reports" / key).mkdir(parents=True)
+        (tmp_path / "reports" / key / "metrics.json").touch()
+    assert calls == []
+    assert "a, b, c" in told[0]
+    plan.run_report(SETTINGS, NAMES, tmp_path, lambda *call: calls.append(call), told.append)
+    assert calls == [("report", False)]

@@ -1,0 +1,192 @@
+"""What every system in the registry promises (one test over all of them)."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from gm_keras import registry
+from gm_keras.core import GenerativeModel
+from pipelines import catalog
+from tests.systems import arrays, batch, build, state
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(scope="module", params=registry.names())
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(name) -> GenerativeModel:
+    """One model for all tests of a system: compiling is what takes the time."""
+    keras.utils.set_random_seed(7)
+    return build(name)
+
+
+def test_the_recipe_tells_the_truth(name):
+    recipe = catalog.recipe(name)
+    cls = registry.get(name)
+    offered = cls.offers | ({"conditional"} if "conditional" in recipe.capabilities else set())
+    assert set(recipe.capabilities) == offered
+    assert cls.__module__ == f"gm_keras.models.{recipe.family}.{name}"
+
+
+def test_every_trainable_variable_is_in_a_phase(model):
+    in_phases = {id(v) for phase in model.phase_list for v in phase.variables}
+    assert {id(v) for v in model.trainable_variables} == in_phases
+
+
+def test_each_phase_changes_its_networks_and_nothing_else(name):
+    for index, phase in enumerate(build(name).phase_list):
+        keras.utils.set_random_seed(3)
+        model = build(name)
+        # Small weights in a zero-initialized last layer would hide what stands before it.
+        for variable in model.trainable_variables:
+            variable.assign(np.random.default_rng(5).normal(0.0, 0.05, variable.shape))
+        model.phase_list = (model.phase_list[index],)
+        own = [v for network in model.phase_list[0].networks for v in network.variables]
+        others = [
+            v
+            for v in model.variables
+            if id(v) not in {id(each) for each in own}
+            and "seed_generator" not in v.path
+            and "_loss" not in v.path
+            and id(v) != id(model.step)
+            and id(v) not in {id(each) for metric in model.metrics for each in metric.variables}
+        ]
+        before, others_before = arrays(model.phase_list[0].variables), arrays(others)
+        model.train_on_batch(batch(model))
+        changed = {
+            key: not np.array_equal(value, before[key])
+            for key, value in arrays(model.phase_list[0].variables).items()
+        }
+        assert any(changed.values()), phase.name
+        assert np.mean(list(changed.values())) > 0.5, [key for key in changed if not changed[key]]
+        for key, value in arrays(others).items():
+            np.testing.assert_array_equal(value, others_before[key], f"{phase.name}: {key}")
+
+
+def test_losses_are_finite_and_reported(model):
+    for seed in range(3):
+        logs = model.train_on_batch(batch(model, seed), return_dict=True)
+    assert {f"{phase.name}_loss" for phase in model.phase_list} <= set(logs)
+    assert all(math.isfinite(float(value)) for value in logs.values())
+    logs = model.test_on_batch(batch(model, 9), return_dict=True)
+    assert all(math.isfinite(float(value)) for value in logs.values())
+
+
+def test_testing_changes_no_weight(model):
+    before = arrays(model.weights)
+    model.test_on_batch(batch(model))
+    for key, value in arrays(model.weights).items():
+        np.testing.assert_array_equal(value, before[key], key)
+
+
+def test_samples_have_the_shape_and_range_of_the_data(model):
+    samples = model.sample(4, seed=3)
+    assert samples.shape == (4, *model.data_shape)
+    assert samples.dtype == np.float32
+    assert np.isfinite(samples).all()
+    if len(model.data_shape) == 3:
+        assert np.abs(samples).max() <= 1.0 + 1e-6
+
+
+def test_a_seed_decides_the_sample(model):
+    first = model.sample(4, seed=3)
+    np.testing.assert_array_equal(first, model.sample(4, seed=3))
+    assert not np.array_equal(first, model.sample(4, seed=4))
+    assert not np.array_equal(first[0], first[1])
+
+
+def test_samples_in_parts(model):
+    assert model.sample(6, seed=3, batch_size=4).shape == (6, *model.data_shape)
+
+
+def test_wrong_requests_are_refused(model):
+    with pytest.raises(ValueError, match="at least 1"):
+        model.sample(0)
+    if model.num_classes:
+        with pytest.raises(ValueError, match="out of range"):
+            model.sample(2, label=model.num_classes)
+        assert len(model.sample(4, label=[0, 1, 1, model.num_classes - 1])) == 4
+    else:
+        with pytest.raises(ValueError, match="without labels"):
+            model.sample(2, label=0)
+    with pytest.raises(TypeError, match="no argument"):
+        type(model)(no_such_argument=1)
+    wrong = {key: value[:, :1] for key, value in batch(model).items() if key != "label"}
+    with pytest.raises(ValueError, match="was built for examples of shape"):
+        model.train_on_batch({**batch(model), **wrong})
+
+
+def test_likelihoods_are_one_number_for_each_example(model):
+    data = batch(model)
+    x, label = data[model.data_field], data.get("label")
+    for capability, method in (("density", "log_prob"), ("bound", "elbo")):
+        if capability in model.capabilities:
+            values = keras.ops.convert_to_numpy(getattr(model, method)(x, label=label))
+            assert values.shape == (len(x),)
+            assert np.isfinite(values).all()
+            assert model.nats_of in ("discrete", "density", "relaxed")
+
+
+def test_autoencoders_reconstruct_and_interpolate(model):
+    if "autoencoder" not in model.capabilities:
+        pytest.skip("not an autoencoder")
+    data = batch(model)
+    x, label = data[model.data_field], data.get("label")
+    assert tuple(model.reconstruct(x, label=label).shape) == x.shape
+    path = model.interpolate(x, x[::-1], 3, label=label)
+    assert path.shape == (3, *x.shape)
+    ends = keras.ops.convert_to_numpy(model.reconstruct(x, label=label))
+    np.testing.assert_allclose(path[0], ends, atol=1e-4)
+
+
+def test_the_configuration_rebuilds_the_model(model):
+    copy = type(model).from_config(model.get_config())
+    assert copy.get_config() == model.get_config()
+    copy.set_weights(model.get_weights())
+    np.testing.assert_array_equal(copy.sample(4, seed=1), model.sample(4, seed=1))
+
+
+def test_a_keras_file_holds_the_whole_model(model, tmp_path):
+    model.train_on_batch(batch(model))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(loaded) is type(model)
+    np.testing.assert_array_equal(loaded.sample(4, seed=1), model.sample(4, seed=1))
+
+
+def test_resuming_equals_never_stopping(model, tmp_path):
+    for seed in range(2):
+        model.train_on_batch(batch(model, seed))
+    model.save(tmp_path / "model.keras")
+    resumed = keras.saving.load_model(tmp_path / "model.keras")
+    for seed in range(2, 4):
+        model.train_on_batch(batch(model, seed))
+        resumed.train_on_batch(batch(resumed, seed))
+    expected = state(model)
+    actual = state(resumed)
+    assert len(actual) == len(expected)
+    for (key, value), other in zip(expected.items(), actual.values(), strict=True):
+        if "curve" not in key:
+            np.testing.assert_array_equal(other, value, key)
+
+
+def test_inference_networks_stand_alone(model, tmp_path):
+    for network_name, network in model.inference_networks().items():
+        path = tmp_path / f"{network_name}.keras"
+        network.save(path)
+        copy = keras.saving.load_model(path)
+        inputs = [np.zeros((2, *each.shape[1:]), each.dtype) for each in copy.inputs]
+        outputs = copy(inputs if len(inputs) > 1 else inputs[0])
+        expected = network(inputs if len(inputs) > 1 else inputs[0])
+        for one, other in zip(
+            keras.tree.flatten(outputs), keras.tree.flatten(expected), strict=True
+        ):
+            np.testing.assert_array_equal(
+                keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other)
+            )

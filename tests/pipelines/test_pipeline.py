@@ -1,0 +1,242 @@
+"""The whole pipeline on tiny data, as a user runs it: outputs, lineage, mistakes."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.projects import make_project, run
+
+pytestmark = [pytest.mark.backend, pytest.mark.pipeline, pytest.mark.slow]
+
+KEEP = ("models", "reports", "exports", "data")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    folder = make_project(tmp_path_factory.mktemp("project"))
+    done = run(folder, "dvc", "repro", "export@vae")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    report = run(folder, "python", "-m", "pipelines.report")
+    assert report.returncode == 0, report.stderr
+    return folder
+
+
+def stale(folder: Path, *stages: str) -> set[str]:
+    done = run(folder, "dvc", "status", "--json", *stages)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+def digest(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for name in KEEP
+        for path in sorted((folder / name).rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_every_stage_writes_its_outputs(project):
+    for name in (
+        "data/digits/dataset.json",
+        "models/vae/config.json",
+        "models/vae/model.weights.h5",
+        "models/vae/run.json",
+        "reports/vae/epochs/epoch_0004.png",
+        "reports/vae/history.csv",
+        "reports/vae/metrics.json",
+        "reports/vae/samples.png",
+        "reports/vae/timing.json",
+        "exports/vae/model.keras",
+        "exports/vae/export.json",
+        "reports/index.html",
+    ):
+        assert (project / name).is_file(), name
+    assert list((project / "exports/vae").rglob("*.onnx"))
+    assert list((project / "exports/vae").rglob("saved_model.pb"))
+
+
+def test_the_metrics_are_numbers_with_their_circumstances(project):
+    metrics = json.loads((project / "reports/vae/metrics.json").read_text())
+    assert metrics["generated"] == 200
+    assert metrics["split"] == "test"
+    assert metrics["primary"] == {
+        "name": "negative_elbo_nats",
+        "value": metrics["negative_elbo_nats"],
+        "better": "lower",
+    }
+    # Independent pixels that are 0 or 1 with even odds cost 64 ln 2 = 44.4 nats.
+    assert 10.0 < metrics["negative_elbo_nats"] < 40.0
+    assert metrics["extractor"]["accuracy"] > 0.9
+    history = (project / "reports/vae/history.csv").read_text().splitlines()
+    assert history[0].startswith("epoch,elbo_loss,")
+    assert len(history) == 5
+
+
+def test_the_pictures_are_not_blank(project):
+    picture = np.asarray(Image.open(project / "reports/vae/samples.png"))
+    assert picture.std() > 20.0
+
+
+def test_the_report_is_one_file_that_needs_no_network(project):
+    page = (project / "reports/index.html").read_text(encoding="utf-8")
+    assert "vae" in page
+    assert page.count("data:image/png;base64,") >= 3
+    assert not re.search(r'(src|href)="(https?:)?//', page)
+    assert json.loads((project / "models/vae/run.json").read_text())["run_id"] in page
+
+
+def test_a_second_repro_does_nothing(project):
+    assert not stale(project, "export@vae", "evaluate@vae", "train@vae", "prepare@digits")
+    done = run(project, "dvc", "repro", "export@vae")
+    assert "Running stage" not in done.stdout
+
+
+def test_an_argument_makes_its_system_stale_and_no_other(project):
+    params = project / "params.yaml"
+    text = params.read_text()
+    try:
+        params.write_text(text.replace("latent_dim: 4", "latent_dim: 5"))
+        assert "train@vae" in stale(project, "train@vae")
+        assert not stale(project, "prepare@digits", "extractor@digits")
+        params.write_text(text.replace("fit: {epochs: 1,", "fit: {epochs: 2,"))
+        assert not stale(project, "train@vae", "evaluate@vae", "export@vae")
+        params.write_text(text.replace("evaluate: {samples: 200}", "evaluate: {samples: 300}"))
+        assert stale(project, "train@vae", "evaluate@vae") == {"evaluate@vae"}
+    finally:
+        params.write_text(text)
+
+
+def test_a_comment_in_a_family_leaves_other_families_alone(project):
+    for name, expected in (
+        ("gm_keras/models/flow/realnvp.py", set()),
+        ("gm_keras/models/latent/vae.py", {"train@vae", "evaluate@vae", "export@vae"}),
+        ("pipelines/report.py", set()),
+    ):
+        path = project / name
+        text = path.read_text()
+        try:
+            path.write_text(text + "# a comment\n")
+            assert stale(project, "train@vae", "evaluate@vae", "export@vae") == expected
+        finally:
+            path.write_text(text)
+
+
+def test_the_same_weights_under_another_run_make_nothing_stale(project):
+    path = project / "models/vae/run.json"
+    text = path.read_text()
+    try:
+        path.unlink()
+        path.write_text(json.dumps({"run_id": "0" * 32, "backend": "jax"}))
+        assert not stale(project, "evaluate@vae", "export@vae")
+    finally:
+        path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stage", "parts"),
+    [
+        ("epochs: 4", "epoch: 4", "train@vae", ["systems.vae.fit.epoch", '"epochs"']),
+        ("latent_dim: 4", "latent_dims: 4", "train@vae", ["latent_dims", '"latent_dim"']),
+        ("class: vae", "class: vea", "train@vae", ['"vea"', '"vae"']),
+        (
+            "    data: digits\n    model: {lat",
+            "    data: digit\n    model: {lat",
+            "train@vae",
+            ["digit"],
+        ),
+    ],
+)
+def test_a_mistake_in_params_is_told_before_anything_is_removed(project, old, new, stage, parts):
+    params = project / "params.yaml"
+    text, before = params.read_text(), digest(project)
+    assert old in text
+    try:
+        params.write_text(text.replace(old, new, 1))
+        done = run(project, "dvc", "repro", stage)
+        assert done.returncode != 0
+        assert digest(project) == before
+        direct = run(project, "python", "-m", "pipelines.train", "vae")
+        assert direct.returncode == 1
+        for part in parts:
+            assert part in direct.stderr
+        assert direct.stderr.count("\n") == 1, direct.stderr
+        assert direct.stderr.startswith("error: ")
+    finally:
+        params.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "stage", "parts"),
+    [
+        (
+            ("binarize: true,", "binarize: true, image_shape: [28, 28, 1],"),
+            "train",
+            ["(8, 8, 1)", "(28, 28, 1)"],
+        ),
+        (("num_classes: 10", "num_classes: 7"), "train", ["num_classes is 7", "10 classes"]),
+        (("class: adam", "class: adamm"), "train", ["adamm", '"adam"']),
+        (
+            ("learning_rate: 0.003", "learnin_rate: 0.003"),
+            "train",
+            ["learnin_rate", '"learning_rate"'],
+        ),
+        (("batch_size: 64, grids: 2", "batch_size: 640000, grids: 2"), "train", ["640000"]),
+        (("learning_rate: 0.003", "learning_rate: 1.0e+30"), "train", ["nan", "learning rate"]),
+    ],
+)
+def test_a_mistake_that_only_the_stage_can_see(project, change, stage, parts):
+    params = project / "params.yaml"
+    text, before = params.read_text(), digest(project)
+    assert change[0] in text
+    try:
+        params.write_text(text.replace(*change, 1))
+        done = run(project, "python", "-m", f"pipelines.{stage}", "vae")
+        assert done.returncode == 1, done.stdout
+        lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1, done.stderr
+        assert "Traceback" not in done.stderr
+        for part in parts:
+            assert part in lines[0]
+        assert digest(project) == before
+    finally:
+        params.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("damage", "parts"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:2000]), ["model.weights.h5", "damaged"]),
+        (lambda path: path.unlink(), ["model.weights.h5", "missing", "train@vae"]),
+    ],
+)
+def test_damaged_weights_are_named(project, damage, parts):
+    path = project / "models/vae/model.weights.h5"
+    content, before = path.read_bytes(), digest(project)
+    try:
+        copy = path.with_suffix(".copy")
+        copy.write_bytes(content)
+        copy.replace(path)
+        damage(path)
+        for stage in ("evaluate", "export"):
+            done = run(project, "python", "-m", f"pipelines.{stage}", "vae")
+            assert done.returncode == 1
+            assert "Traceback" not in done.stderr
+            line = next(line for line in done.stderr.splitlines() if line.startswith("error: "))
+            for part in parts:
+                assert part in line
+    finally:
+        path.write_bytes(content)
+    assert digest(project) == before
+
+
+def test_usage(project):
+    for stage in ("prepare", "extractor", "train", "evaluate", "export"):
+        done = run(project, "python", "-m", f"pipelines.{stage}")
+        assert done.returncode == 2, stage
+        assert "usage" in done.stderr

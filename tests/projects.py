@@ -1,0 +1,80 @@
+"""Small projects in temporary folders: the working tree, with a `params.yaml` that trains in seconds."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+PARAMS = """
+backend: jax
+seed: 0
+tracking: {uri: "sqlite:///mlflow.db", experiment: test}
+data:
+  digits: {source: tfds}
+systems:
+  vae:
+    class: vae
+    family: latent
+    data: digits
+    model: {latent_dim: 4, network: dense, units: [32], binarize: true, num_classes: 10}
+    optimizers: {main: {class: adam, learning_rate: 0.003}}
+    fit: {epochs: 4, batch_size: 64, grids: 2}
+    sample: {}
+    evaluate: {samples: 200}
+  flow:
+    class: realnvp
+    family: flow
+    data: digits
+    model: {}
+    optimizers: {main: {class: adam}}
+    fit: {epochs: 1, batch_size: 64}
+    sample: {}
+    evaluate: {samples: 100}
+"""
+
+
+def environment() -> dict[str, str]:
+    """The environment of a user who activated the virtual environment."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("DVC_ROOT")}
+    return {**kept, "PATH": path, "DVC_NO_ANALYTICS": "1", "COLUMNS": "200"}
+
+
+def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess:
+    """Runs a command in a project; `python` is the interpreter of the tests."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**environment(), **variables},
+        capture_output=True,
+        text=True,
+    )
+
+
+def make_project(folder: Path, params: str = PARAMS) -> Path:
+    """Copies what git tracks or would track, and commits it as a new repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        source = ROOT / name
+        if source.is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, folder / name)
+    (folder / "params.yaml").write_text(params, encoding="utf-8")
+    for command in (
+        ["git", "init", "-q"],
+        ["git", "config", "user.email", "test@example.com"],
+        ["git", "config", "user.name", "Test"],
+        ["git", "add", "-A"],
+        ["git", "commit", "-qm", "start"],
+    ):
+        done = run(folder, *command)
+        assert done.returncode == 0, done.stderr
+    return folder
