@@ -101,6 +101,8 @@ def main() -> int:
         help="of the Prefect server that --serve starts where PREFECT_API_URL is not set",
     )
     options = parser.parse_args()
+    if not 0 < options.port < 2**16:
+        parser.error(f"--port expects a number from 1 to 65535, not {options.port}")
     if not options.serve:
         return entry.run_once(retrain, options.systems)
     from flows import serving

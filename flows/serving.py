@@ -109,7 +109,7 @@ def _check_free(port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except (OSError, OverflowError):
+        except OSError:
             raise UserError(
                 f"port {port} of {HOST} is taken: choose another with --port, or set "
                 f"PREFECT_API_URL=http://{HOST}:{port}/api if a Prefect server runs there"

@@ -18,7 +18,7 @@ def grid(images: np.ndarray, columns: int | None = None, size: int = 480) -> np.
     Returns:
         A picture `(height, width, 3)`, uint8.
     """
-    n, height, width, channels = images.shape
+    n, height, width, _ = images.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     values = np.clip(np.nan_to_num(images), -1.0, 1.0) * 127.5 + 127.5

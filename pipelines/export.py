@@ -3,9 +3,9 @@
 Writes `exports/<key>/`: `model.keras`, in `networks/` the inference networks as `.keras`, SavedModel and
 ONNX, and `export.json`; registers the sampler with MLflow.
 
-It runs on TensorFlow, whatever trained the weights: they do not depend on the backend. Of forty small
-networks that were tried, TensorFlow wrote more as ONNX than JAX did, and all as SavedModel; a small
-network took 6 seconds instead of 20, as JAX loads TensorFlow for a SavedModel anyway.
+It runs on TensorFlow, whatever trained the weights: they do not depend on the backend. JAX can write
+neither every SavedModel (not `top_k`, `inv`) nor every ONNX file (not `arange`, `mod`, `image.resize`), and
+loads TensorFlow besides.
 """
 
 import os
@@ -42,29 +42,30 @@ def run(key: str, settings: Settings, root: Path) -> None:
 
 
 def export(key: str, settings: Settings, root: Path) -> None:
-    """Does what `run` says, on the backend that Keras has.
+    """Does what `run` says, once Keras runs on TensorFlow.
 
     Args:
         key: A system of `params.yaml`.
         settings: Of the project.
         root: The folder of the project.
     """
-    from pipelines.facts import run_facts
-    from pipelines.registration import Sampler, register, sha256
-
     source = root / "models" / key
     trained = read_json(source / "run.json", f"dvc repro train@{key}")
-    model = _trained_model(source, key)
+    backend = trained.get("backend", settings.backend)
     with replacing(root / "exports" / key) as folder:
+        from pipelines.facts import run_facts
+        from pipelines.registration import Sampler, register, sha256
+
+        model = _trained_model(source, key)
         content = write_exports(model, folder)
         facts = run_facts(key, settings, root)
-        facts["tags"]["backend"] = trained["backend"]
-        current = tracking.resume_run(settings.tracking, key, trained["run_id"], **facts)
+        facts["tags"]["backend"] = backend
+        current = tracking.resume_run(settings.tracking, key, trained.get("run_id"), **facts)
         sampler = Sampler(
             key=key,
             model=folder / "model.keras",
             shape=model.data_shape,
-            backend=trained["backend"],
+            backend=backend,
             options=settings.system(key).sample,
         )
         tags = {"weights_sha256": sha256(source / "model.weights.h5")}

@@ -46,7 +46,12 @@ def replacing(target: Path) -> Iterator[Path]:
             old = holder / "old"
             if target.is_dir():
                 os.replace(target, old)
-            os.replace(temporary, target)
+            try:
+                os.replace(temporary, target)
+            except OSError:
+                if old.exists():
+                    os.replace(old, target)
+                raise
         finally:
             shutil.rmtree(holder, ignore_errors=True)
 

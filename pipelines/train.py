@@ -46,7 +46,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
 def _fit(
     key: str, settings: Settings, root: Path, data: Any, model: Any, tracked: Any
 ) -> tuple[dict, Path]:
-    from gm_keras.callbacks import NotFinite, SampleGrids, StopOnNaN
+    from gm_keras.callbacks import NotFiniteError, SampleGrids, StopOnNaN
     from gm_keras.data import Batches
     from pipelines.mlflow_callback import MlflowCallback
 
@@ -85,7 +85,7 @@ def _fit(
             verbose=1 if sys.stdout.isatty() else 2,
             callbacks=[StopOnNaN(work / "good.weights.h5"), pictures, MlflowCallback(tracked)],
         )
-    except NotFinite as error:
+    except NotFiniteError as error:
         raise UserError(f"{key}: {error}") from None
     return history.history, grids
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 
-class NotFinite(ArithmeticError):
+class NotFiniteError(ArithmeticError):
     """A loss became NaN or infinite."""
 
 
@@ -23,11 +23,11 @@ class StopOnNaN(keras.callbacks.Callback):
         self.path = Path(path)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Checks the curves; `NotFinite` names the first one that is not finite."""
+        """Checks the curves; `NotFiniteError` names the first one that is not finite."""
         for name, value in (logs or {}).items():
             if not math.isfinite(float(value)):
                 kept = f"the weights of epoch {epoch} are kept in {self.path}"
-                raise NotFinite(
+                raise NotFiniteError(
                     f"{name} became {float(value)} in epoch {epoch + 1}: lower the learning rate; "
                     + (kept if self.path.exists() else "there was no good epoch before it")
                 )

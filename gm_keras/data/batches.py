@@ -9,11 +9,15 @@ from gm_keras.data.prepared import PreparedData
 class Batches(keras.utils.PyDataset):
     """One pass over a split as batches; `fit` moves on to the next epoch's order by itself.
 
-    Epoch e is the permutation of `numpy.random.default_rng([seed, e])`: a resumed run needs no
-    replay of what it has seen. Keras calls `on_epoch_end` also at the start of `fit`, after at
-    most a look at the first batches, so the epoch advances only where its last batch was read.
-    With a single batch an epoch those cannot be told apart, if the model still has to be built
-    by `fit`; `follow()` gives a callback that sets the epoch to that of `fit` in any case.
+    Epoch e is the permutation of `numpy.random.default_rng([seed, e])`, cut into batches from
+    first to last: a resumed run needs no replay of what it has seen. Two habits of Keras would
+    spoil that. By default `fit` asks for the batches in an order of its own, drawn from Python's
+    `random`: so within `fit` the number asked for does not matter, the k-th request is answered
+    with the k-th batch. And `on_epoch_end` also comes at the start of `fit`, after a look at the
+    first batch if the model still has to be built: so an epoch counts from its second batch on.
+    Where that leaves a doubt (one batch an epoch, or `steps_per_execution`, with a model that
+    `fit` builds), `follow()` gives a callback that sets the epoch to that of `fit`. An epoch is a
+    whole pass: `steps_per_epoch` would mix two orders where the backend reads ahead.
 
     Args:
         data: The data set.
@@ -48,8 +52,8 @@ class Batches(keras.utils.PyDataset):
             )
         self.epoch = initial_epoch
         self._order: tuple[int, np.ndarray] | None = None
-        self._begun = False
-        self._finished = False
+        # Within an epoch of Keras: the number asked for -> the batch that it got.
+        self._answered: dict[int, int] | None = None
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -61,7 +65,8 @@ class Batches(keras.utils.PyDataset):
         """Reads one batch of the present epoch.
 
         Args:
-            index: The batch's number in the epoch, from 0.
+            index: The batch's number in the epoch, from 0; within `fit` any number not asked
+                for yet gives the next batch.
 
         Returns:
             `image` float32 (batch_size, height, width, channels) in [-1, 1], or `features`
@@ -69,12 +74,13 @@ class Batches(keras.utils.PyDataset):
         """
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
+        if self._answered is not None:
+            index = self._answered.setdefault(index, len(self._answered))
         rows = self.order(self.epoch)[index * self.batch_size : (index + 1) * self.batch_size]
         arrays = self.data.arrays(self.split)
         batch = {self.data.primary: self.data.scaled(self.split, indices=rows)}
         if "label" in arrays:
             batch["label"] = np.array(arrays["label"][rows], "int32")
-        self._finished = self._begun and index == len(self) - 1
         return batch
 
     def order(self, epoch: int) -> np.ndarray:
@@ -88,15 +94,13 @@ class Batches(keras.utils.PyDataset):
 
     def on_epoch_begin(self) -> None:
         """Called by Keras before it reads."""
-        self._begun = True
-        self._finished = False
+        self._answered = {}
 
     def on_epoch_end(self) -> None:
-        """Called by Keras; moves on only if the epoch was really read to its end."""
-        if self._finished:
+        """Called by Keras; moves on unless there was only a look at the first batch."""
+        if self._answered is not None and len(self._answered) >= min(2, len(self)):
             self.epoch += 1
-        self._begun = False
-        self._finished = False
+        self._answered = None
 
     def follow(self) -> keras.callbacks.Callback:
         """A callback for `fit` that keeps `epoch` equal to the epoch that `fit` is in."""

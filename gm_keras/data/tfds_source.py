@@ -79,11 +79,11 @@ def _builder(name: str, scratch: str) -> tfds.core.DatasetBuilder:
 def _build(builder: tfds.core.DatasetBuilder, name: str) -> None:
     if builder.is_prepared():
         return
+    addresses = downloads.missing(builder)
     if name not in BUILDERS:
-        addresses = downloads.missing(builder)
         print(f"{name}: TFDS builds it in {downloads.data_dir()}", file=sys.stderr, flush=True)
-        if addresses:
-            downloads.require_network(name, addresses)
+    if addresses:
+        downloads.require_network(name, addresses)
     # TFDS' bars fill a log file with thousands of lines.
     tfds.display_progress_bar(sys.stderr.isatty() and name not in BUILDERS)
     try:
@@ -92,13 +92,20 @@ def _build(builder: tfds.core.DatasetBuilder, name: str) -> None:
                 download_dir=downloads.download_dir(),
                 download_config=tfds.download.DownloadConfig(try_download_gcs=False),
             )
-    except PermissionError as error:
-        raise DataError(
-            f'TFDS cannot write {error.filename} for data set "{name}" ({error.strerror}): set '
-            "TFDS_DATA_DIR to a folder that can be written"
-        ) from None
     except Exception as error:  # downloads, checksums, unpacking, manual steps: all the user's
-        raise DataError(downloads.unavailable(name, _line(error))) from None
+        # What requests raises is an OSError too, but has no number.
+        if isinstance(error, OSError) and error.errno is not None:
+            where = error.filename or downloads.data_dir()
+            raise DataError(
+                f'TFDS cannot write {where} for data set "{name}" ({error.strerror}): set '
+                "TFDS_DATA_DIR to a folder that can be written and has room"
+            ) from None
+        if addresses:
+            raise DataError(downloads.unavailable(name, _line(error))) from None
+        raise DataError(
+            f'TFDS could not build data set "{name}" ({_line(error)}): delete its files in '
+            f"{downloads.download_dir()}, and prepare again"
+        ) from None
 
 
 def _fields(

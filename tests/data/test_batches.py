@@ -89,6 +89,14 @@ def test_validation_does_not_disturb_the_order(points: PreparedData):
     np.testing.assert_allclose(found, expected(points, range(3), 4, 5), atol=1e-5)
 
 
+def test_a_second_fit_goes_on(points: PreparedData):
+    model, batches = Mean(False), Batches(points, "train", 4, seed=5)
+    trained(model, batches, epochs=1)
+    model.fit(batches, epochs=3, initial_epoch=1, verbose=0, shuffle=False)
+    found = keras.ops.convert_to_numpy(model.w)
+    np.testing.assert_allclose(found, expected(points, range(3), 4, 5), atol=1e-5)
+
+
 def test_a_batch_is_a_dictionary(points: PreparedData):
     batches = Batches(points, "train", 8, seed=1)
     batch = batches[1]

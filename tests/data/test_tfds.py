@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from etils import epath
+from tensorflow_datasets.core.download import resource
 
 from gm_keras.data import PreparedData, tfds_source
 from pipelines.errors import UserError
@@ -26,6 +28,7 @@ def prepared(name: str, folder: Path, tfds_folders: dict, monkeypatch) -> Prepar
     return PreparedData(folder / name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_the_images_are_the_official_ones(name: str, tmp_path: Path, tfds_folders, monkeypatch):
     data = prepared(name, tmp_path, tfds_folders, monkeypatch)
@@ -45,6 +48,7 @@ def test_the_images_are_the_official_ones(name: str, tmp_path: Path, tfds_folder
         assert found == expected
 
 
+@pytest.mark.slow
 def test_binarized_mnist_keeps_its_own_validation_split(tmp_path: Path, tfds_folders, monkeypatch):
     data = prepared("binarized_mnist", tmp_path, tfds_folders, monkeypatch)
     assert data.info["splits"] == {"train": 50000, "validation": 10000, "test": 10000}
@@ -131,4 +135,24 @@ def test_a_damaged_build_says_what_to_delete(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(tfds_source.BUILDERS, "damaged", Damaged)
     with pytest.raises(UserError, match=r"cannot be read .*: delete that folder") as error:
         prepare("damaged", DataSettings(image_size=4), tmp_path / "damaged")
+    assert "\n" not in str(error.value)
+
+
+def test_damaged_downloads_and_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch):
+    fetched = tmp_path / "fetched"
+    monkeypatch.setenv("GM_KERAS_DOWNLOAD_DIR", str(fetched))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "built"))
+    for url, info in tfds.builder("mnist", data_dir=tmp_path / "built").url_infos.items():
+        file = epath.Path(fetched / "mnist" / resource.get_dl_fname(url, info.checksum))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"not what it should be")
+        resource.write_info_file(
+            url=url, path=file, dataset_name="mnist", original_fname=info.filename, url_info=info
+        )
+    with pytest.raises(UserError, match=r'could not build data set "mnist" .*delete its files in'):
+        prepare("mnist", DataSettings(), tmp_path / "mnist")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "file"))
+    with pytest.raises(UserError, match=r"TFDS cannot (write|open) .*file") as error:
+        prepare("mnist", DataSettings(), tmp_path / "mnist")
     assert "\n" not in str(error.value)

@@ -144,7 +144,7 @@ class DDPM(GenerativeModel):
         return ops.cast(self.denoiser(inputs, training=training), "float32")
 
     def _guided_noise(self, x, time, label, guidance):
-        if guidance == 0.0:
+        if guidance == 0.0 or label is None:
             return self._noise(x, time, label)
         without = ops.full_like(label, self.num_classes)
         both = self._noise(
@@ -209,18 +209,19 @@ class DDPM(GenerativeModel):
         random = RandomStream(seed)
         x = ops.cast(x, "float32")
         size, between = ops.shape(x)[0], self.timesteps - 1
+        weight = between / max(terms, 1)
 
         def time_of(index):
             if terms == between:
                 return ops.full((size,), 2, dtype="int32") + index
             uniform = keras.random.uniform((size,), seed=random.at(2 * index + 1))
-            place = (ops.cast(index, "float32") + uniform) * (between / terms)
+            place = (ops.cast(index, "float32") + uniform) * weight
             return 2 + ops.minimum(ops.cast(place, "int32"), between - 1)
 
         def add_term(index, total):
             time = time_of(index)
             noise = keras.random.normal(ops.shape(x), seed=random.at(2 * index))
-            return total + self._divergence(x, time, noise, label) * (between / terms)
+            return total + self._divergence(x, time, noise, label) * weight
 
         divergence = ops.fori_loop(0, terms, add_term, self._prior_divergence(x))
         noise = keras.random.normal(ops.shape(x), seed=random.next())
@@ -285,19 +286,19 @@ class DDPM(GenerativeModel):
             eta: Of DDIM: 0 adds no noise on the way, 1 as much as the ancestral sampler.
             variance: Of the ancestral sampler: "beta" or "beta_tilde"; by default the model's.
             guidance: w in (1 + w) noise(x, label) - w noise(x, none): 0 is the model as trained, more is
-                clearer and less diverse, -1 ignores the label.
+                clearer and less diverse, -1 ignores the label; without a label there is nothing to guide to.
             clip: Keep the expected clean example within [-1, 1]; by default for images.
 
         Returns:
             Samples `(n, *shape of one example)`, float32, in the range of the training data.
 
         Raises:
-            ValueError: If an argument is out of range or unknown, or guidance comes without a label.
+            ValueError: If an argument is out of range or unknown, or a model without classes shall be guided.
         """
         if sampler not in samplers.SAMPLERS:
             raise ValueError(f'sampler must be "ddim" or "ancestral", not {sampler!r}')
-        if guidance and label is None:
-            raise ValueError("guidance needs a label: pass label=, or leave guidance out")
+        if guidance and not self.num_classes:
+            raise ValueError("guidance needs a model with classes: train it with num_classes")
         if steps is None:
             steps = min(50, self.timesteps) if sampler == "ddim" else self.timesteps
         options = {

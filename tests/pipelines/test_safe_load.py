@@ -1,0 +1,103 @@
+"""`.keras` files: the same bytes for the same model, and nothing in them is ever run."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from pipelines.errors import UserError
+from pipelines.network_export import save_keras
+from pipelines.safe_load import load_keras
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(scope="module")
+def network():
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, keras.layers.Dense(2)(inputs), name="network")
+
+
+@pytest.fixture
+def saved(network, tmp_path):
+    save_keras(network, tmp_path / "model.keras")
+    return tmp_path / "model.keras"
+
+
+def _edit(source, target, change):
+    """Copies a `.keras` file with its configuration changed."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                content = json.dumps(change(json.loads(content))).encode()
+            new.writestr(name, content)
+
+
+def test_the_same_model_is_the_same_bytes(network, saved, tmp_path):
+    save_keras(network, tmp_path / "again.keras")
+    assert (tmp_path / "again.keras").read_bytes() == saved.read_bytes()
+    with zipfile.ZipFile(saved) as archive:
+        assert {item.date_time[0] for item in archive.infolist()} == {1980}
+        assert json.loads(archive.read("metadata.json"))["date_saved"].startswith("1980")
+
+
+def test_a_saved_model_computes_the_same(network, saved):
+    x = np.ones((2, 3), "float32")
+    np.testing.assert_array_equal(load_keras(saved)(x), network(x))
+
+
+def _refused(path) -> str:
+    with pytest.raises(UserError) as told:
+        load_keras(path)
+    assert "\n" not in str(told.value)
+    assert str(path) in str(told.value)
+    return str(told.value)
+
+
+def test_a_lambda_layer_is_refused(tmp_path):
+    inputs = keras.Input((3,))
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs)).save(tmp_path / "a.keras")
+    assert "Lambda layer" in _refused(tmp_path / "a.keras")
+
+
+def test_a_foreign_class_is_refused(tmp_path):
+    class Foreign(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    inputs = keras.Input((3,))
+    keras.Model(inputs, Foreign()(inputs)).save(tmp_path / "a.keras")
+    assert "Foreign" in _refused(tmp_path / "a.keras")
+
+
+def test_code_of_another_module_is_not_run(saved, tmp_path):
+    target = tmp_path / "shell.keras"
+    command = {"command": f"touch {tmp_path}/ran"}
+    call = {"module": "os", "class_name": "system", "config": command, "registered_name": None}
+    _edit(saved, target, lambda _: call)
+    assert "os.system" in _refused(target)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "half", "other weights", "no configuration"])
+def test_a_damaged_file_is_one_line(saved, tmp_path, kind):
+    target = tmp_path / "broken.keras"
+    if kind == "text":
+        target.write_text("hello")
+    elif kind == "half":
+        target.write_bytes(saved.read_bytes()[: saved.stat().st_size // 2])
+    elif kind == "other weights":
+        _edit(saved, target, lambda config: _widen(config))
+    elif kind == "no configuration":
+        _edit(saved, target, lambda _: [1])
+    _refused(target)
+
+
+def _widen(config):
+    for layer in config["config"]["layers"]:
+        if layer["class_name"] == "Dense":
+            layer["config"]["units"] = 7
+    return config

@@ -1,0 +1,239 @@
+"""What MLflow holds after a training, and what happens when its store is not as it should be."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines import tracked_run, tracking, tracking_store
+from pipelines.errors import UserError
+from pipelines.settings import TrackingSettings
+from tests.pipelines.tiny_project import make_project
+
+TRACKING = TrackingSettings(uri="sqlite:///mlflow.db", experiment="tiny_experiment")
+FACTS = {
+    "parameters": {"class": "vae", "model": {"units": [8, 8], "latent_dim": 2}, "sample": {}},
+    "tags": {"system": "vae", "family": "latent", "data": "digits", "backend": "jax", "seed": "0"},
+    "data": Path("data/digits"),
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project that is a git repository, with a store."""
+    folder = make_project(tmp_path_factory.mktemp("project"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.delenv("DVC_ROOT", raising=False)
+        patch.delenv("DVC_EXP_NAME", raising=False)
+        patch.chdir(folder)
+        for command in (
+            ["init", "-q"],
+            ["add", "params.yaml"],
+            ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "A project"],
+        ):
+            subprocess.run(["git", *command], check=True)
+        tracking.check(TRACKING)
+        yield folder
+
+
+@pytest.fixture
+def client(project):
+    """MLflow's own client of the project's store."""
+    import mlflow
+
+    return mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db")
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_a_training_leaves_everything_in_one_run(project, client, capfd):
+    Image.new("L", (8, 8)).save(project / "grid.png")
+    with tracking.start_run(TRACKING, "tiny", **FACTS) as run:
+        assert client.get_run(run.run_id).info.status == "RUNNING"
+        for epoch in (1, 2, 3):
+            run.log_epoch(epoch, {"elbo_loss": 1.0 / epoch, "kl": np.float32(0.5)})
+        run.log_image(project / "grid.png", "samples", 2)
+        run.log_image(np.zeros((8, 8), "uint8"), "samples", 3)
+    assert capfd.readouterr().out == ""
+
+    again = tracking.resume_run(TRACKING, "tiny", run.run_id, **FACTS)
+    again.log_metrics({"test": {"elbo": -3.0, "name": "no number"}})
+    assert again.run_id == run.run_id
+
+    stored = client.get_run(run.run_id)
+    assert stored.info.run_name == f"tiny-{_git('rev-parse', '--short', 'HEAD')}"
+    assert stored.info.status == "FINISHED"
+    assert stored.info.artifact_uri.startswith((project / "mlartifacts").as_uri())
+    assert stored.data.params == {
+        "class": "vae",
+        "model.units": "[8, 8]",
+        "model.latent_dim": "2",
+        "sample": "{}",
+    }
+    assert stored.data.metrics["test.elbo"] == -3.0
+    curve = client.get_metric_history(run.run_id, "elbo_loss")
+    assert [(point.step, point.value) for point in curve] == [(1, 1.0), (2, 0.5), (3, 1.0 / 3)]
+    tags = stored.data.tags
+    assert FACTS["tags"].items() <= tags.items()
+    assert tags["git.revision"] == _git("rev-parse", "HEAD")
+    assert len(tags["dvc.revision"]) == 32
+    pictures = [artifact.path for artifact in client.list_artifacts(run.run_id, "images")]
+    for step in (2, 3):
+        assert any(path.startswith(f"images/samples+step+{step}+") for path in pictures), pictures
+    (data,) = stored.inputs.dataset_inputs
+    assert data.dataset.name == "digits"
+    assert "digits" in json.loads(data.dataset.source)["uri"]
+    assert json.loads(data.dataset.profile)["train_rows"] == 100
+
+
+def test_changes_are_noted_but_not_those_of_the_pipeline(project, client):
+    def dirty() -> str:
+        run = tracking.start_run(TRACKING, "tiny", **FACTS)
+        return client.get_run(run.run_id).data.tags["git.dirty"]
+
+    assert dirty() == "false"
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text + "# changed\n")
+    assert dirty() == "true"
+    (project / "params.yaml").write_text(text)
+
+
+def test_the_revision_of_the_data_is_that_of_dvc(project, client):
+    lock = "stages:\n  prepare@digits:\n    outs:\n    - path: data/digits\n      md5: abc.dir\n"
+    (project / "dvc.lock").write_text(lock)
+    try:
+        run = tracking.start_run(TRACKING, "tiny", **FACTS)
+    finally:
+        (project / "dvc.lock").unlink()
+    assert client.get_run(run.run_id).data.tags["dvc.revision"] == "abc.dir"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")]
+)
+def test_a_training_that_breaks_off_is_marked(client, error, status):
+    with pytest.raises(error), tracking.start_run(TRACKING, "tiny", **FACTS) as run:
+        raise error
+    assert client.get_run(run.run_id).info.status == status
+
+
+def test_one_run_takes_the_place_of_a_lost_one(client, capsys):
+    with tracking.start_run(TRACKING, "tiny", **FACTS) as run:
+        pass
+    client.delete_run(run.run_id)
+    first = tracking.resume_run(TRACKING, "tiny", run.run_id, **FACTS)
+    assert f"does not have run {run.run_id}" in capsys.readouterr().out
+    second = tracking.resume_run(TRACKING, "tiny", run.run_id, **FACTS)
+    assert first.run_id == second.run_id != run.run_id
+    assert client.get_run(first.run_id).info.status == "FINISHED"
+
+
+def test_a_store_that_goes_away_does_not_end_a_training(client, capsys, monkeypatch):
+    monkeypatch.setattr(tracked_run, "SECONDS_BETWEEN_ATTEMPTS", 0.0)
+    with tracking.start_run(TRACKING, "tiny", **FACTS) as run:
+        run.log_epoch(1, {"loss": 3.0})
+        with monkeypatch.context() as away:
+            away.setattr(run.client, "log_batch", _refuse)
+            run.log_epoch(2, {"loss": 2.0})
+        run.log_epoch(3, {"loss": 1.0})
+    assert capsys.readouterr().out.count("connection refused") == 1
+    curve = client.get_metric_history(run.run_id, "loss")
+    assert [(point.step, point.value) for point in curve] == [(1, 3.0), (2, 2.0), (3, 1.0)]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_store_that_goes_away_ends_an_evaluation(monkeypatch):
+    with tracking.start_run(TRACKING, "tiny", **FACTS) as run:
+        pass
+    again = tracking.resume_run(TRACKING, "tiny", run.run_id, **FACTS)
+    monkeypatch.setattr(again.client, "log_batch", _refuse)
+    with pytest.raises(UserError, match="connection refused"):
+        again.log_metrics({"loss": 1.0})
+
+
+def _refuse(*_, **__):
+    raise OSError("connection refused")
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["accepts and is silent", "refuses"])
+def test_an_unreachable_server_is_told_at_once(monkeypatch, answers):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(tracking_store, "PROBE_SECONDS", 1.0)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if answers:
+            server.listen()
+        uri = f"http://user:secret@127.0.0.1:{server.getsockname()[1]}"
+        started = time.monotonic()
+        with pytest.raises(UserError, match="cannot reach the tracking server") as told:
+            tracking.check(TrackingSettings(uri=uri))
+        assert time.monotonic() - started < 4
+    assert "secret" not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("kind", ["folder", "garbage", "file above", "unknown"])
+def test_a_store_that_cannot_be_written_is_one_line(tmp_path, monkeypatch, kind):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    path = tmp_path / "store"
+    if kind == "folder":
+        path.mkdir()
+    else:
+        path.write_text("this is no database, and long enough to be seen as none " * 20)
+    uri = f"sqlite:///{path / 'mlflow.db' if kind == 'file above' else path}"
+    with pytest.raises(UserError, match=r"tracking\.uri in params\.yaml") as told:
+        tracking.check(TrackingSettings(uri="nonsense://here" if kind == "unknown" else uri))
+    assert "\n" not in str(told.value)
+    assert kind != "garbage" or "no database" in path.read_text()
+
+
+def test_a_deleted_experiment_is_one_line(client):
+    identifier = client.create_experiment("gone")
+    client.delete_experiment(identifier)
+    with pytest.raises(UserError, match="mlflow experiments restore"):
+        tracking.check(TrackingSettings(experiment="gone"))
+
+
+def test_the_environment_names_the_store(monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    assert tracking_store.store_uri(TRACKING).endswith("/other.db")
+
+
+def test_experiments_of_dvc_share_the_store_of_the_project(monkeypatch, tmp_path):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    inside = tmp_path / ".dvc" / "tmp" / "exps" / "tmp123"
+    inside.mkdir(parents=True)
+    monkeypatch.setenv("DVC_ROOT", os.fspath(inside))
+    assert tracking_store.store_uri(TRACKING) == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.mark.backend
+def test_the_callback_writes_the_curves_of_fit():
+    import keras
+
+    from pipelines.mlflow_callback import MlflowCallback
+
+    class Recorder:
+        epochs: list = []
+
+        def log_epoch(self, epoch, logs):
+            self.epochs.append((epoch, sorted(logs)))
+
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("sgd", "mse", jit_compile=False)
+    x = np.zeros((4, 2), "float32")
+    recorder = Recorder()
+    model.fit(x, x[:, :1], epochs=2, verbose=0, callbacks=[MlflowCallback(recorder)])
+    assert recorder.epochs == [(1, ["loss"]), (2, ["loss"])]

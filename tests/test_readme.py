@@ -1,0 +1,218 @@
+"""Every command and every line of Python in the README, run as it stands there.
+
+What trains for minutes or calls this very suite is only looked up (`make -n`); servers are started, asked and
+stopped. A command that is not known here fails: it would be one that nobody tried.
+"""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.projects import environment, make_project, run
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+PARAMS = """
+backend: jax
+seed: 0
+tracking: {uri: "sqlite:///mlflow.db", experiment: test}
+data:
+  digits: {source: tfds}
+  cats: {source: folder, path: ../cats, image_size: 32}
+systems:
+  vae:
+    class: vae
+    family: latent
+    data: digits
+    model: {latent_dim: 4, network: dense, units: [16], binarize: true, num_classes: 10}
+    optimizers: {main: {class: adam}}
+    fit: {epochs: 1, batch_size: 64, grids: 1}
+    sample: {}
+    evaluate: {samples: 50}
+"""
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    from PIL import Image
+
+    base = tmp_path_factory.mktemp("readme")
+    (base / "cats").mkdir()
+    for index in range(30):
+        Image.new("RGB", (40, 40), (8 * index, 90, 200)).save(base / "cats" / f"{index}.png")
+    (base / "project").mkdir()
+    folder = make_project(base / "project", PARAMS)
+    done = run(folder, "dvc", "repro", "export@vae", KERAS_BACKEND="jax")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(
+    folder: Path, command: str, url: str, body: dict | None = None, **variables: str
+) -> str:
+    """Starts a server, waits until it answers a request, and stops it with all its children."""
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            ["bash", "-c", command],
+            cwd=folder,
+            env={**environment(), **variables},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        request = urllib.request.Request(
+            url,
+            json.dumps(body).encode() if body else None,
+            {"Content-Type": "application/json"},
+        )
+        for _ in range(240):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as response:
+                    return response.read().decode()
+            except urllib.error.HTTPError as error:
+                raise AssertionError(error.read().decode()[:2000]) from None
+            except OSError:
+                assert server.poll() is None, (folder / "server.log").read_text()[-3000:]
+                time.sleep(0.5)
+        raise AssertionError((folder / "server.log").read_text()[-3000:])
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+def only_looked_up(folder: Path, command: str) -> None:
+    done = run(folder, "bash", "-c", command.replace("make ", "make -n "))
+    assert done.returncode == 0, done.stderr
+
+
+def as_it_stands(folder: Path, command: str) -> None:
+    done = run(folder, "bash", "-c", command, KERAS_BACKEND="jax")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+
+
+def dry(folder: Path, command: str) -> None:
+    as_it_stands(folder, command.replace("dvc repro", "dvc repro --dry"))
+
+
+def on_the_vae(folder: Path, command: str) -> None:
+    as_it_stands(folder, command.replace(" ddpm ", " vae "))
+
+
+def ui(folder: Path, command: str) -> None:
+    assert command == "make ui"
+    shown = run(folder, "make", "-n", "ui").stdout
+    start = next(line for line in shown.splitlines() if line.startswith("mlflow ui"))
+    port = free_port()
+    page = answers(folder, start, f"http://127.0.0.1:{port}/", PORT=str(port))
+    assert "MLflow" in page
+
+
+def serve(folder: Path, command: str) -> None:
+    port = free_port()
+    body = {"inputs": [[0.0]], "params": {"n": 4, "seed": 3, "label": 7}}
+    reply = answers(
+        folder,
+        command.replace("5001", str(port)),
+        f"http://127.0.0.1:{port}/invocations",
+        body,
+        KERAS_BACKEND="jax",
+    )
+    samples = json.loads(reply)["predictions"]
+    assert len(samples) == 4
+    assert len(samples[0]) == len(samples[0][0]) == 8
+
+
+def schedule(folder: Path, command: str) -> None:
+    port = free_port()
+    reply = answers(
+        folder,
+        f"{command} --port {port}",
+        f"http://127.0.0.1:{port}/api/deployments/count",
+        {"deployments": {"name": {"any_": []}}},
+        PREFECT_HOME=str(folder / "prefect"),
+    )
+    assert int(reply) >= 0
+
+
+HOW = {
+    "make repro": only_looked_up,
+    "make test": only_looked_up,
+    "source .venv/bin/activate": lambda folder, command: None,
+    "gm-keras list": as_it_stands,
+    "gm-keras show": as_it_stands,
+    "gm-keras add": as_it_stands,
+    "gm-keras sample": on_the_vae,
+    "dvc repro": dry,
+    "KERAS_BACKEND=tensorflow dvc repro": dry,
+    "dvc exp run": as_it_stands,
+    "dvc exp show": as_it_stands,
+    "dvc metrics show": as_it_stands,
+    "python -m flows.train": as_it_stands,
+    "python -m flows.retrain --serve": schedule,
+    "python -m flows.retrain vae": as_it_stands,
+    "make ui": ui,
+    "MLFLOW_TRACKING_URI=sqlite:///mlflow.db mlflow models serve": serve,
+}
+
+
+def test_the_first_commands_are_the_two():
+    assert COMMANDS[:2] == ["make repro", "make test"]
+
+
+# Serving comes before retraining, which registers further versions; the order is otherwise the README's.
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(project, command):
+    how = next((value for start, value in HOW.items() if command.startswith(start)), None)
+    assert how is not None, f"nobody tried: {command}"
+    text = (project / "params.yaml").read_text()
+    try:
+        how(project, command)
+    finally:
+        if not command.startswith("gm-keras add"):
+            (project / "params.yaml").write_text(text)
+    assert shlex.split(command)
+
+
+def test_own_data_as_shown(project):
+    assert "source: folder, path: ../pictures/cats, image_size: 32" in README
+    done = run(project, "dvc", "repro", "-f", "prepare@cats")
+    assert done.returncode == 0, done.stderr[-2000:]
+    info = json.loads((project / "data/cats/dataset.json").read_text())
+    assert info["fields"]["image"]["shape"] == [32, 32, 3]
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_the_library_as_shown(tmp_path, backend):
+    (code,) = blocks("python")
+    done = run(tmp_path, sys.executable, "-c", code, KERAS_BACKEND=backend)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "vae.keras").is_file()
