@@ -8,13 +8,15 @@ New data are prepared, the models trained, evaluated and exported; the export re
 """
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
-from prefect.states import Failed, State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed, State
 
-from flows import champions, entry, plan, stages, summary
+from flows import champions, entry, history, plan, stages, summary
 from flows.lock import one_writer
 from flows.promotion import Decision
 from flows.tasks import run_stage
@@ -60,26 +62,19 @@ def retrain(systems: list[str] | None = None) -> State | dict[str, str]:
     """
     log = get_run_logger().info
     root = Path.cwd()
-    decisions: dict[str, Decision] = {}
     try:
         settings = load_settings(root / "params.yaml")
         with one_writer(root, log):
             names = stages.names(root)
             todo = plan.make(settings, systems, names, fresh_data=True)
+            if history.covered(root, list(todo.systems), flow_run.scheduled_start_time):
+                return Completed(message="a run that began after this one was due did its work")
+            began = datetime.now(UTC)
             failures = plan.execute(todo, run_stage, log)
-            for key in todo.systems:
-                if key in failures:
-                    continue
-                if failure := register_again(settings, key, root, run_stage):
-                    failures[key] = failure
-                    continue
-                state = promote(key, return_state=True)
-                if state.is_completed():
-                    decisions[key] = state.result()
-                else:
-                    failures[key] = f"{key}: {state.message}"
+            decisions = judge(settings, todo, failures, root)
             if failure := plan.run_report(settings, names, root, run_stage, log):
                 failures[plan.REPORT] = failure
+            history.record(root, [key for key in todo.systems if key not in failures], began)
     except (UserError, stages.PassingError) as error:
         return Failed(message=str(error))
     text = summary.promoted(decisions, failures)
@@ -87,6 +82,35 @@ def retrain(systems: list[str] | None = None) -> State | dict[str, str]:
     if failures:
         return Failed(message=summary.line(failures))
     return {key: decision.reason for key, decision in decisions.items()}
+
+
+def judge(
+    settings: Settings, todo: plan.Plan, failures: dict[str, str], root: Path
+) -> dict[str, Decision]:
+    """Promotes what is better among the systems that are up to date.
+
+    Args:
+        settings: `params.yaml`.
+        todo: The systems.
+        failures: For each that failed, why; what fails here is added.
+        root: The folder of the project.
+
+    Returns:
+        For each system that could be judged, the decision.
+    """
+    decisions = {}
+    for key in todo.systems:
+        if key in failures:
+            continue
+        if failure := register_again(settings, key, root, run_stage):
+            failures[key] = failure
+            continue
+        state = promote(key, return_state=True)
+        if state.is_completed():
+            decisions[key] = state.result()
+        else:
+            failures[key] = f"{key}: {state.message}"
+    return decisions
 
 
 def main() -> int:

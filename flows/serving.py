@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -51,10 +50,6 @@ def serve(parser: argparse.ArgumentParser, systems: list[str], cron: str, port: 
                 cron=cron,
                 parameters={"systems": systems or None},
                 limit=1,
-                # A run that falls due while another is at work is dropped, not queued for ever.
-                global_limit=ConcurrencyLimitConfig(
-                    limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-                ),
                 print_starting_message=False,
             )
     except UserError as error:

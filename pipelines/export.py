@@ -38,6 +38,8 @@ def run(key: str, settings: Settings, root: Path) -> None:
         need(source / name, f"dvc repro train@{key}")
     tracking.check(settings.tracking)
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    # The plain kernels: no message from each start of TensorFlow, and the same differences each time.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     export(key, settings, root)
 
 

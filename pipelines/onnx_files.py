@@ -70,12 +70,13 @@ def _random_inputs(network: keras.Model, size: int) -> list[np.ndarray]:
     return values
 
 
-def name_onnx(path: Path, outputs: list[str]) -> int:
-    """Gives an ONNX file names that people can use; converters number them.
+def finish_onnx(path: Path, outputs: list[str], constants: dict[str, np.ndarray]) -> int:
+    """Gives an ONNX file names that people can use, as converters number them, and its constants.
 
     Args:
         path: The file; it is written anew.
         outputs: The names of its outputs, in order.
+        constants: Values for inputs that are none, by their names.
 
     Returns:
         The version of ONNX' set of operations that the file needs.
@@ -84,6 +85,11 @@ def name_onnx(path: Path, outputs: list[str]) -> int:
 
     model = onnx.load(path)
     graph = model.graph
+    for value in list(graph.input):
+        if value.name in constants:
+            array = np.asarray(constants[value.name])
+            graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
+            graph.input.remove(value)
     renamed = {value.name: new for value, new in zip(graph.output, outputs, strict=True)}
     for node in graph.node:
         for names in (node.input, node.output):

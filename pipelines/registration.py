@@ -122,6 +122,8 @@ def _new_version(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
     import mlflow
     from mlflow.models import Model
 
+    # Otherwise the model would be put into the experiment "Default", and its files into ./mlruns.
+    mlflow.set_experiment(experiment_id=run.client.get_run(run.run_id).info.experiment_id)
     # `Model.log` and not `pyfunc.log_model`: the run of the training stays ended, as it was.
     with warnings.catch_warnings():
         # MLflow recommends type hints and an example; a sampler's parameters fit neither.

@@ -166,7 +166,10 @@ def _settle_mlflow() -> None:
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }.items():
         os.environ.setdefault(name, value)
-    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking", "mlflow.models"):
+    # The import sets the levels of its loggers.
+    import mlflow  # noqa: F401
+
+    for name in ("alembic", "mlflow", "mlflow.store.db.utils"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

@@ -177,6 +177,8 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
         batch = dict(x) if isinstance(x, dict) else {self.data_field: x}
         if y is not None:
             batch["label"] = y
+        # PyTorch's trainer hands on what it was given, NumPy arrays too.
+        batch = {name: ops.convert_to_tensor(value) for name, value in batch.items()}
         if self.data_field not in batch:
             raise ValueError(
                 f'{type(self).__name__} expected a field "{self.data_field}" in its batches, '

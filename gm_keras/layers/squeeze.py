@@ -21,7 +21,9 @@ class Squeeze(Bijector):
         return batch, height // 2, width // 2, 4 * channels
 
     def forward(self, inputs, training):
-        corners = [inputs[:, row::2, column::2, :] for row, column in ((0, 0), (1, 1), (0, 1), (1, 0))]
+        corners = [
+            inputs[:, row::2, column::2, :] for row, column in ((0, 0), (1, 1), (0, 1), (1, 0))
+        ]
         return ops.concatenate(corners, axis=-1), _zeros(inputs)
 
     def backward(self, inputs):

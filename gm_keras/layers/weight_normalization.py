@@ -1,5 +1,7 @@
 """Weight normalization (Salimans & Kingma 2016, arXiv 1602.07868)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -11,20 +13,29 @@ class WeightNormConv2D(keras.layers.Layer):
     Args:
         filters: Number of output channels.
         kernel_size: Height and width of the kernel, in pixels.
-        gain: The initial length; with inputs of variance 1 the outputs have variance gain squared.
-            0 makes a layer that starts at zero and still learns.
+        gain: The initial length; inputs of variance 1 give outputs of variance gain squared. 0 makes a
+            layer that starts at zero and learns all the same.
+        direction_initializer: Of the kernel's direction; its scale does not matter.
     """
 
-    def __init__(self, filters: int, kernel_size: int = 3, gain: float = 1.0, **options):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        gain: float = 1.0,
+        direction_initializer: Any = "glorot_uniform",
+        **options,
+    ):
         super().__init__(**options)
         self.filters = filters
         self.kernel_size = kernel_size
         self.initial_gain = gain
+        self.direction_initializer = keras.initializers.get(direction_initializer)
 
     def build(self, input_shape):
         self.direction = self.add_weight(
             shape=(self.kernel_size, self.kernel_size, input_shape[-1], self.filters),
-            initializer="he_uniform",
+            initializer=self.direction_initializer,
             name="direction",
         )
         self.gain = self.add_weight(
@@ -40,8 +51,8 @@ class WeightNormConv2D(keras.layers.Layer):
 
     def call(self, inputs):
         direction = ops.convert_to_tensor(self.direction)
-        squared = ops.sum(ops.square(direction), axis=(0, 1, 2))
-        kernel = direction * (self.gain * ops.rsqrt(squared + 1e-12))
+        squared_length = ops.sum(ops.square(direction), axis=(0, 1, 2))
+        kernel = direction * (self.gain * ops.rsqrt(squared_length + 1e-12))
         if self.kernel_size == 1:
             return ops.matmul(inputs, kernel[0, 0]) + self.bias
         return ops.conv(inputs, kernel, padding="same") + self.bias
@@ -52,4 +63,5 @@ class WeightNormConv2D(keras.layers.Layer):
             "filters": self.filters,
             "kernel_size": self.kernel_size,
             "gain": self.initial_gain,
+            "direction_initializer": keras.initializers.serialize(self.direction_initializer),
         }

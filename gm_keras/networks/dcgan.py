@@ -123,5 +123,7 @@ def dcgan_discriminator(
             one_group = layers.GroupNormalization
             hidden = (one_group(1) if normalization == "layer" else _batch_normalization())(hidden)
         hidden = layers.LeakyReLU(negative_slope=0.2)(hidden)
-    outputs = layers.Dense(1, kernel_initializer=_normal(), name="outputs")(layers.Flatten()(hidden))
+    outputs = layers.Dense(1, kernel_initializer=_normal(), name="outputs")(
+        layers.Flatten()(hidden)
+    )
     return Model(inputs, outputs, name=name)

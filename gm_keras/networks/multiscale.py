@@ -33,7 +33,11 @@ def multiscale_flow(
             done, hidden = ops.split(hidden, 2, axis=-1)
         shapes.append(tuple(done.shape[1:]))
         finished.append(ops.reshape(done, (-1, math.prod(done.shape[1:]))))
-    latents = layers.Concatenate(dtype="float32", name="latents")(finished) if len(finished) > 1 else finished[0]
+    latents = (
+        layers.Concatenate(dtype="float32", name="latents")(finished)
+        if len(finished) > 1
+        else finished[0]
+    )
     log_det = layers.Add(dtype="float32", name="log_det")(log_dets)
     flow = Model(inputs, [latents, log_det], name="flow")
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from keras import Input, Model, layers
 
 from gm_keras.layers.weight_normalization import WeightNormConv2D
+from gm_keras.networks.initializers import HostGlorotUniform
 
 
 def residual(
@@ -29,16 +30,20 @@ def residual(
     Returns:
         A built model from `(batch, height, width, channels)` to `(batch, height, width, output_channels)`.
     """
+
+    def convolution(width, **options):
+        return WeightNormConv2D(width, direction_initializer=HostGlorotUniform(), **options)
+
     inputs = Input(input_shape, name="inputs")
-    hidden = WeightNormConv2D(filters)(inputs)
+    hidden = convolution(filters)(inputs)
     for _ in range(blocks):
         change = layers.Activation("relu")(hidden)
-        change = WeightNormConv2D(filters, gain=2.0**0.5)(change)
+        change = convolution(filters, gain=2.0**0.5)(change)
         change = layers.Activation("relu")(change)
         if dropout:
             change = layers.Dropout(dropout)(change)
-        change = WeightNormConv2D(filters, kernel_size=1)(change)
+        change = convolution(filters, kernel_size=1)(change)
         hidden = layers.Add()([hidden, change])
     hidden = layers.Activation("relu")(hidden)
-    outputs = WeightNormConv2D(output_channels, kernel_size=1, gain=0.0, name="outputs")(hidden)
+    outputs = convolution(output_channels, kernel_size=1, gain=0.0, name="outputs")(hidden)
     return Model(inputs, outputs, name=name)

@@ -145,9 +145,7 @@ def _condition(width: int, embedding_width: int, timesteps: int, num_classes: in
     if num_classes:
         label = Input((), dtype="int32", name="label")
         inputs.append(label)
-        table = layers.Embedding(
-            num_classes + 1, width, embeddings_initializer=HostGlorotUniform()
-        )
+        table = layers.Embedding(num_classes + 1, width, embeddings_initializer=HostGlorotUniform())
         hidden = layers.Add()([hidden, table(label)])
     return layers.Activation("silu")(hidden), inputs
 

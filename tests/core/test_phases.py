@@ -126,7 +126,7 @@ def test_a_lazy_phase_runs_every_kth_step_with_k_times_the_loss():
         logs = model.train_on_batch(features(0.0), return_dict=True)
         seen.append(value(model.lazy))
     np.testing.assert_allclose(seen, [-3, -3, -3, -6, -6, -6, -9])
-    assert float(logs["lazy_loss"]) == pytest.approx((0 - 3 - 6) / 3), "the curve is unscaled"
+    assert float(logs["lazy_loss"]) == pytest.approx(-6.0), "the curve has the loss as it is"
 
 
 def test_every_and_repeats_are_at_least_one():
@@ -182,10 +182,10 @@ def test_averages_hold_within_their_context_only():
     model.compile({"fast": averaged, "lazy": keras.optimizers.SGD(1.0)})
     model.train_on_batch(features(4.0))
     model.train_on_batch(features(4.0))
-    # Weights 2 and 3; Keras' average starts at the weight before training, 0: 0.5, then 1.125.
+    # Weights 2 and 3; Keras starts the average with the first: 2, then 3/4 2 + 1/4 3.
     assert value(model.fast) == pytest.approx(3.0)
     with model.optimizer.averaged():
-        assert value(model.fast) == pytest.approx(1.125)
+        assert value(model.fast) == pytest.approx(2.25)
         assert value(model.lazy) == pytest.approx(-2.0)
     assert value(model.fast) == pytest.approx(3.0)
     with pytest.raises(RuntimeError, match="inside"), model.optimizer.averaged():
@@ -200,7 +200,7 @@ def test_fit_ends_with_the_averages_and_can_go_on():
     averaged = keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.75)
     model.compile({"fast": averaged, "lazy": keras.optimizers.SGD(1.0)})
     model.fit(features(4.0, 4.0), batch_size=1, verbose=0)
-    assert value(model.fast) == pytest.approx(1.125)
+    assert value(model.fast) == pytest.approx(2.25)
     model.fit(features(4.0), batch_size=1, verbose=0)
     assert np.isfinite(value(model.fast))
     assert len(model.optimizer.averages()) == 1
@@ -223,7 +223,7 @@ def test_the_data_must_fit():
     model = noisy()
     with pytest.raises(ValueError, match=r"examples of shape \(3,\), got \(2,\)"):
         model.train_on_batch(np.zeros((4, 2), "float32"))
-    with pytest.raises(ValueError, match=r'field "features".*"image"|field "features".*image'):
+    with pytest.raises(ValueError, match=r"field \"features\".*image"):
         model.train_on_batch({"image": np.zeros((4, 3), "float32")})
     with pytest.raises(ValueError, match="sample weights"):
         model.train_on_batch(points(0), sample_weight=np.ones(8, "float32"))

@@ -23,7 +23,7 @@ def _environment():
     """The project's own Python for `python` in dvc.yaml, and the repository for its imports."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-        patch.setenv("PYTHONPATH", str(REPOSITORY))
+        patch.setenv("PYTHONPATH", f"{REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
         for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
             patch.delenv(name, raising=False)
         for name in ("AUTHOR", "COMMITTER"):

@@ -51,11 +51,11 @@ def fix_weights(model) -> None:
             variable.assign((random / np.sqrt(fan)).astype("float32"))
 
 
-def main(path: str) -> None:
-    """Writes the weights of every system after five steps to an `.npz` file."""
+def main(path: str, *names: str) -> None:
+    """Writes the weights of the named systems (by default all) after five steps to an `.npz` file."""
     fix_noise()
     result = {}
-    for name in registry.names():
+    for name in names or registry.names():
         model = build(name)
         for layer in model._flatten_layers():
             if isinstance(layer, keras.layers.Dropout):
@@ -71,4 +71,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

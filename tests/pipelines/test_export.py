@@ -175,6 +175,8 @@ def test_the_sampler_is_registered_in_the_run_of_the_training(project, client, d
     assert [item.name for item in info.signature.params.params] == ["n", "seed", "label"]
     assert info.signature.outputs.inputs[0].shape == (-1, 8, 8, 1)
     place = Path(mlflow.artifacts.download_artifacts("models:/tiny@challenger"))
+    assert place.is_relative_to(project / "mlartifacts")
+    assert not (project / "mlruns").exists()
     pinned = (place / "requirements.txt").read_text().splitlines()
     assert {line.split("==")[0] for line in pinned} >= {"keras", "numpy", "jax", "mlflow"}
     assert all("==" in line for line in pinned)

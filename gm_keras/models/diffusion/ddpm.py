@@ -133,7 +133,8 @@ class DDPM(GenerativeModel):
         """A draw of q(x_t | x_0) made of the given standard normal noise."""
         alpha_bar = self.schedule.alpha_bar
         return (
-            self._at(np.sqrt(alpha_bar), time) * x + self._at(np.sqrt(1.0 - alpha_bar), time) * noise
+            self._at(np.sqrt(alpha_bar), time) * x
+            + self._at(np.sqrt(1.0 - alpha_bar), time) * noise
         )
 
     def _noise(self, x, time, label=None, training=False):

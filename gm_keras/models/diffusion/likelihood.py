@@ -43,6 +43,4 @@ def discretized_normal_log_prob(values: Any, mean: Any, deviation: Any, levels: 
     inside = log_upper + ops.log1p(-ratio)
     below = log_normal_cdf((values + half - mean) / deviation)
     above = log_normal_cdf((mean + half - values) / deviation)
-    return ops.where(
-        values < -1.0 + half, below, ops.where(values > 1.0 - half, above, inside)
-    )
+    return ops.where(values < -1.0 + half, below, ops.where(values > 1.0 - half, above, inside))

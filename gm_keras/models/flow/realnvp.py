@@ -96,7 +96,12 @@ class RealNVP(AutoencoderMixin, GenerativeModel):
         bijectors = []
         for index in range(count):
             network = residual(
-                kept_shape, filters, self.blocks, 2 * changed, dropout=self.dropout, name=f"{name}_{index}"
+                kept_shape,
+                filters,
+                self.blocks,
+                2 * changed,
+                dropout=self.dropout,
+                name=f"{name}_{index}",
             )
             bijectors.append(coupling(network, flip=index % 2 == 1))
             if self.batch_norm:

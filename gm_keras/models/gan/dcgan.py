@@ -57,9 +57,7 @@ class DCGAN(GenerativeModel):
 
         # ---- networks ----
         self.generator = dcgan_generator(latent_dim, image_shape, filters, stages, name="generator")
-        self.discriminator = dcgan_discriminator(
-            image_shape, filters, stages, name="discriminator"
-        )
+        self.discriminator = dcgan_discriminator(image_shape, filters, stages, name="discriminator")
 
         # ---- config ----
         self.latent_dim = latent_dim

@@ -1,0 +1,135 @@
+"""DCGAN: its networks and games, whose statistics move when, and digits."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from sklearn.datasets import load_digits
+
+from gm_keras.models.gan.dcgan import DCGAN
+from gm_keras.networks.dcgan import stages_for
+from tests.systems import arrays
+
+pytestmark = pytest.mark.backend
+
+
+def small(seed: int = 0, learning_rate: float = 0.001, **arguments) -> DCGAN:
+    keras.utils.set_random_seed(seed)
+    model = DCGAN((8, 8, 1), **{"latent_dim": 4, "filters": 4, "stages": 2, **arguments})
+    model.compile(
+        {
+            name: keras.optimizers.Adam(learning_rate, beta_1=0.5)
+            for name in ("discriminator", "generator")
+        }
+    )
+    return model
+
+
+def images(n: int = 16, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1, 1, size=(n, 8, 8, 1)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("side", "stages"),
+    [(2, 1), (6, 1), (8, 1), (12, 1), (16, 2), (28, 2), (30, 1), (32, 3), (64, 4)],
+)
+def test_stages_follow_the_size(side, stages):
+    assert stages_for((side, side, 1)) == stages
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (12, 20, 1)])
+def test_networks_have_the_shapes_of_the_paper(shape):
+    model = DCGAN(shape, latent_dim=5, filters=4)
+    assert model.generator.output_shape == (None, *shape)
+    assert model.discriminator.output_shape == (None, 1)
+    normalized = [
+        [isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers]
+        for network in (model.generator, model.discriminator)
+    ]
+    stages = stages_for(shape)
+    assert sum(normalized[0]) == stages, "every hidden layer of the generator"
+    assert sum(normalized[1]) == stages - 1, "every one but the first of the discriminator"
+    kernels = [
+        ops.convert_to_numpy(weight).ravel()
+        for weight in model.trainable_variables
+        if len(weight.shape) > 1
+    ]
+    assert np.concatenate(kernels).std() == pytest.approx(0.02, rel=0.05)
+
+
+def test_odd_sizes_and_vectors_are_refused():
+    with pytest.raises(ValueError, match="7 x 8 cannot be halved 1 times"):
+        DCGAN((7, 8, 1))
+    with pytest.raises(ValueError, match="cannot be halved 3 times"):
+        DCGAN((28, 28, 1), stages=3)
+    with pytest.raises(ValueError, match="not vectors"):
+        DCGAN((2,))
+    with pytest.raises(ValueError, match='"non_saturating" or "minimax"'):
+        DCGAN((8, 8, 1), loss="hinge")
+    with pytest.raises(ValueError, match='"uniform" or "normal"'):
+        DCGAN((8, 8, 1), latents="cauchy")
+
+
+@pytest.mark.parametrize("latents", ["uniform", "normal"])
+def test_latents_have_their_distribution(latents):
+    model = DCGAN((8, 8, 1), latent_dim=50, filters=2, latents=latents)
+    draws = ops.convert_to_numpy(model._draw_latents(400, keras.random.SeedGenerator(1)))
+    assert draws.mean() == pytest.approx(0.0, abs=0.03)
+    assert draws.std() == pytest.approx(3**-0.5 if latents == "uniform" else 1.0, rel=0.03)
+    assert (np.abs(draws).max() <= 1.0) == (latents == "uniform")
+
+
+def test_a_step_moves_the_statistics_of_each_network_in_its_own_phase_only():
+    """With learning rate 0, the moving averages of a step can be worked out."""
+    model = small(learning_rate=0.0)
+    before = arrays(model.generator.non_trainable_weights)
+    model.train_on_batch(images())
+    after = arrays(model.generator.non_trainable_weights)
+    # The generator's first normalization sees the projected latents, uniform with variance 1/3.
+    kernel = ops.convert_to_numpy(model.generator.layers[1].kernel).reshape(4, 4, -1)
+    variance = (kernel**2).sum(axis=0).mean(axis=0) / 3.0
+    key = next(key for key in after if "moving_variance" in key)
+    moved = (after[key] - 0.9 * before[key]) / 0.1
+    # One update and not two: a second would leave 0.81 of what was.
+    np.testing.assert_allclose(moved, variance, rtol=1.0, atol=1e-4)
+
+
+def test_both_games_train_the_same_discriminator_first():
+    first, second = small(loss="minimax"), small(loss="non_saturating")
+    logs = [model.train_on_batch(images(), return_dict=True) for model in (first, second)]
+    assert float(logs[0]["discriminator_loss"]) == pytest.approx(
+        float(logs[1]["discriminator_loss"]), rel=1e-5
+    )
+    assert float(logs[0]["generator_loss"]) < 0 < float(logs[1]["generator_loss"])
+    assert 0 < float(logs[0]["real_probability"]) < 1
+
+
+def test_samples_do_not_depend_on_their_neighbours():
+    """Sampling normalizes by the moving averages, not by the batch."""
+    model = small()
+    model.train_on_batch(images())
+    latents = np.random.default_rng(0).uniform(-1, 1, (5, 4)).astype("float32")
+    together = ops.convert_to_numpy(model.generator(latents))
+    alone = ops.convert_to_numpy(model.generator(latents[:1]))
+    np.testing.assert_allclose(together[:1], alone, atol=1e-6)
+
+
+def frechet(first: np.ndarray, second: np.ndarray) -> float:
+    """The Fréchet distance of the pixels' means and covariances."""
+    first, second = first.reshape(len(first), -1), second.reshape(len(second), -1)
+    one, two = np.cov(first.T), np.cov(second.T)
+    roots = np.sqrt(np.maximum(np.linalg.eigvals(one @ two).real, 0.0)).sum()
+    means = np.square(first.mean(0) - second.mean(0)).sum()
+    return float(means + np.trace(one) + np.trace(two) - 2.0 * roots)
+
+
+def test_it_learns_digits():
+    """Means and covariances of the pixels: real digits are at 0.4, the untrained network at 26."""
+    digits = (load_digits().images / 8.0 - 1.0).astype("float32")[..., None]
+    train, held_out = digits[:1300], digits[1300:]
+    model = small(filters=16, latent_dim=16)
+    untrained = frechet(model.sample(600), held_out)
+    model.fit(train, batch_size=50, epochs=25, verbose=0)
+    trained = frechet(model.sample(600), held_out)
+    assert untrained > 15.0
+    assert trained < 4.0
