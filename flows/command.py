@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,7 +37,7 @@ def run(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PATH": _path(), "PYTHONUNBUFFERED": "1"},
         start_new_session=True,  # a process group of its own, to be stopped as one
     )
     try:
@@ -64,6 +65,14 @@ def stop(process: subprocess.Popen, patience: float) -> None:
                 time.sleep(0.05)
         except (ProcessLookupError, PermissionError):
             return  # no one is left in the group
+
+
+def _path() -> str:
+    """The search path with this interpreter's folder first: stages say `python` and mean it.
+
+    A scheduled flow runs by the interpreter's full name, with no environment activated.
+    """
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 def _lines(process: subprocess.Popen) -> Iterator[str]:

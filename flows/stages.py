@@ -15,6 +15,11 @@ PASSING = re.compile(
     r"network is unreachable|too many requests|service unavailable",
     re.IGNORECASE,
 )
+# What DVC advises after each stage: nothing that happened.
+HINTS = re.compile(
+    r"To track the changes with git|\s*git add |To enable auto staging|\s*dvc config core\.autostage|"
+    r"Use `dvc push`"
+)
 DVC = [sys.executable, "-m", "dvc"]
 
 
@@ -49,15 +54,20 @@ def reproduce(target: str, root: Path, log: Callable[[str], None], *, force: boo
     Args:
         target: The stage, such as `train@vae`.
         root: The folder of the project.
-        log: Takes the lines of DVC and of the stage.
+        log: Takes the lines of DVC and of the stage, less DVC's advice.
         force: Run it even if nothing changed that DVC knows of.
 
     Raises:
         StageError: The stage failed of itself.
         PassingError: A later attempt may succeed.
     """
+
+    def tell(line: str) -> None:
+        if not HINTS.match(line):
+            log(line)
+
     options = ["--force"] if force else []
-    code, lines = command.run([*DVC, "repro", "--single-item", *options, target], root, log)
+    code, lines = command.run([*DVC, "repro", "--single-item", *options, target], root, tell)
     if code == 0:
         return
     failure = explain(target, lines)

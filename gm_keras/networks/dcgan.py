@@ -4,27 +4,29 @@ from collections.abc import Sequence
 
 from keras import Input, Model, initializers, layers
 
+from gm_keras.layers.normalization import GroupNormalization
+
 KERNEL = 4
 
 
 def stages_for(image_shape: Sequence[int], stages: int | None = None) -> int:
-    """How many times the networks halve an image: until a side is odd or 4 (the paper's last size).
+    """How many times the networks halve an image.
 
     Args:
         image_shape: (height, width, channels).
-        stages: A wish, checked; None takes as many as there are.
+        stages: A wish, checked; None halves until a side is odd or less than 8 (the paper ends with 4 x 4).
 
     Raises:
         ValueError: If a side cannot be halved so often.
     """
-    height, width = image_shape[:2]
+    sides = image_shape[:2]
     if stages is None:
-        stages, side = 1, min(height, width) // 2
-        while height % 2 ** (stages + 1) == width % 2 ** (stages + 1) == 0 and side > 4:
-            stages, side = stages + 1, side // 2
-    if stages < 1 or height % 2**stages or width % 2**stages:
+        stages = 1
+        while all(side >> stages >= 8 and side % 2 ** (stages + 1) == 0 for side in sides):
+            stages += 1
+    if stages < 1 or any(side % 2**stages for side in sides):
         raise ValueError(
-            f"images of {height} x {width} cannot be halved {stages} times: "
+            f"images of {sides[0]} x {sides[1]} cannot be halved {stages} times: "
             "resize or pad them to an even height and width, or set stages"
         )
     return stages
@@ -54,8 +56,7 @@ def dcgan_generator(
     Args:
         latent_dim: Width of the latents.
         image_shape: (height, width, channels); the sides can be halved `stages` times.
-        filters: Of the widest feature map but one pixel's: the last hidden layer has so many, and each
-            layer before it twice as many as the next.
+        filters: Of the last hidden layer; each layer before it has twice as many as the next.
         stages: Doublings; see `stages_for`.
         name: Of the model.
 
@@ -120,8 +121,8 @@ def dcgan_discriminator(
             kernel_initializer=_normal(),
         )(hidden)
         if normalized:
-            one_group = layers.GroupNormalization
-            hidden = (one_group(1) if normalization == "layer" else _batch_normalization())(hidden)
+            layer = GroupNormalization(1) if normalization == "layer" else _batch_normalization()
+            hidden = layer(hidden)
         hidden = layers.LeakyReLU(negative_slope=0.2)(hidden)
     outputs = layers.Dense(1, kernel_initializer=_normal(), name="outputs")(
         layers.Flatten()(hidden)

@@ -20,9 +20,8 @@ SYSTEMS = ("first", "second")
 
 @pytest.fixture(scope="session", autouse=True)
 def _environment():
-    """The project's own Python for `python` in dvc.yaml, and the repository for its imports."""
+    """The repository for the imports of the stages, and nothing of the user's."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         patch.setenv("PYTHONPATH", f"{REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
         for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
             patch.delenv(name, raising=False)

@@ -38,6 +38,12 @@ def test_lines_come_as_they_are_printed(tmp_path):
     assert told == ["a", "b", "c"]
 
 
+def test_python_means_this_interpreter(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    _, lines = command.run(["sh", "-c", "command -v python"], tmp_path, lambda _: None)
+    assert lines == [str(Path(sys.executable).parent / "python")]
+
+
 def test_of_a_progress_bar_not_every_state_is_told(tmp_path):
     code = "for i in range(50): print(f'\\r\\x1b[32m{i}\\x1b[0m%', end='')\nprint('\\rdone')\nprint('é')"
     told = []

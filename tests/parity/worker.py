@@ -45,10 +45,13 @@ def fix_weights(model) -> None:
     """Gives every random weight a value that does not depend on the backend's generator."""
     for index, variable in enumerate(model.trainable_variables):
         value = keras.ops.convert_to_numpy(variable)
-        if value.ndim > 1 and np.unique(value).size > 1:
-            fan = np.prod(value.shape[:-1])
+        if np.unique(value).size > 1:
             random = np.random.default_rng(index).normal(size=value.shape)
-            variable.assign((random / np.sqrt(fan)).astype("float32"))
+            # A random scale of a normalization is near 1.
+            new = (
+                random / np.sqrt(np.prod(value.shape[:-1])) if value.ndim > 1 else 1 + 0.02 * random
+            )
+            variable.assign(new.astype("float32"))
 
 
 def main(path: str, *names: str) -> None:
