@@ -75,7 +75,7 @@ def retrain(systems: list[str] | None = None) -> State | dict[str, str]:
             if failure := plan.run_report(settings, names, root, run_stage, log):
                 failures[plan.REPORT] = failure
             history.record(root, [key for key in todo.systems if key not in failures], began)
-    except (UserError, stages.PassingError) as error:
+    except UserError as error:
         return Failed(message=str(error))
     text = summary.promoted(decisions, failures)
     create_markdown_artifact(text, key="promotion", description="Which models were promoted")

@@ -36,12 +36,9 @@ def names(root: Path) -> list[str]:
 
     Raises:
         UserError: DVC cannot read the project.
-        PassingError: Another process holds DVC's lock.
     """
     code, lines = command.run([*DVC, "stage", "list", "--name-only"], root, log=lambda _: None)
     if code:
-        if any(PASSING.search(line) for line in lines):
-            raise PassingError(lines[-1])
         raise UserError(f"DVC cannot read dvc.yaml: {_dvc_error(lines)}")
     return lines
 

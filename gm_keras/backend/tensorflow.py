@@ -23,7 +23,8 @@ def value_and_grad(function: Callable, variables: Variables, state: Variables) -
         loss = function()
     # None for an unconnected variable would make optimizers differ from JAX, which has zeros.
     gradients = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return loss, gradients
+    # The sparse gradients of embeddings would make optimizers skip the rows that a batch did not use.
+    return loss, [tf.convert_to_tensor(value) for value in gradients]
 
 
 def gradient(function: Callable, inputs: Any, state: Variables) -> Any:

@@ -1,5 +1,7 @@
 """Invertible layers: each maps both ways and says how it changes volume."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -11,35 +13,34 @@ class Bijector(keras.layers.Layer):
     determinant of the Jacobian of the direction that was asked for, in nats. Computes in float32
     whatever the policy: half precision neither inverts nor integrates to one.
 
-    Subclasses define `forward(inputs, training)` and `backward(inputs)`.
+    Subclasses define `forward` and `backward`, and `output_shape_of` where the shape changes.
     """
 
     def __init__(self, **options):
         super().__init__(**{"dtype": "float32", **options})
 
     def call(self, inputs, inverse=False, training=False):
-        """Maps `inputs`, back if `inverse`; the way back always is that of inference."""
+        """Maps `inputs`, back if `inverse`; the way back is always that of inference."""
         return self.backward(inputs) if inverse else self.forward(inputs, training)
 
     def compute_output_spec(self, inputs, inverse=False, training=False):
         # Known without tracing the networks inside, which would take seconds in a deep flow.
-        del training
         shape = self.output_shape_of(tuple(inputs.shape), inverse)
         return keras.KerasTensor(shape, "float32"), keras.KerasTensor(shape[:1], "float32")
 
-    def output_shape_of(self, shape, inverse):
-        """The shape of the outputs, the batch included."""
+    def output_shape_of(self, shape: tuple, inverse: bool) -> tuple:
+        """The shape of the outputs for inputs of `shape`, the batch included in both."""
         return shape
 
-    def forward(self, inputs, training):
+    def forward(self, inputs: Any, training: bool) -> tuple[Any, Any]:
         """Returns `(outputs, log_det)`."""
         raise NotImplementedError(f"{type(self).__name__} must define forward()")
 
-    def backward(self, inputs):
+    def backward(self, inputs: Any) -> tuple[Any, Any]:
         """Returns `(outputs, log_det)` of the inverse."""
         raise NotImplementedError(f"{type(self).__name__} must define backward()")
 
 
-def sum_per_example(values):
+def sum_per_example(values: Any) -> Any:
     """Sums `(batch, ...)` over all but the batch: `(batch,)`."""
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))

@@ -1,4 +1,4 @@
-"""Bounded data to the whole line."""
+"""From grey levels to the whole line."""
 
 import math
 
@@ -12,29 +12,29 @@ from gm_keras.layers.bijector import Bijector, sum_per_example
 class GreyLevelLogit(Bijector):
     """Takes dequantized grey levels to logits (Dinh et al. 2017, arXiv 1605.08803, section 4.1).
 
-    Level v of 0 .. levels - 1, given as 2 v / (levels - 1) - 1, is the middle of the v-th of `levels`
-    cells of [0, 1]; a value y there becomes logit(alpha + (1 - 2 alpha) y).
+    Level v of 0 .. levels - 1 comes as x = 2 v / (levels - 1) - 1. It is the middle, y = (v + 0.5) / levels,
+    of its cell of [0, 1], which noise of half a level fills, and becomes logit(alpha + (1 - 2 alpha) y).
 
     Args:
         levels: Number of grey levels.
-        alpha: Keeps the logits finite at black and white.
+        alpha: Between 0 and 0.5; keeps the logits finite at black and white.
     """
 
     def __init__(self, levels: int, alpha: float = 0.05, **options):
         super().__init__(**options)
         self.levels = levels
         self.alpha = alpha
-        # p = alpha + (1 - 2 alpha) y is linear in x and 0.5 at x = 0.
+        # All of it is linear in x up to the logit, and the middle of one range is that of the other.
         self._slope = (1.0 - 2.0 * alpha) * (levels - 1) / (2.0 * levels)
 
     def forward(self, inputs, training):
-        # Values far outside of the range have no logit; none comes from dequantized data.
+        # Beyond these ends, where no dequantized data are, there is no logit.
         centred = ops.clip(self._slope * inputs, -0.5 + 1e-6, 0.5 - 1e-6)
         log_p, log_q = ops.log(0.5 + centred), ops.log(0.5 - centred)
         return log_p - log_q, sum_per_example(math.log(self._slope) - log_p - log_q)
 
     def backward(self, inputs):
-        # sigmoid(x) - 0.5, without the cancellation.
+        # sigmoid(x) - 0.5 without the cancellation.
         outputs = 0.5 * ops.tanh(0.5 * inputs) / self._slope
         log_det = -ops.softplus(inputs) - ops.softplus(-inputs) - math.log(self._slope)
         return outputs, sum_per_example(log_det)

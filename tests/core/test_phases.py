@@ -131,7 +131,7 @@ def test_a_lazy_phase_runs_every_kth_step_with_k_times_the_loss():
 
 def test_every_and_repeats_are_at_least_one():
     with pytest.raises(ValueError, match="at least 1"):
-        Phase("x", lambda batch, training: 0.0, (), repeats=0)
+        Phase("x", lambda *_: 0.0, (), repeats=0)
 
 
 def test_fit_counts_steps_and_keeps_the_curves():
@@ -267,7 +267,7 @@ def test_a_phase_with_a_network_that_is_no_attribute_is_refused():
             self.setup()
 
         def phases(self):
-            return [Phase("only", lambda batch, training: 0.0, (self._network(),))]
+            return [Phase("only", lambda *_: 0.0, (self._network(),))]
 
     with pytest.raises(ValueError, match="make its network an attribute of the model"):
         Lost()

@@ -30,7 +30,7 @@ class Two(GenerativeModel):
     def phases(self):
         return [
             Phase("own", self._loss, (self.own,)),
-            Phase("other", lambda batch, training: ops.sum(self.other.weights[0]), (self.other,)),
+            Phase("other", lambda *_: ops.sum(self.other.weights[0]), (self.other,)),
         ]
 
     def _loss(self, batch, training):

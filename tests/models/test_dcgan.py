@@ -80,7 +80,7 @@ def test_latents_have_their_distribution(latents):
 
 def moments(network, layer, inputs) -> np.ndarray:
     """Mean and variance of what a normalization layer sees, as it updates its averages with them."""
-    until = keras.Model(network.inputs, layer.input)
+    until = keras.Model(network.input, layer.input)
     values = ops.convert_to_numpy(until(inputs, training=True))
     return np.stack([values.mean((0, 1, 2)), values.var((0, 1, 2))])
 
@@ -88,9 +88,7 @@ def moments(network, layer, inputs) -> np.ndarray:
 def test_a_step_moves_the_statistics_of_each_network_in_its_own_phase_only(monkeypatch):
     """One update for the generator, by its own phase; two for the discriminator, by data and fakes."""
     latents = np.random.default_rng(3).uniform(-1, 1, (16, 4)).astype("float32")
-    monkeypatch.setattr(
-        keras.random, "uniform", lambda *args, **kwargs: ops.convert_to_tensor(latents)
-    )
+    monkeypatch.setattr(keras.random, "uniform", lambda *_, **__: ops.convert_to_tensor(latents))
     model = small(learning_rate=0.0)
     fakes = ops.convert_to_numpy(model.generator(latents, training=True))
     layers = [
@@ -137,13 +135,13 @@ def frechet(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def test_it_learns_digits():
-    """Means and covariances of the pixels: real digits are at 0.4, the untrained network at 26."""
+    """Other real digits are at 0.4, a generator of one mean digit at 19, the untrained one at 46."""
     digits = (load_digits().images / 8.0 - 1.0).astype("float32")[..., None]
+    digits = np.random.default_rng(0).permutation(digits)
     train, held_out = digits[:1300], digits[1300:]
     model = small(filters=16, latent_dim=16)
     untrained = frechet(model.sample(600), held_out)
     model.fit(train, batch_size=50, epochs=25, verbose=0)
     trained = frechet(model.sample(600), held_out)
-    print(untrained, trained, frechet(train, held_out))
-    assert untrained > 15.0
-    assert trained < 4.0
+    assert untrained > 20.0
+    assert trained < 7.0

@@ -1,4 +1,15 @@
-"""RealNVP."""
+"""RealNVP (Dinh, Sohl-Dickstein & Bengio 2017, "Density estimation using Real NVP", arXiv 1605.08803).
+
+As in the paper: couplings of two kinds in several scales, half of the values finished after each; the scale
+through tanh with a learned factor; running batch normalization between the couplings; weight-normalized
+residual networks, whose width doubles from scale to scale; a standard normal prior; dequantization and logits.
+
+Differences from the paper: residual blocks of a 3 x 3 and a 1 x 1 convolution, without batch normalization in
+them and without skip connections to the output, and few of them, as the images are small; each network sees the
+kept values only, not also their negatives; alpha is the logit's margin on the unit interval; weight decay by the
+optimizer instead of a penalty on the lengths of the weights; no mirrored images. Vectors have fully connected
+networks and alternate their features.
+"""
 
 import math
 
@@ -7,7 +18,8 @@ from keras import ops
 
 from gm_keras.core import AutoencoderMixin, GenerativeModel, Phase
 from gm_keras.distributions import normal
-from gm_keras.layers.coupling import ChannelCoupling, CheckerboardCoupling
+from gm_keras.layers.bijector import Bijector
+from gm_keras.layers.coupling import AffineCoupling, ChannelCoupling, CheckerboardCoupling
 from gm_keras.layers.logit import GreyLevelLogit
 from gm_keras.layers.running_normalization import RunningNormalization
 from gm_keras.layers.squeeze import Squeeze
@@ -20,6 +32,26 @@ from gm_keras.ops.random import RandomStream
 
 @keras.saving.register_keras_serializable("gm_keras")
 class RealNVP(AutoencoderMixin, GenerativeModel):
+    """Normalizing flow of affine couplings, for images or vectors.
+
+    Images with `levels` are discrete: uniform noise of one level is added in each step, and likelihoods are
+    of the discrete images. Without `levels`, images are continuous values, taken as they are, without logits.
+
+    Args:
+        image_shape: Shape of one example: (height, width, channels), or (features,) with at least 2 features.
+        levels: Number of grey levels of the images, or None for continuous data.
+        num_scales: Scales of an image, at the most; each but the last halves it, while its sides are even.
+        couplings: For images, couplings of each kind at each scale, and one more at the last; for vectors,
+            couplings in all. None: 3 for images, as in the paper, 8 for vectors.
+        filters: Channels in the networks of the first scale; twice as many in each further one.
+        blocks: Residual blocks in each of these networks.
+        units: Widths of the hidden layers in the networks for vectors.
+        batch_norm: Normalize after each coupling.
+        momentum: Weight of the past in the running averages of that normalization.
+        alpha: Between 0 and 0.5: the logit is of alpha + (1 - 2 alpha) y for grey y in [0, 1].
+        dropout: Fraction dropped in the residual blocks in training.
+    """
+
     offers = frozenset({"sampler", "density", "autoencoder"})
 
     def __init__(
@@ -38,75 +70,48 @@ class RealNVP(AutoencoderMixin, GenerativeModel):
         name=None,
     ):
         super().__init__(name=name)
-        self.filters, self.blocks, self.units = filters, blocks, units
-        self.dropout = dropout
-        self.batch_norm, self.momentum = batch_norm, momentum
-        if len(image_shape) == 3:
-            scales = self._image_scales(tuple(image_shape), num_scales, couplings or 3)
+        images = len(image_shape) == 3
+        if not images and (len(image_shape) != 1 or image_shape[0] < 2):
+            raise ValueError(
+                "image_shape must be (height, width, channels), or (features,) with at least 2 "
+                f"features, not {tuple(image_shape)}"
+            )
+        if levels is not None and (levels < 2 or not images):
+            raise ValueError(f"levels must be at least 2, and is for images only, not {levels}")
+        if couplings is not None and couplings < (1 if images else 2):
+            raise ValueError(f"couplings must be at least 1 (2 for vectors), not {couplings}")
+        if num_scales < 1 or not 0.0 < alpha < 0.5:
+            raise ValueError(
+                "num_scales must be at least 1 and alpha between 0 and 0.5, "
+                f"not num_scales={num_scales}, alpha={alpha}"
+            )
+
+        # ---- networks ----
+        normalization = {"momentum": momentum} if batch_norm else None
+        if images:
+            scales = _image_scales(
+                image_shape,
+                num_scales,
+                couplings or 3,
+                normalization,
+                filters=filters,
+                blocks=blocks,
+                dropout=dropout,
+            )
             if levels:
                 scales[0].insert(0, GreyLevelLogit(levels, alpha))
         else:
-            scales = [self._vector_couplings(image_shape[0], couplings or 8)]
+            scales = [_vector_couplings(image_shape[0], couplings or 8, normalization, units)]
         self.flow, self.decoder = multiscale_flow(image_shape, scales)
         self.encoder = keras.Model(self.flow.inputs, self.flow.outputs[0], name="encoder")
 
+        # ---- state ----
         self.seed_generator = keras.random.SeedGenerator(0)
+
+        # ---- config ----
         self.levels = levels
-        self.setup()
-
-    def _vector_couplings(self, features, count):
-        bijectors = []
-        for index in range(count):
-            network = dense((features,), self.units, 2 * features, name=f"coupling_{index}")
-            bijectors.append(CheckerboardCoupling(network, flip=index % 2 == 1))
-            if self.batch_norm:
-                bijectors.append(RunningNormalization(self.momentum))
-        return bijectors
-
-    def _image_scales(self, shape, num_scales, couplings):
-        height, width, channels = shape
-        count = 1 + min(halvings(height, num_scales - 1), halvings(width, num_scales - 1))
-        scales = []
-        for scale in range(count):
-            last = scale == count - 1
-            filters = self.filters * 2**scale
-            bijectors = self._couplings(
-                CheckerboardCoupling,
-                (height, width, channels),
-                channels,
-                filters,
-                couplings + last,
-                f"scale_{scale}_checkerboard",
-            )
-            if not last:
-                bijectors.append(Squeeze())
-                height, width, channels = height // 2, width // 2, 2 * channels
-                bijectors += self._couplings(
-                    ChannelCoupling,
-                    (height, width, channels),
-                    channels,
-                    filters,
-                    couplings,
-                    f"scale_{scale}_channel",
-                )
-            scales.append(bijectors)
-        return scales
-
-    def _couplings(self, coupling, kept_shape, changed, filters, count, name):
-        bijectors = []
-        for index in range(count):
-            network = residual(
-                kept_shape,
-                filters,
-                self.blocks,
-                2 * changed,
-                dropout=self.dropout,
-                name=f"{name}_{index}",
-            )
-            bijectors.append(coupling(network, flip=index % 2 == 1))
-            if self.batch_norm:
-                bijectors.append(RunningNormalization(self.momentum))
-        return bijectors
+        self.size = math.prod(image_shape)
+        self.setup(logs=("bits_per_dim",) if levels else ())
 
     def phases(self):
         return [Phase("nll", self._loss, (self.flow,))]
@@ -116,53 +121,122 @@ class RealNVP(AutoencoderMixin, GenerativeModel):
 
     @property
     def nats_of(self) -> str:
+        """What the likelihood is one of: "discrete" images, or a "density" of continuous data."""
         return "discrete" if self.levels else "density"
 
     def _loss(self, batch, training):
-        x = self._dequantize(batch[self.data_field], self.seed_generator)
-        return -ops.mean(self._density(x, training))
-
-    def _dequantize(self, x, seed):
-        if not self.levels:
-            return x
-        grey = ops.round(0.5 * (x + 1.0) * (self.levels - 1))
-        noise = keras.random.uniform(ops.shape(x), -0.5, 0.5, seed=seed)
-        return (grey + noise) * self._level_width - 1.0
+        x = self._dequantized(batch[self.data_field], self.seed_generator)
+        nats = -ops.mean(self._log_density(x, training))
+        if self.levels:
+            self.log("bits_per_dim", nats / (self.size * math.log(2.0)))
+        return nats
 
     @property
     def _level_width(self):
         return 2.0 / (self.levels - 1)
 
-    def _density(self, x, training=False):
+    def _on_levels(self, x):
+        """The number, 0 to levels - 1, of the level that is nearest to each value."""
+        return ops.clip(ops.round((x + 1.0) / self._level_width), 0.0, self.levels - 1.0)
+
+    def _dequantized(self, x, seed):
+        if not self.levels:
+            return x
+        noise = keras.random.uniform(ops.shape(x), -0.5, 0.5, seed=seed)
+        return (self._on_levels(x) + noise) * self._level_width - 1.0
+
+    def _log_density(self, x, training=False):
         latents, log_det = self.flow(x, training=training)
-        log_prob = ops.sum(normal.log_prob(latents), axis=-1) + log_det
-        if self.levels:
-            log_prob = log_prob + math.prod(self.data_shape) * math.log(self._level_width)
-        return log_prob
+        log_density = ops.sum(normal.log_prob(latents), axis=-1) + log_det
+        if self.levels:  # the density times the volume of the cell that the noise fills
+            log_density = log_density + self.size * math.log(self._level_width)
+        return log_density
 
     def log_prob(self, x, *, label=None, seed=0):
+        """The log-likelihood `(batch,)`, in nats; exact for continuous data.
+
+        For images with `levels` it is an estimate with one draw of the noise, on average a lower bound:
+        the mean of its exponential is the probability of the discrete image.
+        """
         return self._run_with_label(self._log_prob, label, x, seed)
 
     def _log_prob(self, x, seed, label=None):
-        return self._density(self._dequantize(x, RandomStream(seed).next()))
+        return self._log_density(self._dequantized(x, RandomStream(seed).next()))
 
     def encode(self, x, *, label=None):
+        """The latents `(batch, size)` of data, of images with `levels` without noise."""
         return self._run_with_label(self._encode, label, x)
 
     def _encode(self, x, label=None):
-        return self.encoder(x)
+        return self.encoder(x, training=False)
 
     def decode(self, latents, *, label=None):
+        """The exact inverse of `encode`: `(batch, *image_shape)`, not rounded to the levels.
+
+        Values may leave the range of the data a little, where `sample` would round them into it.
+        """
         return self._run_with_label(self._decode, label, latents)
 
     def _decode(self, latents, label=None):
-        return self.decoder(latents)
+        return self.decoder(latents, training=False)
 
     def sample_batch(self, n, random, label=None, *, temperature=1.0):
-        size = math.prod(self.data_shape)
-        latents = temperature * keras.random.normal((n, size), seed=random.next())
-        x = self.decoder(latents)
-        if not self.levels:
-            return x
-        grey = ops.clip(ops.round(0.5 * (x + 1.0) * (self.levels - 1)), 0, self.levels - 1)
-        return grey * self._level_width - 1.0
+        """Decodes draws from the prior; images with `levels` lie on them.
+
+        Args:
+            n: How many.
+            random: The stream of seeds.
+            label: None: this model has no classes.
+            temperature: Standard deviation of the prior; below 1 the samples are nearer to the most
+                probable ones than the density that was learned.
+        """
+        latents = temperature * keras.random.normal((n, self.size), seed=random.next())
+        x = self._decode(latents)
+        return self._on_levels(x) * self._level_width - 1.0 if self.levels else x
+
+
+def _vector_couplings(features, count, normalization, units) -> list[Bijector]:
+    networks = [dense((features,), units, 2 * features, name=f"coupling_{i}") for i in range(count)]
+    return _alternating(CheckerboardCoupling, networks, normalization)
+
+
+def _image_scales(
+    image_shape, num_scales, couplings, normalization, *, filters, blocks, dropout
+) -> list[list[Bijector]]:
+    height, width, channels = image_shape
+    last = min(halvings(height, num_scales - 1), halvings(width, num_scales - 1))
+    scales = []
+    for scale in range(last + 1):
+
+        def chain(coupling, kind, count, scale=scale):
+            # Checkerboards see and change all channels, the others half of four times as many.
+            networks = [
+                residual(
+                    (height, width, channels),
+                    filters * 2**scale,
+                    blocks,
+                    2 * channels,
+                    dropout=dropout,
+                    name=f"scale_{scale}_{kind}_{index}",
+                )
+                for index in range(count)
+            ]
+            return _alternating(coupling, networks, normalization)
+
+        bijectors = chain(CheckerboardCoupling, "checkerboard", couplings + (scale == last))
+        if scale < last:
+            height, width, channels = height // 2, width // 2, 2 * channels
+            bijectors += [Squeeze(), *chain(ChannelCoupling, "channel", couplings)]
+        scales.append(bijectors)
+    return scales
+
+
+def _alternating(
+    coupling: type[AffineCoupling], networks: list[keras.Model], normalization: dict | None
+) -> list[Bijector]:
+    bijectors = []
+    for index, network in enumerate(networks):
+        bijectors.append(coupling(network, flip=index % 2 == 1))
+        if normalization:
+            bijectors.append(RunningNormalization(**normalization))
+    return bijectors
