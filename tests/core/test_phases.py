@@ -166,8 +166,8 @@ def test_the_group_saves_and_restores_its_optimizers(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras").optimizer
     assert isinstance(loaded, OptimizerGroup)
-    assert type(loaded["body"]) is keras.optimizers.Adam
-    assert type(loaded["head"]) is keras.optimizers.RMSprop
+    assert isinstance(loaded["body"], keras.optimizers.Adam)
+    assert isinstance(loaded["head"], keras.optimizers.RMSprop)
     expected, actual = arrays(model.optimizer.variables), arrays(loaded.variables)
     for one, other in zip(expected.values(), actual.values(), strict=True):
         np.testing.assert_array_equal(one, other)

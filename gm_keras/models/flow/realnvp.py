@@ -208,25 +208,27 @@ def _image_scales(
     scales = []
     for scale in range(last + 1):
 
-        def chain(coupling, kind, count, scale=scale):
-            # Checkerboards see and change all channels, the others half of four times as many.
-            networks = [
+        def networks(kind, count, shape, scale=scale):
+            # Checkerboards see and change all channels; the others half, and change the other half.
+            return [
                 residual(
-                    (height, width, channels),
+                    shape,
                     filters * 2**scale,
                     blocks,
-                    2 * channels,
+                    2 * shape[-1],
                     dropout=dropout,
                     name=f"scale_{scale}_{kind}_{index}",
                 )
                 for index in range(count)
             ]
-            return _alternating(coupling, networks, normalization)
 
-        bijectors = chain(CheckerboardCoupling, "checkerboard", couplings + (scale == last))
+        shape, count = (height, width, channels), couplings + (scale == last)
+        boards = networks("checkerboard", count, shape)
+        bijectors = _alternating(CheckerboardCoupling, boards, normalization)
         if scale < last:
             height, width, channels = height // 2, width // 2, 2 * channels
-            bijectors += [Squeeze(), *chain(ChannelCoupling, "channel", couplings)]
+            halves = networks("channel", couplings, (height, width, channels))
+            bijectors += [Squeeze(), *_alternating(ChannelCoupling, halves, normalization)]
         scales.append(bijectors)
     return scales
 
