@@ -12,6 +12,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Trust what the system trusts, as pip does: there may be a proxy.
 export UV_SYSTEM_CERTS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv repro test test-once test-jax test-tensorflow lint format lock ui clean

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
+from PIL import Image
 
 from pipelines import catalog, errors
 from pipelines.files import read_json, replacing
@@ -26,7 +27,7 @@ SCORES = {
 
 
 def run() -> None:
-    """Writes `reports/index.html`."""
+    """Writes `reports/index.html`, and `reports/samples.png` with the samples of all systems."""
     settings, root = load_settings(), project_root()
     systems = [
         _system(key, settings, root)
@@ -39,6 +40,8 @@ def run() -> None:
     page = environment.get_template("report.html").render(systems=systems)
     with replacing(root / "reports" / "index.html") as path:
         path.write_text(page, encoding="utf-8")
+    with replacing(root / "reports" / "samples.png") as path:
+        overview([root / "reports" / each["key"] / "samples.png" for each in systems]).save(path)
     missing = [key for key in settings.systems if key not in {each["key"] for each in systems}]
     for key in missing:
         print(f"{key} is not on the page: evaluate it with: dvc repro evaluate@{key}")
@@ -87,6 +90,24 @@ def parameters(block: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]
         else:
             rows.append((prefix + name, str(value)))
     return rows
+
+
+def overview(paths: list[Path], columns: int = 2, height: int = 360, gap: int = 12) -> Image.Image:
+    """Puts the samples of all systems on one picture, in the order of `params.yaml`."""
+    pictures = []
+    for path in paths:
+        with Image.open(path) as opened:
+            width = round(opened.width * height / opened.height)
+            pictures.append(opened.convert("RGB").resize((width, height), Image.Resampling.BOX))
+    rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
+    width = max((sum(each.width + gap for each in row) for row in rows), default=gap) - gap
+    page = Image.new("RGB", (max(width, 1), max(len(rows) * (height + gap) - gap, 1)), "white")
+    for number, row in enumerate(rows):
+        left = 0
+        for each in row:
+            page.paste(each, (left, number * (height + gap)))
+            left += each.width + gap
+    return page
 
 
 def picture(path: Path) -> str:
