@@ -26,7 +26,6 @@ DIGITS = 6
 def run(key: str, settings: Settings, root: Path) -> None:
     """Writes `reports/<key>/metrics.json`, `samples.png` and `timing.json`."""
     from gm_keras import backend, images
-    from gm_keras.callbacks.grids import draw
     from gm_keras.core import io
     from pipelines import tracking
     from pipelines.facts import run_facts
@@ -38,16 +37,14 @@ def run(key: str, settings: Settings, root: Path) -> None:
         model = io.load(folder)
     except ValueError as error:
         raise UserError(f"{error}: train it again with: dvc repro -f train@{key}") from None
-    metrics, samples, seconds, real = _measure(key, settings, root, model)
+    metrics, picture, speed = _measure(key, settings, root, model)
 
     report = root / "reports" / key
-    picture = draw(model, settings.seed, settings.system(key).sample, real)
     with replacing(report / "samples.png") as path:
         images.save(picture, path)
     write_json(report / "metrics.json", metrics)
     timing = {
-        "samples_per_second": round(len(samples) / seconds, 1),
-        "samples": len(samples),
+        "samples_per_second": round(speed, 1),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "backend": backend.name,
         "device": backend.device_name(),
@@ -71,6 +68,7 @@ def run_other(key: str, settings: Settings, root: Path, model_path: Path, output
 
 
 def _measure(key: str, settings: Settings, root: Path, model: Any) -> tuple:
+    from gm_keras.callbacks.grids import draw, picture_size
     from gm_keras.metrics import registry
     from gm_keras.metrics.features import load_extractor
     from pipelines.build import prepared
@@ -89,11 +87,15 @@ def _measure(key: str, settings: Settings, root: Path, model: Any) -> tuple:
         raise UserError(
             f"{error}: make it again with: dvc repro -f extractor@{system.data}"
         ) from None
-    options = {"seed": settings.seed, **system.sample}
+    options = {"seed": settings.seed, "batch_size": picture_size(model), **system.sample}
     count = system.evaluate.samples
+    if "conditional" in model.capabilities:
+        # Classes as often as in the data.
+        options["label"] = np.resize(data.arrays("test")["label"], count)
+    real = data.scaled("test", model.data_field)[:1000] if len(shape) == 1 else None
     try:
-        # The first call compiles; the second one is timed.
-        model.sample(count, **options)
+        # It compiles what is then timed: samples are drawn in parts of the picture's size.
+        picture = draw(model, settings.seed, system.sample, real)
         started = time.perf_counter()
         samples = model.sample(count, **options)
         seconds = time.perf_counter() - started
@@ -128,8 +130,7 @@ def _measure(key: str, settings: Settings, root: Path, model: Any) -> tuple:
             "sha256": extractor.sha256,
         },
     }
-    real = evaluation.test[:1000] if samples.ndim == 2 else None
-    return metrics, samples, seconds, real
+    return metrics, picture, count / seconds
 
 
 def command() -> None:

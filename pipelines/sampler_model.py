@@ -29,7 +29,7 @@ class Sampler(mlflow.pyfunc.PythonModel):
             context.artifacts["model"], compile=False, safe_mode=True
         )
 
-    def predict(self, context, model_input: np.ndarray, params=None):  # noqa: ARG002 (MLflow's order)
+    def predict(self, context, model_input: np.ndarray, params=None):
         """Returns samples `(n, *shape of one example)`, float32, in the range of the training data."""
         params = params or {}
         n, label = int(params.get("n", 1)), int(params.get("label", -1))

@@ -13,6 +13,17 @@ from gm_keras import images
 ROWS, IMAGES, POINTS = 8, 64, 1000
 
 
+def picture_size(model: Any) -> int:
+    """How many samples a picture of a model shows."""
+    if len(model.data_shape) == 1:
+        return POINTS
+    return ROWS * model.num_classes if _has_columns(model) else IMAGES
+
+
+def _has_columns(model: Any) -> bool:
+    return bool(model.num_classes) and model.num_classes <= 2 * ROWS
+
+
 def draw(
     model: Any, seed: int, options: dict[str, Any] | None = None, real: np.ndarray | None = None
 ) -> np.ndarray:
@@ -27,14 +38,13 @@ def draw(
     Returns:
         A picture `(height, width, 3)`, uint8.
     """
-    options = options or {}
+    n, arguments = picture_size(model), {"seed": seed, **(options or {})}
     if len(model.data_shape) == 1:
-        return images.scatter(model.sample(POINTS, seed=seed, **options), real)
-    if model.num_classes and model.num_classes <= 2 * ROWS:
-        labels = np.arange(ROWS * model.num_classes) % model.num_classes
-        samples = model.sample(len(labels), seed=seed, label=labels, **options)
-        return images.grid(samples, columns=model.num_classes)
-    return images.grid(model.sample(IMAGES, seed=seed, **options))
+        return images.scatter(model.sample(n, **arguments), real)
+    if _has_columns(model):
+        labels = np.arange(n) % model.num_classes
+        return images.grid(model.sample(n, label=labels, **arguments), columns=model.num_classes)
+    return images.grid(model.sample(n, **arguments))
 
 
 class SampleGrids(keras.callbacks.Callback):

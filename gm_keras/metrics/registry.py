@@ -63,14 +63,16 @@ class Evaluation:
         """
         import keras
 
-        parts = []
-        for start in range(0, len(self.test), BATCH):
-            x = self.test[start : start + BATCH]
-            label = None if self.labels is None else self.labels[start : start + BATCH]
-            result = method(x, label=label, seed=self.seed + start, **options)
+        n, parts = len(self.test), []
+        size = min(n, BATCH)
+        for start in range(0, n, size):
+            # The last batch is filled up, so that there is one shape to compile.
+            rows = np.arange(start, start + size) % n
+            label = None if self.labels is None else self.labels[rows]
+            result = method(self.test[rows], label=label, seed=self.seed + start, **options)
             pair = result if isinstance(result, tuple) else (result,)
             parts.append(np.stack([keras.ops.convert_to_numpy(value) for value in pair]))
-        joined = np.concatenate(parts, axis=1).astype("float64")
+        joined = np.concatenate(parts, axis=1)[:, :n].astype("float64")
         return joined if len(joined) > 1 else joined[0]
 
 

@@ -83,6 +83,10 @@ def test_the_second_order_gradient_by_finite_differences():
     """The derivative of the penalty along a random direction of all weights of a convolutional critic."""
     keras.utils.set_random_seed(1)
     model = WGANGP((8, 8, 1), filters=2, stages=2, critic_normalization="layer")
+    for layer in model.critic.layers:
+        if isinstance(layer, keras.layers.LeakyReLU):
+            # The penalty jumps where an activation has its kink; the normalization stays, and is smooth.
+            layer.negative_slope = 1.0
     rng = np.random.default_rng(2)
     variables = model.critic.trainable_variables
     for variable in variables:
@@ -93,17 +97,22 @@ def test_the_second_order_gradient_by_finite_differences():
         slopes = model.gradient(lambda value: model._scores(value, True), x)
         return penalties.gradient_penalty(slopes)
 
-    _, gradients = backend.value_and_grad(loss, variables, model._loss_state())
+    def loss_and_gradients():
+        value, gradients = backend.value_and_grad(loss, variables, model._loss_state())
+        return [value, *gradients]
+
+    compiled = backend.compile_function(loss_and_gradients, model._loss_state())
+    gradients = [ops.convert_to_numpy(each) for each in compiled()[1:]]
     start = [ops.convert_to_numpy(variable).copy() for variable in variables]
     directions = [rng.normal(size=value.shape).astype("float32") for value in start]
     values = []
     for step in (1e-3, -1e-3):
         for variable, value, direction in zip(variables, start, directions, strict=True):
             variable.assign(value + step * direction)
-        values.append(float(ops.convert_to_numpy(backend.value_and_grad(loss, [], [])[0])))
+        values.append(float(ops.convert_to_numpy(compiled()[0])))
     expected = (values[0] - values[1]) / 2e-3
     actual = sum(
-        float((ops.convert_to_numpy(gradient) * direction).sum())
+        (gradient * direction).sum()
         for gradient, direction in zip(gradients, directions, strict=True)
     )
     assert abs(expected) > 0.1
@@ -136,7 +145,6 @@ def test_it_finds_the_eight_gaussians():
     batch = 128 * model.n_critic
     history = model.fit(gaussians(600 * batch), batch_size=batch, verbose=0).history
     modes, good = quality(model.sample(2000))
-    print(modes, good, history)
     assert modes >= 7
     assert good >= 0.65
     assert 0.0 < history["wasserstein"][-1] < 1.0, (
