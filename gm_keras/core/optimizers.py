@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 
 import keras
+import numpy as np
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -67,8 +68,9 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     def finalize_variable_values(self, var_list):
         """Puts moving averages in place where a member keeps them, as Keras does when `fit` ends."""
-        for member in self.members.values():
-            member.finalize_variable_values(member._trainable_variables)
+        del var_list
+        for variable, average in self.averages():
+            variable.assign(_copied(average))
 
     def averages(self) -> list[tuple[keras.Variable, keras.Variable]]:
         """The pairs (variable, its exponential moving average) of the members with `use_ema`."""
@@ -85,10 +87,9 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     def averaged(self) -> Iterator[None]:
         """Within this context the model's variables hold their moving averages, where there are any."""
         pairs = self.averages() if self.built else []
-        raw = [keras.ops.convert_to_numpy(variable) for variable, _ in pairs]
+        raw = [_copied(variable) for variable, _ in pairs]
         for variable, average in pairs:
-            # Through NumPy: on JAX two variables must not share a buffer that a step donates.
-            variable.assign(keras.ops.convert_to_numpy(average))
+            variable.assign(_copied(average))
         try:
             yield
         finally:
@@ -108,3 +109,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             for key, member in config["optimizers"].items()
         }
         return cls(members, name=config["name"])
+
+
+def _copied(variable: keras.Variable) -> np.ndarray:
+    # On JAX two variables must not share a buffer: a training step gives it away, and would do so twice.
+    return np.array(keras.ops.convert_to_numpy(variable))

@@ -202,7 +202,7 @@ def test_images_are_clipped_and_vectors_are_not():
     assert np.abs(model.sample(4)).max() <= 1.0
     assert np.abs(model.sample(4, clip=False)).max() > 1.0
     far = DDPM((2,), network="dense", timesteps=5, units=(8,))
-    far._noise = lambda x, time, label=None, training=False: x * 0.0  # noqa: ARG005
+    far._noise = lambda x, time, label=None, training=False: x * 0.0
     assert np.abs(far.sample(50)).max() > 1.0
 
 
