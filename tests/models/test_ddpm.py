@@ -33,6 +33,19 @@ def disturb(model):
     return model
 
 
+def record(model):
+    """Puts a network in place that returns its input and keeps what it was given: (x, time, label)."""
+    seen = []
+
+    def noise(*inputs):
+        *tensors, _ = inputs  # the last one says whether it trains
+        seen.append([None if tensor is None else numpy_of(tensor) for tensor in tensors])
+        return inputs[0]
+
+    model._noise = noise
+    return seen
+
+
 # ---- networks -------------------------------------------------------------------------------------
 
 
@@ -123,10 +136,9 @@ def test_the_loss_is_the_error_of_the_noise():
     x = np.random.default_rng(0).uniform(-1.0, 1.0, (512, 4, 4, 1)).astype("float32")
     # A network that sees no noise is wrong by all of it, whose variance is 1.
     assert abs(float(model._loss({"image": ops.convert_to_tensor(x)}, True)) - 1.0) < 0.05
-    seen = []
-    model._noise = lambda x, time, label, training: seen.append((x, time)) or x
+    seen = record(model)
     model._loss({"image": ops.convert_to_tensor(0.0 * x + 1.0)}, True)
-    noisy, time = (numpy_of(value) for value in seen[0])
+    noisy, time, _ = seen[0]
     assert set(np.unique(time)) == set(range(1, 51))
     for now in (1, 10, 50):
         share = model.schedule.alpha_bar[now]
@@ -136,16 +148,16 @@ def test_the_loss_is_the_error_of_the_noise():
 
 def test_labels_are_hidden_in_training_only():
     model = small(num_classes=3, label_dropout=0.25)
-    seen = []
-    model._noise = lambda x, time, label, training: seen.append(numpy_of(label)) or x
+    seen = record(model)
     label = np.tile([0, 1, 2], 1000).astype("int32")
     batch = {"image": ops.zeros((3000, 4, 4, 1)), "label": ops.convert_to_tensor(label)}
     model._loss(batch, True)
     model._loss(batch, False)
-    hidden = seen[0] == 3
+    in_training, in_test = (label for _, _, label in seen)
+    hidden = in_training == 3
     assert 0.22 < hidden.mean() < 0.28
-    np.testing.assert_array_equal(seen[0][~hidden], label[~hidden])
-    np.testing.assert_array_equal(seen[1], label)
+    np.testing.assert_array_equal(in_training[~hidden], label[~hidden])
+    np.testing.assert_array_equal(in_test, label)
 
 
 def test_the_average_of_the_weights_is_kept_and_put_in_place():
