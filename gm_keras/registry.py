@@ -3,14 +3,12 @@
 from gm_keras.core import GenerativeModel
 from gm_keras.models.diffusion.ddpm import DDPM
 from gm_keras.models.flow.realnvp import RealNVP
-from gm_keras.models.flow.realnvp import RealNVP
 from gm_keras.models.gan.dcgan import DCGAN
 from gm_keras.models.gan.wgan_gp import WGANGP
 from gm_keras.models.latent.vae import VAE
 
 SYSTEMS: dict[str, type[GenerativeModel]] = {
     "vae": VAE,
-    "realnvp": RealNVP,
     "ddpm": DDPM,
     "dcgan": DCGAN,
     "realnvp": RealNVP,
