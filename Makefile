@@ -37,7 +37,9 @@ $(STAMP): requirements.lock pyproject.toml
 repro: $(STAMP)
 	dvc repro
 
-test: $(STAMP) test-once test-jax test-tensorflow
+# Two suites at a time: each keeps little more than one core busy.
+test: $(STAMP)
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-once test-jax test-tensorflow
 
 test-once: $(STAMP)
 	python -m pytest tests -m "not backend"
