@@ -145,8 +145,20 @@ def inline(value: Any) -> str:
     yaml.width = 10_000
     yaml.sort_base_mapping_type_on_output = False
     stream = StringIO()
-    yaml.dump([value], stream)
+    yaml.dump([_plain(value)], stream)
     return stream.getvalue().strip()[1:-1]
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and words without what a round trip remembers of how they were written."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
 
 
 def write(path: Path, text: str) -> None:
