@@ -13,7 +13,8 @@ class Bijector(keras.layers.Layer):
     determinant of the Jacobian of the direction that was asked for, in nats. Computes in float32
     whatever the policy: half precision neither inverts nor integrates to one.
 
-    Subclasses define `forward` and `backward`, and `output_shape_of` where the shape changes.
+    Subclasses define `transform` and `invert`, and `output_shape_of` where the shape changes.
+    (`forward` is not free: on PyTorch it is what calls a Keras layer.)
     """
 
     def __init__(self, **options):
@@ -21,7 +22,7 @@ class Bijector(keras.layers.Layer):
 
     def call(self, inputs, inverse=False, training=False):
         """Maps `inputs`, back if `inverse`; the way back is always that of inference."""
-        return self.backward(inputs) if inverse else self.forward(inputs, training)
+        return self.invert(inputs) if inverse else self.transform(inputs, training)
 
     def compute_output_spec(self, inputs, inverse=False, training=False):
         # Known without tracing the networks inside, which would take seconds in a deep flow.
@@ -32,13 +33,13 @@ class Bijector(keras.layers.Layer):
         """The shape of the outputs for inputs of `shape`, the batch included in both."""
         return shape
 
-    def forward(self, inputs: Any, training: bool) -> tuple[Any, Any]:
+    def transform(self, inputs: Any, training: bool) -> tuple[Any, Any]:
         """Returns `(outputs, log_det)`."""
-        raise NotImplementedError(f"{type(self).__name__} must define forward()")
+        raise NotImplementedError(f"{type(self).__name__} must define transform()")
 
-    def backward(self, inputs: Any) -> tuple[Any, Any]:
+    def invert(self, inputs: Any) -> tuple[Any, Any]:
         """Returns `(outputs, log_det)` of the inverse."""
-        raise NotImplementedError(f"{type(self).__name__} must define backward()")
+        raise NotImplementedError(f"{type(self).__name__} must define invert()")
 
 
 def sum_per_example(values: Any) -> Any:

@@ -42,11 +42,11 @@ class AffineCoupling(Bijector):
         raw_scale, shift = ops.split(outputs, 2, axis=-1)
         return self.rescale * ops.tanh(raw_scale), shift
 
-    def forward(self, inputs, training):
+    def transform(self, inputs, training):
         log_scale, shift = self.scale_and_shift(inputs, training)
         return inputs * ops.exp(log_scale) + shift, sum_per_example(log_scale)
 
-    def backward(self, inputs):
+    def invert(self, inputs):
         # The kept part is the same in the outputs, so the same parameters come out of it.
         log_scale, shift = self.scale_and_shift(inputs, training=False)
         return (inputs - shift) * ops.exp(-log_scale), -sum_per_example(log_scale)

@@ -27,13 +27,13 @@ class GreyLevelLogit(Bijector):
         # All of it is linear in x up to the logit, and the middle of one range is that of the other.
         self._slope = (1.0 - 2.0 * alpha) * (levels - 1) / (2.0 * levels)
 
-    def forward(self, inputs, training):
+    def transform(self, inputs, training):
         # Beyond these ends, where no dequantized data are, there is no logit.
         centred = ops.clip(self._slope * inputs, -0.5 + 1e-6, 0.5 - 1e-6)
         log_p, log_q = ops.log(0.5 + centred), ops.log(0.5 - centred)
         return log_p - log_q, sum_per_example(math.log(self._slope) - log_p - log_q)
 
-    def backward(self, inputs):
+    def invert(self, inputs):
         # sigmoid(x) - 0.5 without the cancellation.
         outputs = 0.5 * ops.tanh(0.5 * inputs) / self._slope
         log_det = -ops.softplus(inputs) - ops.softplus(-inputs) - math.log(self._slope)

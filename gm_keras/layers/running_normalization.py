@@ -37,7 +37,7 @@ class RunningNormalization(Bijector):
         self._positions = math.prod(input_shape[1:-1])
         self.built = True
 
-    def forward(self, inputs, training):
+    def transform(self, inputs, training):
         mean, variance = ops.convert_to_tensor(self.mean), ops.convert_to_tensor(self.variance)
         if training:
             axes = tuple(range(len(inputs.shape) - 1))
@@ -51,7 +51,7 @@ class RunningNormalization(Bijector):
             self.variance.assign(ops.stop_gradient(variance))
         return outputs, -self._log_det(inputs, log_deviation)
 
-    def backward(self, inputs):
+    def invert(self, inputs):
         log_deviation = 0.5 * ops.log(ops.convert_to_tensor(self.variance) + self.epsilon)
         outputs = inputs * ops.exp(log_deviation) + self.mean
         return outputs, self._log_det(inputs, log_deviation)

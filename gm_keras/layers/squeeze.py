@@ -20,12 +20,12 @@ class Squeeze(Bijector):
             return batch, 2 * height, 2 * width, channels // 4
         return batch, height // 2, width // 2, 4 * channels
 
-    def forward(self, inputs, training):
+    def transform(self, inputs, training):
         corners = ((0, 0), (1, 1), (0, 1), (1, 0))
         parts = [inputs[:, row::2, column::2, :] for row, column in corners]
         return ops.concatenate(parts, axis=-1), ops.zeros_like(inputs[:, 0, 0, 0])
 
-    def backward(self, inputs):
+    def invert(self, inputs):
         _, height, width, channels = self.output_shape_of(tuple(inputs.shape), inverse=True)
         top_left, bottom_right, top_right, bottom_left = ops.split(inputs, 4, axis=-1)
         rows = [

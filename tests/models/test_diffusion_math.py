@@ -291,18 +291,19 @@ def test_bound_against_its_definition(variance):
 @pytest.mark.backend
 def test_bound_approaches_the_likelihood_from_below():
     rng = np.random.default_rng(0)
-    x = (MEAN + DEVIATION * rng.normal(size=(8000, 1))).astype("float32")
+    x = (MEAN + DEVIATION * rng.normal(size=(20_000, 1))).astype("float32")
     exact = stats.norm.logpdf(x, MEAN, DEVIATION).mean()
-    gaps = {}
-    for timesteps in (50, 400):
-        model = exact_model(timesteps=timesteps)
-        gaps[timesteps] = exact - numpy_of(model.elbo(x, num_terms=timesteps - 1)).mean()
-    assert 0.0 < gaps[400] < gaps[50]
-    assert gaps[400] < 0.03
-    estimate = exact - numpy_of(model.elbo(x, num_terms=20)).mean()
-    assert abs(estimate - gaps[400]) < 0.1
-    by_default = exact - numpy_of(model.elbo(x)).mean()
-    assert abs(by_default - gaps[400]) < 0.05
+
+    def gap(timesteps, terms):
+        bound = numpy_of(exact_model(timesteps=timesteps).elbo(x, num_terms=terms))
+        assert bound.std() < 2.0  # so that the mean is good to 0.015
+        return exact - bound.mean()
+
+    assert 0.04 < gap(10, 9) < 0.1
+    assert -0.03 < gap(100, 99) < 0.04
+    # Fewer terms, the second time the default of 128, say the same with more noise.
+    assert -0.04 < gap(100, 30) < 0.05
+    assert -0.04 < gap(300, None) < 0.04
 
 
 @pytest.mark.backend

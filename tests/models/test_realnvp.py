@@ -29,14 +29,16 @@ def normal(*shape, seed=0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
-def disturb(layer, seed=0, size=0.4):
-    """Takes a layer or model away from its start, where couplings are the identity."""
+def disturb(layer, size=0.4):
+    """Gives a layer or model fixed random weights, away from its start, where couplings are the identity."""
     for index, weight in enumerate(layer.weights):
-        if weight.dtype != "float32":
-            continue
-        noise = size * normal(*weight.shape, seed=1000 * seed + index)
-        positive = weight.path.endswith("variance")
-        weight.assign(np.exp(noise) if positive else array(weight) + noise)
+        noise = normal(*weight.shape, seed=index)
+        if len(weight.shape) > 1:
+            weight.assign(noise / np.sqrt(np.prod(weight.shape[:-1])))
+        elif weight.path.endswith("variance"):
+            weight.assign(np.exp(size * noise))
+        elif weight.dtype == "float32" and weight.shape:
+            weight.assign(array(weight) + size * noise)
     return layer
 
 
@@ -104,7 +106,7 @@ def test_a_coupling_keeps_one_part_and_changes_the_other_by_it(name):
     np.testing.assert_allclose(matrix[kept], np.eye(x.size)[kept], atol=1e-4)
     among_changed = matrix[~kept][:, ~kept]
     np.testing.assert_allclose(among_changed, np.diag(np.diag(among_changed)), atol=1e-4)
-    assert np.abs(np.diag(among_changed) - 1.0).min() > 1e-3
+    assert np.median(np.abs(np.diag(among_changed) - 1.0)) > 1e-2
     assert np.abs(matrix[~kept][:, kept]).max() > 1e-2
 
 
