@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +34,8 @@ def serve(parser: argparse.ArgumentParser, systems: list[str], cron: str, port: 
     Returns:
         The exit code.
     """
+    # Prefect listens for this signal only once it serves; until then it would leave the server behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         CronSchedule(cron=cron)
     except ValueError:

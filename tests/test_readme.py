@@ -105,10 +105,12 @@ def answers(
                 time.sleep(0.5)
         raise AssertionError((folder / "server.log").read_text()[-3000:])
     finally:
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        # A server that stops its own children needs the time to do so.
+        for number, patience in ((signal.SIGTERM, 90), (signal.SIGKILL, 10)):
             with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
                 os.killpg(server.pid, number)
-                server.wait(20)
+                server.wait(patience)
+                break
 
 
 def only_looked_up(folder: Path, command: str) -> None:
@@ -164,6 +166,8 @@ def schedule(folder: Path, command: str) -> None:
         PREFECT_HOME=str(folder / "prefect"),
     )
     assert int(reply) >= 0
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0, "its server still runs"
 
 
 HOW = {
