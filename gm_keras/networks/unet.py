@@ -1,6 +1,7 @@
 """Networks that see a noisy example and the time: the U-Net of diffusion models, and its flat relative."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 
 from keras import Input, KerasTensor, Model, layers
 
@@ -52,10 +53,11 @@ def unet(
     if filters < GROUPS or filters % GROUPS:
         raise ValueError(f"filters must be a multiple of {GROUPS}, not {filters}")
     image = Input(image_shape, name="image")
+    drop = _dropout(dropout)
     condition, inputs = _condition(4 * filters, filters, timesteps, num_classes)
 
     def block(hidden: KerasTensor, width: int) -> KerasTensor:
-        hidden = _residual(hidden, condition, width, dropout)
+        hidden = _residual(hidden, condition, width, drop)
         return SpatialSelfAttention(GROUPS)(hidden) if hidden.shape[1] in attention else hidden
 
     hidden = _convolution(filters, 3)(image)
@@ -68,8 +70,8 @@ def unet(
             hidden = block(hidden, filters * multiplier)
             skips.append(hidden)
     width = filters * multipliers[-1]
-    hidden = SpatialSelfAttention(GROUPS)(_residual(hidden, condition, width, dropout))
-    hidden = _residual(hidden, condition, width, dropout)
+    hidden = SpatialSelfAttention(GROUPS)(_residual(hidden, condition, width, drop))
+    hidden = _residual(hidden, condition, width, drop)
     for stage, multiplier in reversed(list(enumerate(multipliers))):
         for _ in range(blocks + 1):
             hidden = block(layers.Concatenate()([hidden, skips.pop()]), filters * multiplier)
@@ -105,12 +107,13 @@ def timed_dense(
         A built model from `[features, time]` or `[features, time, label]` to `(batch, features)`.
     """
     values = Input((features,), name="features")
+    drop = _dropout(dropout)
     condition, inputs = _condition(2 * units[0], units[0], timesteps, num_classes)
     hidden = _dense(units[0])(values)
     for width in units:
         update = layers.Activation("silu")(hidden)
         update = layers.Add()([_dense(width)(update), _dense(width)(condition)])
-        update = _dropped(layers.Activation("silu")(update), dropout)
+        update = drop(layers.Activation("silu")(update))
         update = _dense(width)(update)
         if hidden.shape[-1] != width:
             hidden = _dense(width)(hidden)
@@ -130,8 +133,18 @@ def _dense(width: int, activation: str | None = None) -> layers.Layer:
     return layers.Dense(width, activation=activation, kernel_initializer=HostGlorotUniform())
 
 
-def _dropped(hidden: KerasTensor, rate: float) -> KerasTensor:
-    return layers.Dropout(rate)(hidden) if rate else hidden
+def _dropout(rate: float) -> Callable[[KerasTensor], KerasTensor]:
+    """What adds the dropout layers of one network; each has a seed of its own.
+
+    Keras on PyTorch draws from the global generator where no seed is given, and a resumed training would not
+    go on with the same numbers. A random seed would be in the configuration, and make files differ.
+    """
+    seeds = itertools.count(1)
+
+    def drop(hidden: KerasTensor) -> KerasTensor:
+        return layers.Dropout(rate, seed=next(seeds))(hidden) if rate else hidden
+
+    return drop
 
 
 def _condition(width: int, embedding_width: int, timesteps: int, num_classes: int | None):
@@ -155,13 +168,13 @@ def _normalized(hidden: KerasTensor) -> KerasTensor:
 
 
 def _residual(
-    hidden: KerasTensor, condition: KerasTensor, width: int, dropout: float
+    hidden: KerasTensor, condition: KerasTensor, width: int, drop: Callable
 ) -> KerasTensor:
     """A residual block; its last convolution starts at zero, so that it begins as its shortcut."""
     update = _convolution(width, 3)(_normalized(hidden))
     shift = layers.Reshape((1, 1, width))(_dense(width)(condition))
     update = _normalized(layers.Add()([update, shift]))
-    update = _dropped(update, dropout)
+    update = drop(update)
     update = layers.Conv2D(width, 3, padding="same", kernel_initializer="zeros")(update)
     if hidden.shape[-1] != width:
         hidden = _convolution(width, 1)(hidden)

@@ -1,12 +1,13 @@
 """Denoising diffusion (Ho, Jain & Abbeel 2020, "Denoising Diffusion Probabilistic Models", arXiv 2006.11239).
 
-Differences from the paper: smaller networks, with 8 groups in the group normalizations instead of 32 and one
-resolution fewer by default; besides the linear schedule the cosine one (Nichol & Dhariwal 2021, arXiv 2102.09672);
-besides the ancestral sampler, which can skip times as theirs can, DDIM (Song, Meng & Ermon 2021, arXiv
-2010.02502), the default; labels with classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598); a fully
-connected network for vectors; the time is 1 to T as in the text, not 0 to T - 1 as in the authors' code, and is
-embedded as if T were 1000; the discretized likelihood is not clamped at 1e-12. The moving average of the weights,
-without which the samples are poor, is the optimizer's: `keras.optimizers.Adam(use_ema=True, ema_momentum=...)`.
+Differences from the paper: smaller networks, with 8 groups in the group normalizations instead of 32 and, by
+default, two resolutions instead of four; besides the linear schedule the cosine one (Nichol & Dhariwal 2021, arXiv
+2102.09672); besides the ancestral sampler, which can skip times as theirs can, DDIM (Song, Meng & Ermon 2021,
+arXiv 2010.02502), the default; labels with classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598); a
+fully connected network for vectors, whose last step has a normal density; the time is 1 to T as in the text, not 0
+to T - 1 as in the authors' code, and is embedded as if T were 1000; the discretized likelihood is not clamped at
+1e-12. The moving average of the weights, without which the samples are poor, is the optimizer's:
+`keras.optimizers.Adam(use_ema=True, ema_momentum=...)`.
 """
 
 import keras
