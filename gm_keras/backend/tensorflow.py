@@ -78,6 +78,8 @@ class TrainerSeam:
 def set_seed(seed: int) -> None:
     """Seeds the generators from which Keras takes the seeds of weights and noise."""
     keras.utils.set_random_seed(seed)
+    # Without it threads add up the gradient of an embedding in any order, and a run differs in the last bit.
+    tf.config.experimental.enable_op_determinism()
 
 
 def device_name() -> str:

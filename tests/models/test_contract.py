@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from gm_keras import registry
+from gm_keras import backend, registry
 from gm_keras.core import GenerativeModel
 from pipelines import catalog
 from tests.systems import arrays, batch, build, state
@@ -22,7 +22,7 @@ def name(request) -> str:
 @pytest.fixture(scope="module")
 def model(name) -> GenerativeModel:
     """One model for all tests of a system: compiling is what takes the time."""
-    keras.utils.set_random_seed(7)
+    backend.set_seed(7)
     return build(name)
 
 
@@ -41,7 +41,7 @@ def test_every_trainable_variable_is_in_a_phase(model):
 
 def test_each_phase_changes_its_networks_and_nothing_else(name):
     for index, phase in enumerate(build(name).phase_list):
-        keras.utils.set_random_seed(3)
+        backend.set_seed(3)
         model = build(name)
         # Small weights in a zero-initialized last layer would hide what stands before it.
         for variable in model.trainable_variables:
@@ -160,10 +160,15 @@ def test_a_keras_file_holds_the_whole_model(model, tmp_path):
     np.testing.assert_array_equal(loaded.sample(4, seed=1), model.sample(4, seed=1))
 
 
-def test_resuming_equals_never_stopping(model, tmp_path):
+def test_resuming_equals_never_stopping(name, tmp_path):
+    # As in a new process, layers are counted from the start: TensorFlow adds up in the order of their names.
+    keras.utils.clear_session()
+    backend.set_seed(7)
+    model = build(name)
     for seed in range(2):
         model.train_on_batch(batch(model, seed))
     model.save(tmp_path / "model.keras")
+    keras.utils.clear_session()
     resumed = keras.saving.load_model(tmp_path / "model.keras")
     for seed in range(2, 4):
         model.train_on_batch(batch(model, seed))
@@ -172,8 +177,7 @@ def test_resuming_equals_never_stopping(model, tmp_path):
     actual = state(resumed)
     assert len(actual) == len(expected)
     for (key, value), other in zip(expected.items(), actual.values(), strict=True):
-        if "curve" not in key:
-            np.testing.assert_array_equal(other, value, key)
+        np.testing.assert_array_equal(other, value, key)
 
 
 def test_inference_networks_stand_alone(model, tmp_path):

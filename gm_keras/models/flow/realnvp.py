@@ -18,15 +18,9 @@ from keras import ops
 
 from gm_keras.core import AutoencoderMixin, GenerativeModel, Phase
 from gm_keras.distributions import normal
-from gm_keras.layers.bijector import Bijector
-from gm_keras.layers.coupling import AffineCoupling, ChannelCoupling, CheckerboardCoupling
 from gm_keras.layers.logit import GreyLevelLogit
-from gm_keras.layers.running_normalization import RunningNormalization
-from gm_keras.layers.squeeze import Squeeze
-from gm_keras.networks.convolutional import halvings
-from gm_keras.networks.dense import dense
+from gm_keras.networks.couplings import image_couplings, vector_couplings
 from gm_keras.networks.multiscale import multiscale_flow
-from gm_keras.networks.resnet import residual
 from gm_keras.ops.random import RandomStream
 
 
@@ -89,7 +83,7 @@ class RealNVP(AutoencoderMixin, GenerativeModel):
         # ---- networks ----
         normalization = {"momentum": momentum} if batch_norm else None
         if images:
-            scales = _image_scales(
+            scales = image_couplings(
                 image_shape,
                 num_scales,
                 couplings or 3,
@@ -101,7 +95,7 @@ class RealNVP(AutoencoderMixin, GenerativeModel):
             if levels:
                 scales[0].insert(0, GreyLevelLogit(levels, alpha))
         else:
-            scales = [_vector_couplings(image_shape[0], couplings or 8, normalization, units)]
+            scales = [vector_couplings(image_shape[0], couplings or 8, normalization, units)]
         self.flow, self.decoder = multiscale_flow(image_shape, scales)
         self.encoder = keras.Model(self.flow.inputs, self.flow.outputs[0], name="encoder")
 
@@ -193,52 +187,3 @@ class RealNVP(AutoencoderMixin, GenerativeModel):
         latents = temperature * keras.random.normal((n, self.size), seed=random.next())
         x = self._decode(latents)
         return self._on_levels(x) * self._level_width - 1.0 if self.levels else x
-
-
-def _vector_couplings(features, count, normalization, units) -> list[Bijector]:
-    networks = [dense((features,), units, 2 * features, name=f"coupling_{i}") for i in range(count)]
-    return _alternating(CheckerboardCoupling, networks, normalization)
-
-
-def _image_scales(
-    image_shape, num_scales, couplings, normalization, *, filters, blocks, dropout
-) -> list[list[Bijector]]:
-    height, width, channels = image_shape
-    last = min(halvings(height, num_scales - 1), halvings(width, num_scales - 1))
-    scales = []
-    for scale in range(last + 1):
-
-        def networks(kind, count, shape, scale=scale):
-            # Checkerboards see and change all channels; the others half, and change the other half.
-            return [
-                residual(
-                    shape,
-                    filters * 2**scale,
-                    blocks,
-                    2 * shape[-1],
-                    dropout=dropout,
-                    name=f"scale_{scale}_{kind}_{index}",
-                )
-                for index in range(count)
-            ]
-
-        shape, count = (height, width, channels), couplings + (scale == last)
-        boards = networks("checkerboard", count, shape)
-        bijectors = _alternating(CheckerboardCoupling, boards, normalization)
-        if scale < last:
-            height, width, channels = height // 2, width // 2, 2 * channels
-            halves = networks("channel", couplings, (height, width, channels))
-            bijectors += [Squeeze(), *_alternating(ChannelCoupling, halves, normalization)]
-        scales.append(bijectors)
-    return scales
-
-
-def _alternating(
-    coupling: type[AffineCoupling], networks: list[keras.Model], normalization: dict | None
-) -> list[Bijector]:
-    bijectors = []
-    for index, network in enumerate(networks):
-        bijectors.append(coupling(network, flip=index % 2 == 1))
-        if normalization:
-            bijectors.append(RunningNormalization(**normalization))
-    return bijectors
