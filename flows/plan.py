@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.errors import UserError
-from pipelines.settings import Settings
+from pipelines.settings import NOTHING, Settings
 
 FIRST = "check"
 DATA_STAGES = ("prepare", "extractor")
@@ -25,21 +25,23 @@ class Plan:
         first: Stages that every other one waits for.
         data: For each data set, its stages in order.
         systems: For each system, its own stages in order.
-        uses: For each system, its data set.
+        data_of: For each system, its data set.
+        uses: For each system that builds on another one in the plan, that one.
         forced: Stages to run even if nothing changed that DVC knows of.
     """
 
     first: list[str]
     data: dict[str, list[str]]
     systems: dict[str, list[str]]
-    uses: dict[str, str]
+    data_of: dict[str, str]
+    uses: dict[str, str] = field(default_factory=dict)
     forced: frozenset[str] = field(default=frozenset())
 
 
 def make(
     settings: Settings, keys: list[str] | None, names: list[str], fresh_data: bool = False
 ) -> Plan:
-    """Lists the stages of systems.
+    """Lists the stages of systems; one that builds on another comes after it.
 
     Args:
         settings: `params.yaml`.
@@ -50,20 +52,42 @@ def make(
     Raises:
         UserError: There is no such system, or no stage of it.
     """
-    keys = list(dict.fromkeys(keys or settings.systems))
-    uses = {key: settings.system(key).data for key in keys}
+    keys = _ordered(settings, list(dict.fromkeys(keys or settings.systems)))
+    data_of = {key: settings.system(key).data for key in keys}
     data = {
         name: [target for stage in DATA_STAGES if (target := f"{stage}@{name}") in names]
-        for name in dict.fromkeys(uses.values())
+        for name in dict.fromkeys(data_of.values())
     }
     systems = {key: [f"{stage}@{key}" for stage in SYSTEM_STAGES] for key in keys}
+    uses = {key: used[0] for key in keys if (used := _used(settings, key))}
+    for key in keys:
+        # What was not asked for is trained where it is needed, and no more.
+        needed = [used for used in reversed(_used(settings, key)) if used not in keys]
+        systems[key] = [f"train@{used}" for used in needed] + systems[key]
     for targets in systems.values():
         for target in targets:
             if target not in names:
                 raise UserError(f"dvc.yaml has no stage {target}; it has {', '.join(names)}")
     folders = {f"prepare@{name}" for name in data if settings.data[name].source == "folder"}
     first = [FIRST] if FIRST in names else []
-    return Plan(first, data, systems, uses, frozenset(folders) if fresh_data else frozenset())
+    forced = frozenset(folders) if fresh_data else frozenset()
+    return Plan(first, data, systems, data_of, uses, forced)
+
+
+def _used(settings: Settings, key: str) -> list[str]:
+    """The systems that a system builds on, the nearest first."""
+    chain: list[str] = []
+    while (key := settings.system(key).uses) != NOTHING:
+        chain.append(key)
+    return chain
+
+
+def _ordered(settings: Settings, keys: list[str]) -> list[str]:
+    ordered: list[str] = []
+    for key in keys:
+        before = [used for used in reversed(_used(settings, key)) if used in keys]
+        ordered += [each for each in [*before, key] if each not in ordered]
+    return ordered
 
 
 def execute(plan: Plan, run: Run, log: Log) -> dict[str, str]:
@@ -82,9 +106,11 @@ def execute(plan: Plan, run: Run, log: Log) -> dict[str, str]:
     broken = {name: _chain(plan, targets, run) for name, targets in plan.data.items()}
     failures = {}
     for key, targets in plan.systems.items():
-        failure = broken[plan.uses[key]]
+        failure = broken[plan.data_of[key]]
         if failure:
             log(f"{key} is left out, because its data set is not there")
+        elif failure := failures.get(plan.uses.get(key, "")):
+            log(f"{key} is left out, because {plan.uses[key]}, which it uses, is not up to date")
         else:
             failure = _chain(plan, targets, run)
         if failure:

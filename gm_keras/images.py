@@ -1,10 +1,11 @@
 """Pictures of samples: grids of images, scatter plots of points."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 
 def grid(images: np.ndarray, columns: int | None = None, size: int = 480) -> np.ndarray:
@@ -60,9 +61,55 @@ def scatter(points: np.ndarray, real: np.ndarray | None = None) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def picture_of(samples: np.ndarray, real: np.ndarray | None = None) -> np.ndarray:
-    """Chooses by shape: a grid for `(n, height, width, channels)`, a scatter plot for `(n, features)`."""
-    return grid(samples) if samples.ndim == 4 else scatter(samples, real)
+def beside(*columns: np.ndarray) -> np.ndarray:
+    """Puts images that belong together next to each other in a sequence.
+
+    Args:
+        *columns: Of `(n, height, width, channels)`; smaller ones are enlarged by whole factors, and grey
+            ones become coloured beside coloured ones.
+
+    Returns:
+        The first of each, the second of each, ...: `(n * columns, height, width, channels)`.
+    """
+    height = max(each.shape[1] for each in columns)
+    channels = max(each.shape[-1] for each in columns)
+    scaled = []
+    for each in columns:
+        factor = height // each.shape[1]
+        each = each.repeat(factor, axis=1).repeat(factor, axis=2)
+        scaled.append(np.broadcast_to(each, (*each.shape[:3], channels)))
+    return np.stack(scaled, axis=1).reshape(-1, *scaled[0].shape[1:])
+
+
+def text(passages: Sequence[str], columns: int = 80, lines: int = 12) -> np.ndarray:
+    """Draws passages of text below each other, in a typewriter's face.
+
+    Args:
+        passages: Any characters; what the face lacks is drawn as a box.
+        columns: Longer lines are broken.
+        lines: Of a passage; what is longer is cut.
+
+    Returns:
+        A picture `(height, width, 3)`, uint8.
+    """
+    import matplotlib
+
+    face = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSansMono.ttf")
+    font = ImageFont.truetype(str(face), 13)
+    rows: list[str] = []
+    for passage in passages:
+        broken = [
+            line[start : start + columns]
+            for line in passage.replace("\t", "    ").split("\n")
+            for start in range(0, max(len(line), 1), columns)
+        ]
+        rows += [*broken[:lines], "\u2500" * columns]
+    step, width = 17, round(font.getlength("m") * columns) + 24
+    picture = Image.new("RGB", (width, step * max(len(rows) - 1, 1) + 20), "white")
+    pen = ImageDraw.Draw(picture)
+    for number, row in enumerate(rows[:-1]):
+        pen.text((12, 10 + step * number), row, fill="#222222", font=font)
+    return np.asarray(picture).copy()
 
 
 def save(picture: np.ndarray, path: str | Path) -> None:

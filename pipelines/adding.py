@@ -13,8 +13,13 @@ from pipelines.errors import UserError, nearest
 TRUTH_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
-def add(path: Path, name: str, dataset: str | None = None, key: str | None = None) -> str:
+def add(
+    path: Path, name: str, dataset: str | None = None, key: str | None = None
+) -> tuple[str, ...]:
     """Adds the recipe of a system to `params.yaml`, and its data set if that is missing.
+
+    A system that builds on another (`uses:`) needs that one trained on the same data set: if
+    there is none, its recipe is added too, before the system itself.
 
     Args:
         path: Where `params.yaml` is.
@@ -23,7 +28,7 @@ def add(path: Path, name: str, dataset: str | None = None, key: str | None = Non
         key: The name of the new entry; by default the recipe's.
 
     Returns:
-        The key of the new entry.
+        The keys of the new entries; the last one is that of the system asked for.
 
     Raises:
         UserError: A name is unknown or taken, or the file cannot be edited; it is as it was.
@@ -49,23 +54,54 @@ def add(path: Path, name: str, dataset: str | None = None, key: str | None = Non
             f"{path} (there a new one goes first): {nearest(dataset, sorted(known))}"
         )
 
-    changes = recipe.overrides.get(dataset, {})
-    rows = params_file.section_rows(recipe.text, "system")
-    rows = params_file.override(rows, changes, note=f"for {dataset}")
-    if dataset != recipe.system["data"]:
-        rows = params_file.override(rows, {"data": dataset})
-        changes = {**changes, "data": dataset}
-    expected = {
-        **content,
-        "systems": {**systems, key: params_file.merged(recipe.system, changes)},
-    }
-    new = params_file.with_entry(text, "systems", key, rows)
+    new = text
     if dataset not in data:
-        expected["data"] = {**data, dataset: {"source": "tfds"}}
-        new = params_file.with_entry(new, "data", dataset, ["{ source: tfds }"])
+        entry = recipe.entries.get(dataset, {"source": "tfds"})
+        data = {**data, dataset: entry}
+        new = params_file.with_entry(
+            new, "data", dataset, [f"{{ {params_file.inline(entry)[1:-1]} }}"]
+        )
+    added: list[str] = []
+    for each, rows, block in _blocks(recipe, dataset, key, systems):
+        systems = {**systems, each: block}
+        new = params_file.with_entry(new, "systems", each, rows)
+        added.append(each)
+    expected = {**content, "systems": systems} | ({"data": data} if data else {})
     _check(path, new, expected)
     params_file.write(path, new)
-    return key
+    return tuple(added)
+
+
+def _blocks(
+    recipe: catalog.Recipe, dataset: str, key: str, systems: dict[str, Any]
+) -> list[tuple[str, list[str], dict[str, Any]]]:
+    """The entries to add, as (key, lines, content): those that the system uses, then itself."""
+    changes: dict[str, Any] = {}
+    before = []
+    used = catalog.used(recipe.system)
+    if used is not None:
+        matching = [
+            each
+            for each, block in systems.items()
+            if isinstance(block, dict)
+            and (block.get("class"), block.get("data")) == (used, dataset)
+        ]
+        if used in matching or used not in (*systems, key):
+            uses = used
+        else:  # that key is taken by the same class on other data, or by something else
+            uses = matching[0] if matching else _free(f"{used}_{dataset}", {**systems, key: None})
+        if uses not in systems:
+            before = _blocks(catalog.recipe(used), dataset, uses, {**systems, key: None})
+        if uses != used:
+            changes["uses"] = uses
+    if dataset != recipe.system["data"]:
+        changes["data"] = dataset
+    tuned = recipe.overrides.get(dataset, {})
+    rows = params_file.section_rows(recipe.text, "system")
+    rows = params_file.override(rows, tuned, note=f"for {dataset}")
+    rows = params_file.override(rows, changes)
+    block = params_file.merged(recipe.system, {**tuned, **changes})
+    return [*before, (key, rows, block)]
 
 
 def _checked_key(key: str) -> str:
@@ -78,10 +114,11 @@ def _checked_key(key: str) -> str:
 
 
 def _free(key: str, taken: dict[str, Any]) -> str:
-    number = 2
-    while f"{key}_{number}" in taken:
+    number, free = 1, key
+    while free in taken:
         number += 1
-    return f"{key}_{number}"
+        free = f"{key}_{number}"
+    return free
 
 
 def _check(path: Path, text: str, expected: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ class Recipe:
         capabilities: What the system can do: `sampler`, `density`, ...
         datasets: The data sets that the recipe is tuned for; the first is the system's own.
         system: The block for `params.yaml`.
+        entries: For each of these data sets, its entry in `params.yaml`.
         overrides: For each data set that needs it, what differs from `system`.
         test: Constructor arguments of the small model that the tests build.
     """
@@ -40,6 +41,7 @@ class Recipe:
     capabilities: tuple[str, ...]
     datasets: tuple[str, ...]
     system: dict[str, Any]
+    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
     test: dict[str, Any] = field(default_factory=dict)
 
@@ -72,6 +74,8 @@ def recipe(name: str) -> Recipe:
         raise UserError(f'there is no system "{name}": {nearest(name, names())}')
     text = (folder() / f"{name}.yaml").read_text(encoding="utf-8")
     content = YAML(typ="safe").load(text)
+    datasets = content["datasets"]  # names, or a mapping of names to entries
+    entries = datasets if isinstance(datasets, dict) else {}
     return Recipe(
         name=name,
         text=text,
@@ -79,11 +83,18 @@ def recipe(name: str) -> Recipe:
         summary=content["summary"],
         family=content["family"],
         capabilities=tuple(content["capabilities"]),
-        datasets=tuple(content["datasets"]),
+        datasets=tuple(datasets),
+        entries={name: entries.get(name) or {"source": "tfds"} for name in datasets},
         system=content["system"],
         overrides=content.get("datasets_overrides") or {},
         test=content.get("test") or {},
     )
+
+
+def used(system: dict[str, Any]) -> str | None:
+    """The system that a two-stage system's block builds on, under `uses:`; None if there is none."""
+    name = system.get("uses")
+    return None if name in (None, "none") else name
 
 
 def recipes() -> list[Recipe]:

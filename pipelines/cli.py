@@ -69,7 +69,9 @@ def add(
     """Copies a system's recipe into params.yaml; all that stands there stays as it is."""
     from pipelines import adding
 
-    key = adding.add(PARAMS, name, dataset, key)
+    *used, key = adding.add(PARAMS, name, dataset, key)
+    for each in used:
+        typer.echo(f'added "{each}" to {PARAMS} first: "{key}" builds on it')
     typer.echo(f'added "{key}" to {PARAMS}; train, evaluate and export it: dvc repro export@{key}')
 
 

@@ -17,14 +17,16 @@ from pipelines import errors
 from pipelines.errors import UserError
 from pipelines.files import read_json, replacing, write_json
 from pipelines.settings import Settings, load_settings, project_root
-from pipelines.stages import need, quiet
+from pipelines.stages import end_with_dvc, need, quiet
 
 # Decimals that are written: far below any standard error, far above the noise of threads.
 DIGITS = 6
+# Passages of a text model that the report shows.
+TEXTS = 4
 
 
 def run(key: str, settings: Settings, root: Path) -> None:
-    """Writes `reports/<key>/metrics.json`, `samples.png` and `timing.json`."""
+    """Writes `reports/<key>/metrics.json`, `samples.png`, `samples.json` and `timing.json`."""
     from gm_keras import backend, images
     from gm_keras.core import io
     from pipelines import tracking
@@ -37,11 +39,13 @@ def run(key: str, settings: Settings, root: Path) -> None:
         model = io.load(folder)
     except ValueError as error:
         raise UserError(f"{error}: train it again with: dvc repro -f train@{key}") from None
-    metrics, picture, speed = _measure(key, settings, root, model)
+    metrics, picture, speed, samples = _measure(key, settings, root, model)
 
     report = root / "reports" / key
     with replacing(report / "samples.png") as path:
         images.save(picture, path)
+    texts = [model.decode_text(row) for row in samples[:TEXTS]] if _is_text(model) else []
+    write_json(report / "samples.json", {"texts": texts})
     write_json(report / "metrics.json", metrics)
     timing = {
         "samples_per_second": round(speed, 1),
@@ -54,7 +58,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
     tracked = tracking.resume_run(settings.tracking, key, run_id, **run_facts(key, settings, root))
     scores = {name: value for name, value in metrics.items() if isinstance(value, float)}
     tracked.log_metrics({f"test/{name}": value for name, value in scores.items()})
-    for name in ("metrics.json", "samples.png"):
+    for name in ("metrics.json", "samples.png", "samples.json"):
         tracked.log_file(report / name)
     print(f"{key}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
 
@@ -68,15 +72,15 @@ def run_other(key: str, settings: Settings, root: Path, model_path: Path, output
 
 
 def _measure(key: str, settings: Settings, root: Path, model: Any) -> tuple:
-    from gm_keras.callbacks.grids import draw, picture_size
+    from gm_keras.callbacks.grids import draw, examples, picture_size
     from gm_keras.metrics import registry
     from gm_keras.metrics.features import load_extractor
     from pipelines.build import prepared
 
     system = settings.system(key)
     data = prepared(system.data, settings, root)
-    shape = tuple(data.info["fields"][data.info["primary"]]["shape"])
-    if model.data_shape != shape:
+    shape = model.data_shape if data.stream else data.example_shape
+    if model.data_shape != shape or model.data_field != data.primary:
         raise UserError(
             f'{key} was trained on examples of shape {model.data_shape}, but "{system.data}" has '
             f"{shape}: train it again with: dvc repro train@{key}"
@@ -87,17 +91,12 @@ def _measure(key: str, settings: Settings, root: Path, model: Any) -> tuple:
         raise UserError(
             f"{error}: make it again with: dvc repro -f extractor@{system.data}"
         ) from None
-    options = {"seed": settings.seed, "batch_size": picture_size(model), **system.sample}
-    count = system.evaluate.samples
-    if "conditional" in model.capabilities:
-        # Classes as often as in the data.
-        options["label"] = np.resize(data.arrays("test")["label"], count)
-    real = data.scaled("test", model.data_field)[:1000] if len(shape) == 1 else None
+    options = {"seed": settings.seed, **system.sample}
     try:
         # It compiles what is then timed: samples are drawn in parts of the picture's size.
-        picture = draw(model, settings.seed, system.sample, real)
+        picture = draw(model, settings.seed, system.sample, examples(model, data))
         started = time.perf_counter()
-        samples = model.sample(count, **options)
+        samples = _samples(model, data, system.evaluate.samples, picture_size(model), options)
         seconds = time.perf_counter() - started
     except (TypeError, ValueError) as error:
         raise UserError(f"params.yaml: systems.{key}.sample: {error}") from None
@@ -122,7 +121,7 @@ def _measure(key: str, settings: Settings, root: Path, model: Any) -> tuple:
         "data_checksum": hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest(),
         "split": "test",
         "real": len(evaluation.test),
-        "generated": count,
+        "generated": len(samples),
         "seed": settings.seed,
         "extractor": {
             "kind": extractor.kind,
@@ -130,7 +129,28 @@ def _measure(key: str, settings: Settings, root: Path, model: Any) -> tuple:
             "sha256": extractor.sha256,
         },
     }
-    return metrics, picture, count / seconds
+    return metrics, picture, len(samples) / seconds, samples
+
+
+def _is_text(model: Any) -> bool:
+    return hasattr(model, "decode_text")
+
+
+def _samples(model: Any, data: Any, count: int, size: int, options: dict[str, Any]) -> np.ndarray:
+    """Draws so many samples; of a translator: the translations of so many test examples, all at most."""
+    if "translator" not in model.capabilities:
+        if "conditional" in model.capabilities:
+            # Classes as often as in the data.
+            options["label"] = np.resize(data.arrays("test")["label"], count)
+        return model.sample(count, **{"batch_size": size, **options})
+    count = min(count, data.size("test"))
+    parts = []
+    for start in range(0, count, size):
+        # The last part is filled up, so that there is one shape to compile.
+        sources = data.scaled("test", "source", np.arange(start, start + size) % count)
+        part = {**options, "seed": options["seed"] + start}
+        parts.append(np.asarray(model.translate(sources, **part)))
+    return np.concatenate(parts)[:count]
 
 
 def command() -> None:
@@ -142,6 +162,7 @@ def command() -> None:
     arguments = parser.parse_args()
     if (arguments.model is None) != (arguments.output is None):
         parser.error("--model and --output go together")
+    end_with_dvc()
     settings = load_settings()
     settings.choose_backend()
     quiet()

@@ -39,7 +39,8 @@ def replacing(target: Path) -> Iterator[Path]:
     """
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        _clear(target)
+        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", dir=target.parent))
         try:
             temporary = holder / target.name
             yield temporary
@@ -54,6 +55,28 @@ def replacing(target: Path) -> Iterator[Path]:
                 raise
         finally:
             shutil.rmtree(holder, ignore_errors=True)
+
+
+def _clear(target: Path) -> None:
+    """Removes what processes left behind that were killed while they replaced this target."""
+    for holder in target.parent.glob(f".{target.name}.*.*"):
+        owner = holder.name.removeprefix(f".{target.name}.").split(".")[0]
+        if owner.isdigit() and (int(owner) == os.getpid() or not alive(int(owner))):
+            # It may have been killed between the two renames: what was there is then in "old".
+            if (holder / "old").exists() and not target.exists():
+                os.replace(holder / "old", target)
+            shutil.rmtree(holder, ignore_errors=True)
+
+
+def alive(process: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -145,8 +145,9 @@ def inline(value: Any) -> str:
     yaml.width = 10_000
     yaml.sort_base_mapping_type_on_output = False
     stream = StringIO()
-    yaml.dump([_plain(value)], stream)
-    return stream.getvalue().strip()[1:-1]
+    # As the value of a key: in a list a mapping of one key would lose its braces.
+    yaml.dump({"key": _plain(value)}, stream)
+    return stream.getvalue().strip().removeprefix("{key: ").removesuffix("}")
 
 
 def _plain(value: Any) -> Any:

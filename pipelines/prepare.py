@@ -8,13 +8,19 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pipelines.errors import UserError, nearest
 from pipelines.files import replacing
 from pipelines.settings import DataSettings, Settings
 from pipelines.stages import stage
 
-ARRAYS = (".npz", ".npy")
+if TYPE_CHECKING:
+    from gm_keras.data.source import Source
+
+FILES = (".npz", ".npy", ".txt")
 
 
 def prepare(name: str, settings: DataSettings, output: Path, root: Path | None = None) -> None:
@@ -33,27 +39,25 @@ def prepare(name: str, settings: DataSettings, output: Path, root: Path | None =
         UserError: One line on what is wrong and where to mend it.
     """
     path = _own_path(name, settings, root) if settings.source == "folder" else None
+    _check_options(name, settings, path)
 
     # Only now, for it takes seconds: the package imports Keras, and TFDS TensorFlow.
+    from gm_keras.data.pairs import edges
     from gm_keras.data.source import DataError
     from gm_keras.data.splits import assign
     from gm_keras.data.writer import write
 
     try:
         with tempfile.TemporaryDirectory(prefix="gm_keras_") as scratch:
-            if path is None:
-                from gm_keras.data.tfds_source import tfds_source
-
-                source = tfds_source(settings.path or name, scratch, settings.image_size)
-            elif path.is_dir():
-                from gm_keras.data.folder import folder_source
-
-                source = folder_source(path, settings.image_size)
+            source = _source(name, settings, path, scratch)
+            if "level" in settings.model_fields_set and not source.stream:
+                raise DataError(f"{_where(name)}.level is for texts; remove it")
+            if settings.pairs == "edges":
+                source = edges(source)
+            if source.stream:
+                plan = {split: {split: np.arange(n)} for split, n in source.splits.items()}
             else:
-                from gm_keras.data.arrays import array_source
-
-                source = array_source(path, settings.image_size)
-            plan = assign(source.splits, settings.validation, settings.test, settings.seed)
+                plan = assign(source.splits, settings.validation, settings.test, settings.seed)
             with replacing(output) as folder:
                 folder.mkdir()
                 write(source, plan, folder, name)
@@ -64,18 +68,59 @@ def prepare(name: str, settings: DataSettings, output: Path, root: Path | None =
         raise UserError(f"{where}: {error.strerror or error}") from None
 
 
+def _source(name: str, settings: DataSettings, path: Path | None, scratch: str) -> "Source":
+    size, length = settings.image_size, settings.length
+    parts = {"validation": settings.validation, "test": settings.test}
+    if path is None:
+        from gm_keras.data.tfds_source import tfds_source
+
+        return tfds_source(settings.path or name, scratch, size, length, settings.level, **parts)
+    if path.is_dir():
+        from gm_keras.data.folder import folder_source
+
+        return folder_source(path, size, None if settings.pairs == "edges" else settings.pairs)
+    if path.suffix == ".txt":
+        from gm_keras.data.text import file_source
+
+        return file_source(path, settings.level, **parts)
+    from gm_keras.data.arrays import array_source
+
+    return array_source(path, size, length)
+
+
+def _where(name: str) -> str:
+    return f"params.yaml: data.{name}"
+
+
 def _own_path(name: str, settings: DataSettings, root: Path | None) -> Path:
-    where = f"params.yaml: data.{name}"
+    where = _where(name)
     if not settings.path:
         raise UserError(f"{where} has source: folder, but no path: to the images or .npz file")
     path = (root or Path.cwd()) / Path(settings.path).expanduser()
     if not path.exists():
         raise UserError(f"{where}.path: there is no folder or file {path}")
-    if path.is_file() and path.suffix not in ARRAYS:
+    if path.is_file() and path.suffix not in FILES:
         raise UserError(
-            f"{where}.path: expected a folder of images, a .npz or a .npy file, not {path}"
+            f"{where}.path: expected a folder of images, a .npz, .npy or .txt file, not {path}"
         )
     return path
+
+
+def _check_options(name: str, settings: DataSettings, path: Path | None) -> None:
+    """Refuses what would be ignored; the sources refuse what depends on what they hold."""
+    text = path is not None and path.suffix == ".txt" and path.is_file()
+    if settings.pairs in ("side_by_side", "folders") and (path is None or not path.is_dir()):
+        raise UserError(
+            f"{_where(name)}.pairs: {settings.pairs} is for a folder of images (source: folder)"
+        )
+    for option, useless, use in (
+        ("pairs", text, "images"),
+        ("image_size", text, "images"),
+        ("length", text or (path is not None and path.is_dir()), "audio"),
+        ("level", path is not None and not text, "texts"),
+    ):
+        if useless and option in settings.model_fields_set and getattr(settings, option):
+            raise UserError(f"{_where(name)}.{option} is for {use}; remove it")
 
 
 def run(name: str, settings: Settings, root: Path) -> None:

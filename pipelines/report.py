@@ -17,8 +17,13 @@ from pipelines.settings import Settings, load_settings, project_root
 SCORES = {
     "nll_nats": ("Negative log-likelihood", "nats, lower is better"),
     "elbo_nats": ("Evidence lower bound", "nats, higher is better"),
-    "nll_estimate_nats": ("Importance-weighted NLL", "nats, lower is better"),
+    "nll_estimate_nats": ("NLL, estimated", "nats, by importance sampling; lower is better"),
     "bits_per_dim": ("Bits per dimension", "lower is better"),
+    "nats_per_token": ("NLL of a token", "nats, lower is better"),
+    "code_nll_nats": ("NLL of the codes", "nats; with the reconstruction the bound above"),
+    "reconstruction_nats": ("Reconstruction", "nats of the image given its codes"),
+    "perplexity": ("Perplexity of the codes", "how many are used, as if evenly"),
+    "l1": ("Mean absolute error", "from 0 to 1, lower is better"),
     "classifier_fid": ("Classifier Fréchet distance", "lower is better; not the Inception FID"),
     "raw_frechet_distance": ("Fréchet distance", "of the data themselves, lower is better"),
     "precision": ("Precision", "share of samples near real data"),
@@ -60,6 +65,7 @@ def _system(key: str, settings: Settings, root: Path) -> dict[str, Any]:
         "recipe": catalog.recipe(block.class_name),
         "data": block.data,
         "samples": picture(folder / "samples.png"),
+        "texts": read_json(folder / "samples.json", f"dvc repro evaluate@{key}")["texts"],
         "epochs": [(int(path.stem.split("_")[1]), picture(path)) for path in epochs],
         "scores": scores(metrics),
         "metrics": metrics,
@@ -122,7 +128,10 @@ def curves(path: Path) -> list[dict[str, Any]]:
     """
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    columns = {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"}
+    # A curve that belongs to some stages of the training only has no points in the others.
+    columns = {
+        name: [float(row[name]) for row in rows if row[name]] for name in rows[0] if name != "epoch"
+    }
     boxes = []
     for name, values in columns.items():
         if name.startswith("val_"):

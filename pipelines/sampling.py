@@ -1,12 +1,15 @@
-"""Draws a picture from an exported system: what `gm-keras sample` does."""
+"""Draws a picture (or writes text) from an exported system: what `gm-keras sample` does."""
 
 import os
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from pipelines.errors import UserError
 from pipelines.files import replacing
 from pipelines.safe_load import load_keras
-from pipelines.settings import load_settings
+from pipelines.settings import Settings, load_settings
 from pipelines.stages import quiet
 
 # Samples are drawn so many at a time: memory stays bounded whatever number is asked for.
@@ -31,7 +34,7 @@ def sample_to_file(
         n: How many samples, at least 1.
         seed: The same seed gives the same samples on the same backend.
         label: The class to draw, in 0..classes - 1, or None.
-        output: The PNG file; it is replaced only when the new picture is complete.
+        output: A PNG file, or for text a TXT file; it is replaced only when the new one is complete.
         exports: The folder that the export stage writes to.
 
     Raises:
@@ -52,22 +55,57 @@ def sample_to_file(
     model = load_keras(path)
     if not isinstance(getattr(model, "capabilities", None), frozenset):
         raise UserError(f"{path} holds a {type(model).__name__}, which is no system of gm_keras")
-    options = {**settings.system(key).sample, "seed": seed, "label": label}
+    options = {**settings.system(key).sample, "seed": seed}
     try:
-        samples = model.sample(n, batch_size=min(n, CHUNK), **options)
+        if "translator" in model.capabilities:
+            made, columns = _translations(model, key, settings, params, n, options)
+        else:
+            if label is not None:
+                options["label"] = label
+            made, columns = model.sample(n, batch_size=min(n, CHUNK), **options), None
     except (TypeError, ValueError) as error:  # in one line, what is wrong with n, label or sample:
         raise UserError(f'system "{key}": {" ".join(str(error).split())}') from None
+    _write(model, made, columns, output)
 
+
+def _translations(
+    model: Any, key: str, settings: Settings, params: Path, n: int, options: dict[str, Any]
+) -> tuple[np.ndarray, int]:
+    """Triples of source, translation and target: the first test examples; and images in a row."""
+    from gm_keras import images
+    from gm_keras.callbacks.grids import TRIPLES
+    from pipelines.build import prepared
+
+    data = prepared(settings.system(key).data, settings, params.resolve().parent)
+    rows = np.arange(min(n, data.size("test")))
+    source, target = (data.scaled("test", field, rows) for field in ("source", "target"))
+    made = np.asarray(model.translate(source, **options))
+    return images.beside(source, made, target), 3 * TRIPLES
+
+
+def _write(model: Any, made: np.ndarray, columns: int | None, output: Path) -> None:
     from gm_keras import images
 
-    picture = images.picture_of(samples)
+    is_text = hasattr(model, "decode_text")
+    if output.suffix.lower() == ".txt" and not is_text:
+        raise UserError(f"-o {output}: this system makes no text: name a PNG file")
+    passages = [model.decode_text(row) for row in made] if is_text else []
     with replacing(output) as temporary:
-        images.save(picture, temporary)
+        if output.suffix.lower() == ".txt":
+            temporary.write_text("\n\n".join(passages) + "\n", encoding="utf-8")
+        elif is_text:
+            images.save(images.text(passages), temporary)
+        elif made.ndim == 4:
+            images.save(images.grid(made, columns), temporary)
+        else:
+            images.save(images.scatter(made), temporary)
 
 
 def _check_output(output: Path) -> None:
-    if output.suffix.lower() != ".png":
-        raise UserError(f"-o expects the name of a PNG file such as grid.png, not {output}")
+    if output.suffix.lower() not in (".png", ".txt"):
+        raise UserError(
+            f"-o expects the name of a PNG file such as grid.png (or for text a TXT file), not {output}"
+        )
     if output.is_dir():
         raise UserError(f"-o {output} is a folder: name a file in it")
     if not output.parent.is_dir():

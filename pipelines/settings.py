@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -15,6 +15,8 @@ from pipelines import catalog, signatures
 from pipelines.errors import UserError, nearest
 
 BACKENDS = ("jax", "tensorflow", "torch")
+#: `uses:` of a system that stands on its own.
+NOTHING = "none"
 
 
 class _Block(BaseModel):
@@ -37,15 +39,51 @@ class DataSettings(_Block):
     test: float = Field(0.1, gt=0.0, lt=0.5)
     seed: int = 0
     image_size: PositiveInt | None = None
+    pairs: Literal["edges", "side_by_side", "folders"] | None = None
+    level: Literal["characters", "bytes"] = "characters"
+    length: PositiveInt | None = None
+
+
+class CheckpointSettings(_Block):
+    """How often a training writes down where it stands; with both, whichever comes first."""
+
+    steps: PositiveInt | None = None
+    minutes: float | None = Field(None, gt=0.0)
 
 
 class FitSettings(_Block):
-    """How long a system trains, and on how much at a time."""
+    """How long a system trains, and on how much at a time.
 
-    epochs: PositiveInt
+    Attributes:
+        epochs: How many; left out where there are `stages`.
+        stages: The epochs of each stage of a model that is trained in several, in their order.
+        batch_size: Examples for one update.
+        steps_per_epoch: An epoch is so many steps instead of a pass over the data.
+        fresh_batches: Each repeat of a phase takes a batch of its own.
+        grids: How many pictures are made while it trains.
+        precision: What the networks compute in; weights and likelihoods stay in float32.
+        checkpoint_every: Instead of that of the whole file.
+    """
+
+    epochs: PositiveInt | None = None
+    stages: dict[str, PositiveInt] | None = None
     batch_size: PositiveInt
+    steps_per_epoch: PositiveInt | None = None
     fresh_batches: bool = False
     grids: PositiveInt = 8
+    precision: Literal["float32", "bfloat16"] = "float32"
+    checkpoint_every: CheckpointSettings | None = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "FitSettings":
+        if (self.epochs is None) == (self.stages is None):
+            raise ValueError("give either epochs or stages")
+        return self
+
+    @property
+    def total_epochs(self) -> int:
+        """The epochs of all stages."""
+        return self.epochs or sum(self.stages.values())
 
 
 class EvaluateSettings(_Block):
@@ -60,6 +98,7 @@ class SystemSettings(_Block):
     class_name: str = Field(alias="class")
     family: str
     data: str
+    uses: str = NOTHING
     model: dict[str, Any]
     optimizers: dict[str, dict[str, Any]]
     fit: FitSettings
@@ -73,6 +112,7 @@ class Settings(_Block):
     backend: Literal["jax", "tensorflow", "torch"] = "jax"
     seed: int = Field(0, ge=0, lt=2**31)
     tracking: TrackingSettings = TrackingSettings()
+    checkpoint_every: CheckpointSettings = CheckpointSettings(minutes=2.0)
     data: dict[str, DataSettings]
     systems: dict[str, SystemSettings]
 
@@ -141,6 +181,8 @@ def _first_problem(error: ValidationError) -> str:
     # A misspelt key is told before the right one, which is missing because of it.
     problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error":
+        return f"{where}: {problem['ctx']['error']}"
     if problem["type"] == "extra_forbidden":
         *parents, wrong = [str(part) for part in problem["loc"]]
         return f"{where} is not a known key: {nearest(wrong, _known_keys(parents))}"
@@ -153,9 +195,11 @@ def _known_keys(parents: list[str]) -> list[str]:
     blocks: dict[tuple[str, ...], type[BaseModel]] = {
         (): Settings,
         ("tracking",): TrackingSettings,
+        ("checkpoint_every",): CheckpointSettings,
         ("data", "*"): DataSettings,
         ("systems", "*"): SystemSettings,
         ("systems", "*", "fit"): FitSettings,
+        ("systems", "*", "fit", "checkpoint_every"): CheckpointSettings,
         ("systems", "*", "evaluate"): EvaluateSettings,
     }
     pattern = tuple("*" if index == 1 else part for index, part in enumerate(parents))
@@ -165,6 +209,8 @@ def _known_keys(parents: list[str]) -> list[str]:
 
 def _check_system(file: str, key: str, system: SystemSettings, settings: Settings) -> None:
     where = f"{file}: systems.{key}"
+    if key == NOTHING:
+        raise UserError(f'{where}: "{NOTHING}" cannot be a key; choose another')
     if system.class_name not in catalog.names():
         known = nearest(system.class_name, catalog.names())
         raise UserError(f'{where}.class: there is no system "{system.class_name}": {known}')
@@ -176,7 +222,33 @@ def _check_system(file: str, key: str, system: SystemSettings, settings: Setting
     if system.data not in settings.data:
         known = nearest(system.data, list(settings.data))
         raise UserError(f'{where}.data: there is no data set "{system.data}" under data: {known}')
+    if system.uses != NOTHING:
+        _check_uses(where, key, system, settings)
     arguments = signatures.constructor_arguments(system.class_name)
+    if ("first_stage" in arguments) != (system.uses != NOTHING):
+        raise UserError(
+            f"{where}.uses: {system.class_name} builds on another system: name its key"
+            if system.uses == NOTHING
+            else f"{where}.uses: {system.class_name} builds on no other system: set it to {NOTHING}"
+        )
     for name in system.model:
         if name not in arguments:
             raise UserError(f"{where}.model.{name} is not a known key: {nearest(name, arguments)}")
+
+
+def _check_uses(where: str, key: str, system: SystemSettings, settings: Settings) -> None:
+    used = settings.systems.get(system.uses)
+    if used is None:
+        known = nearest(system.uses, [each for each in settings.systems if each != key])
+        raise UserError(f'{where}.uses: there is no system "{system.uses}": {known}')
+    if used.data != system.data:
+        raise UserError(
+            f'{where}.data is "{system.data}", but {system.uses}, which it uses, learns "{used.data}": '
+            "they must be the same"
+        )
+    chain = [key]
+    while used is not None and used.uses != NOTHING:
+        if used.uses in chain:
+            raise UserError(f"{where}.uses: {system.uses} uses {key} in turn; one must come first")
+        chain.append(used.uses)
+        used = settings.systems.get(used.uses)

@@ -2,7 +2,10 @@
 
 import logging
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,12 +26,27 @@ def stage(run: Callable[[str, Settings, Path], None], usage: str) -> None:
         raise SystemExit(2)
 
     def command() -> None:
+        end_with_dvc()
         settings = load_settings()
         settings.choose_backend()
         quiet()
         run(sys.argv[1], settings, project_root())
 
     errors.main(command)
+
+
+def end_with_dvc() -> None:
+    """Ends this process when the DVC that started it is gone: killed, it could not stop its stages."""
+    if "DVC_ROOT" not in os.environ:
+        return
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def quiet() -> None:

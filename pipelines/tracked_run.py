@@ -47,11 +47,20 @@ class Run:
         uri: Of the store.
     """
 
-    def __init__(self, client: "MlflowClient", run_id: str, uri: str, patient: bool):
+    def __init__(
+        self,
+        client: "MlflowClient",
+        run_id: str,
+        uri: str,
+        patient: bool,
+        continued: bool = False,
+    ):
         self.client = client
         self.run_id = run_id
         self.uri = uri
         self._patient = patient
+        # What a stage wrote that was then broken off is written again by the next, and must not be there twice.
+        self._continued = continued
         self._waiting: list[Callable[[], Any]] = []
         self._not_before = 0.0
 
@@ -93,6 +102,8 @@ class Run:
         from PIL import Image
 
         def write() -> None:
+            if self._continued and self._has_image(key, step):
+                return
             if isinstance(image, str | Path):
                 with Image.open(image) as picture:
                     self.client.log_image(self.run_id, picture, key=key, step=step)
@@ -118,7 +129,23 @@ class Run:
             for name, value in flatten(numbers).items()
             if hasattr(value, "__float__") and not isinstance(value, bool)
         ]
-        self._attempt(lambda: self.client.log_batch(self.run_id, metrics=metrics))
+
+        def write() -> None:
+            new = [each for each in metrics if not (self._continued and self._has_point(each))]
+            self.client.log_batch(self.run_id, metrics=new)
+
+        self._attempt(write)
+
+    def _has_point(self, metric: Any) -> bool:
+        points = self.client.get_metric_history(self.run_id, metric.key)
+        return any((each.step, each.value) == (metric.step, metric.value) for each in points)
+
+    def _has_image(self, key: str, step: int) -> bool:
+        start = f"images/{key}+step+{step}+"
+        return any(
+            each.path.startswith(start)
+            for each in self.client.list_artifacts(self.run_id, "images")
+        )
 
     def _attempt(self, write: Callable[[], Any]) -> None:
         self._waiting.append(write)

@@ -21,7 +21,7 @@ from pipelines.tracking_store import (
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["Run", "check", "flatten", "resume_run", "start_run"]
+__all__ = ["Run", "check", "continue_run", "flatten", "resume_run", "start_run"]
 
 LONGEST_VALUE = 6000  # of a parameter, in characters; a limit of MLflow
 PARAMETERS_A_CALL = 100  # a limit of MLflow
@@ -58,6 +58,43 @@ def start_run(
     except Exception as error:  # MLflow lets through what its many stores raise
         raise unusable(uri, error) from None
     return Run(client, run, uri, patient=True)
+
+
+def continue_run(
+    tracking: Tracking,
+    key: str,
+    token: str,
+    *,
+    parameters: Mapping[str, Any],
+    tags: Mapping[str, str],
+    data: Path | None = None,
+) -> Run:
+    """Goes on with the run of a training that was broken off, or starts one; no point is written twice.
+
+    Args:
+        tracking: The settings.
+        key: Of the system in `params.yaml`.
+        token: Names the training; a tag of its run.
+        parameters: As for `start_run`.
+        tags: Likewise.
+        data: Likewise.
+
+    Returns:
+        The run, as for `start_run`.
+
+    Raises:
+        UserError: The store cannot be used.
+    """
+    client, experiment = open_store(tracking)
+    uri = store_uri(tracking)
+    try:
+        found = client.search_runs([experiment], f"tags.training = '{token}'", max_results=1)
+    except Exception as error:  # MLflow lets through what its many stores raise
+        raise unusable(uri, error) from None
+    if found:
+        return Run(client, found[0].info.run_id, uri, patient=True, continued=True)
+    tags = {**tags, "training": token}
+    return start_run(tracking, key, parameters=parameters, tags=tags, data=data)
 
 
 def resume_run(
@@ -102,7 +139,7 @@ def resume_run(
             client.set_tag(found, "dvc.model", model)
     except Exception as error:  # MLflow lets through what its many stores raise
         raise unusable(uri, error) from None
-    return Run(client, found, uri, patient=False)
+    return Run(client, found, uri, patient=False, continued=True)
 
 
 def _find(client: "MlflowClient", experiment: str, run_id: str | None) -> str | None:

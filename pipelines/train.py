@@ -1,4 +1,7 @@
-"""`python -m pipelines.train KEY`: trains one system of `params.yaml`, tracked in MLflow."""
+"""`python -m pipelines.train KEY`: trains one system of `params.yaml`, tracked in MLflow.
+
+Broken off, it goes on from its last checkpoint, and ends as if it had never stopped.
+"""
 
 import csv
 import shutil
@@ -8,12 +11,27 @@ from typing import Any
 
 from pipelines.errors import UserError
 from pipelines.files import replacing, write_json, writing
-from pipelines.settings import Settings
-from pipelines.stages import stage
+from pipelines.locks import alone
+from pipelines.settings import NOTHING, Settings
+from pipelines.stages import need, stage
 
 
 def run(key: str, settings: Settings, root: Path) -> None:
     """Writes `models/<key>/`, `reports/<key>/history.csv` and `reports/<key>/epochs/`."""
+    settings.system(key)
+    work = root / "checkpoints" / key
+    with (
+        writing(work),
+        alone(
+            root / "checkpoints" / f"{key}.lock",
+            f"another process trains {key} in this checkout",
+            lambda line: print(line, flush=True),
+        ),
+    ):
+        _run(key, settings, root, work)
+
+
+def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
     from pipelines import tracking
 
     system = settings.system(key)
@@ -21,81 +39,174 @@ def run(key: str, settings: Settings, root: Path) -> None:
 
     from gm_keras import backend
     from gm_keras.core import io
+    from pipelines import resume
     from pipelines.build import build_model, compile_model, prepared
     from pipelines.facts import run_facts
 
     data = prepared(system.data, settings, root)
     backend.set_seed(settings.seed)
-    model = build_model(key, system, data)
+    first_stage = _first_stage(system.uses, root)
+    model = build_model(key, system, data, first_stage)
     compile_model(key, system, model)
     print(f"{key}: {model.count_params():,} parameters, {backend.name} on {backend.device_name()}")
 
-    with tracking.start_run(settings.tracking, key, **run_facts(key, settings, root)) as tracked:
-        history, grids = _fit(key, settings, root, data, model, tracked)
-    with replacing(root / "models" / key) as folder:
-        folder.mkdir()
-        io.save(model, folder)
-        write_json(folder / "run.json", {"run_id": tracked.run_id, "backend": backend.name})
+    folder = work / resume.fingerprint(key, settings, root)
+    facts = run_facts(key, settings, root)
+    with resume.open_run(folder, settings, key, facts) as tracked:
+        history = _fit(key, settings, data, model, tracked, folder)
+    with replacing(root / "models" / key) as target:
+        target.mkdir()
+        io.save(model, target)
+        write_json(target / "run.json", {"run_id": tracked.run_id, "backend": backend.name})
     report = root / "reports" / key
     with replacing(report / "history.csv") as path:
         _write_history(path, history)
-    with replacing(report / "epochs") as folder:
-        shutil.move(grids, folder)
+    with replacing(report / "epochs") as target:
+        shutil.copytree(folder / "epochs", target)
+    resume.remove(folder)
+
+
+def _first_stage(uses: str, root: Path) -> Any:
+    if uses == NOTHING:
+        return None
+    from gm_keras.core import io
+
+    command = f"dvc repro train@{uses}"
+    try:
+        return io.load(need(root / "models" / uses, command))
+    except ValueError as error:
+        raise UserError(f"{error}: train it again with: {command}") from None
 
 
 def _fit(
-    key: str, settings: Settings, root: Path, data: Any, model: Any, tracked: Any
-) -> tuple[dict, Path]:
-    from gm_keras.callbacks import NotFiniteError, SampleGrids, StopOnNaN
+    key: str, settings: Settings, data: Any, model: Any, tracked: Any, folder: Path
+) -> list[dict[str, float]]:
+    from gm_keras.callbacks import Checkpoints, NotFiniteError, SampleGrids, StopOnNaN, Stopped
+    from gm_keras.callbacks.grids import examples
     from gm_keras.data import Batches
+    from pipelines import resume
     from pipelines.mlflow_callback import MlflowCallback
 
     system = settings.system(key)
-    field = model.data_field
-    vectors = len(model.data_shape) == 1
     repeats = max(phase.repeats for phase in model.phase_list) if model.fresh_batches else 1
-    size = system.fit.batch_size * repeats
-    if size > data.info["splits"]["train"]:
-        raise UserError(
-            f"params.yaml: systems.{key}.fit.batch_size: a step takes {size} examples, but "
-            f'"{system.data}" has {data.info["splits"]["train"]} to train on'
-        )
-    work = root / "checkpoints" / key
-    grids = work / "epochs"
-    with writing(work):
-        shutil.rmtree(grids, ignore_errors=True)
-        grids.mkdir(parents=True)
+    window = {"window": model.data_shape[0]} if data.stream else {}
+
+    def batches(split: str, **options: Any) -> Batches:
+        try:
+            return Batches(
+                data, split, system.fit.batch_size * repeats, settings.seed, **options, **window
+            )
+        except ValueError as error:
+            raise UserError(f"params.yaml: systems.{key}.fit: {error}") from None
+
+    ends = _stage_ends(key, system.fit, model)
+    every = system.fit.checkpoint_every or settings.checkpoint_every
+    grids = folder / "epochs"
+    with writing(grids):
+        grids.mkdir(parents=True, exist_ok=True)
+    checkpoints = Checkpoints(
+        folder,
+        steps=every.steps,
+        minutes=every.minutes,
+        tell=lambda line: print(f"{key}: {line}", flush=True),
+    )
     pictures = SampleGrids(
         grids,
-        system.fit.epochs,
+        system.fit.total_epochs,
         grids=system.fit.grids,
         options=system.sample,
         seed=settings.seed,
-        real=data.scaled("test", field)[:1000] if vectors else None,
+        real=examples(model, data),
         on_picture=lambda path, epoch: tracked.log_image(path, "samples", epoch),
     )
-    bounded = model.capabilities & {"bound", "density"}
+    callbacks = [StopOnNaN(folder / "good.weights.h5"), pictures, MlflowCallback(tracked)]
+    validation = None
+    if model.capabilities & {"bound", "density"}:
+        validation = batches("validation", shuffle=False)
+    position = checkpoints.restore(model)
+    if position.epoch or position.batch:
+        print(f"{key}: goes on after {position.epoch} epochs and {position.batch} batches")
+        stage = next((name for name, end in ends if position.epoch < end), model.stage)
+        if stage != model.stage and _within(position, ends):
+            # Entering a stage begins it; this one has begun already.
+            model.enter_stage(stage)
+            checkpoints.restore(model)
     try:
-        history = model.fit(
-            Batches(data, "train", size, settings.seed),
-            validation_data=Batches(data, "validation", size, settings.seed, shuffle=False)
-            if bounded
-            else None,
-            epochs=system.fit.epochs,
-            verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[StopOnNaN(work / "good.weights.h5"), pictures, MlflowCallback(tracked)],
-        )
+        with resume.stopping(checkpoints):
+            for first, last, batch in _segments(position, [end for _, end in ends]):
+                model.enter_stage(next(name for name, end in ends if first < end))
+                # Moving averages take the weights' place when the whole training ends.
+                model.optimizer.finalizes = last == system.fit.total_epochs
+                model.fit(
+                    batches(
+                        "train",
+                        steps_per_epoch=system.fit.steps_per_epoch,
+                        initial_epoch=first,
+                        first_batch=batch,
+                    ),
+                    validation_data=validation,
+                    initial_epoch=first,
+                    epochs=last,
+                    verbose=1 if sys.stdout.isatty() else 2,
+                    callbacks=[*callbacks, checkpoints],
+                )
     except NotFiniteError as error:
         raise UserError(f"{key}: {error}") from None
-    return history.history, grids
+    except Stopped as stopped:
+        print(f"{key}: {stopped}; the next dvc repro goes on from there", flush=True)
+        raise
+    return checkpoints.history
 
 
-def _write_history(path: Path, history: dict[str, list[float]]) -> None:
+def _stage_ends(key: str, fit: Any, model: Any) -> list[tuple[str, int]]:
+    """The stages of a training, each with the epoch that it ends before."""
+    where = f"params.yaml: systems.{key}.fit"
+    names = list(model.stages)
+    if fit.stages is None:
+        if len(names) > 1:
+            raise UserError(
+                f"{where}.epochs: this model is trained in stages; give stages: with the epochs of "
+                f"each of {', '.join(names)}"
+            )
+        return [(names[0], fit.epochs)]
+    if list(fit.stages) != names:
+        raise UserError(
+            f"{where}.stages names {', '.join(fit.stages)}; this model's stages are, in this order, "
+            + ", ".join(names)
+        )
+    ends, end = [], 0
+    for name, epochs in fit.stages.items():
+        end += epochs
+        ends.append((name, end))
+    return ends
+
+
+def _within(position: Any, ends: list[tuple[str, int]]) -> bool:
+    """Whether a position is inside a stage, and not where one begins."""
+    return bool(position.batch) or position.epoch not in [0, *(end for _, end in ends)]
+
+
+def _segments(position: Any, ends: list[int]) -> list[tuple[int, int, int]]:
+    """What is left to train, as calls of `fit`: first epoch, end, and the first epoch's first batch."""
+    first, parts = position.epoch, []
+    if position.batch:
+        parts.append((first, first + 1, position.batch))
+        first += 1
+    for end in ends:
+        if first < end:
+            parts.append((first, end, 0))
+            first = end
+    return parts
+
+
+def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+    names = list(dict.fromkeys(name for row in history for name in row))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["epoch", *history])
-        for epoch, row in enumerate(zip(*history.values(), strict=True), start=1):
-            writer.writerow([epoch, *(f"{value:.7g}" for value in row)])
+        writer.writerow(["epoch", *names])
+        for epoch, row in enumerate(history, start=1):
+            # A stage without some phase has no point on its curve.
+            writer.writerow([epoch, *(f"{row[name]:.7g}" if name in row else "" for name in names)])
 
 
 if __name__ == "__main__":

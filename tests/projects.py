@@ -19,6 +19,7 @@ systems:
     class: vae
     family: latent
     data: digits
+    uses: none
     model: {latent_dim: 4, network: dense, units: [32], binarize: true, num_classes: 10}
     optimizers: {main: {class: adam, learning_rate: 0.003}}
     fit: {epochs: 4, batch_size: 64, grids: 2}
@@ -28,6 +29,7 @@ systems:
     class: realnvp
     family: flow
     data: digits
+    uses: none
     model: {}
     optimizers: {main: {class: adam}}
     fit: {epochs: 1, batch_size: 64}

@@ -8,17 +8,25 @@ import numpy as np
 from gm_keras import registry
 from gm_keras.core import GenerativeModel
 from pipelines import catalog
-from pipelines.build import _optimizer
+from pipelines.build import build_optimizer, precision
 
 BATCH = 8
 
 
-def build(name: str) -> GenerativeModel:
-    """Builds and compiles a system as the `test:` block of its recipe says."""
+def build(name: str, precision_name: str = "float32") -> GenerativeModel:
+    """Builds and compiles a system as the `test:` block of its recipe says.
+
+    There `uses` names the recipe of the first stage of a two-stage system.
+    """
     recipe = catalog.recipe(name)
-    model = registry.get(name)(**recipe.test)
+    arguments = dict(recipe.test)
+    if first := arguments.pop("uses", None):
+        arguments["first_stage"] = build(first)
+    with precision(precision_name):
+        model = registry.get(name)(**arguments)
     optimizers = {
-        key: _optimizer(key, dict(block)) for key, block in recipe.system["optimizers"].items()
+        key: build_optimizer(key, block, BATCH)
+        for key, block in recipe.system["optimizers"].items()
     }
     model.compile(optimizers, fresh_batches=recipe.system["fit"].get("fresh_batches", False))
     return model
@@ -33,18 +41,26 @@ def batch_size(model: GenerativeModel) -> int:
 def batch(model: GenerativeModel, seed: int = 0) -> dict[str, np.ndarray]:
     """A batch of random legal data for a model."""
     rng = np.random.default_rng(seed)
-    shape = (batch_size(model), *model.data_shape)
-    levels = getattr(model, "levels", None)
-    if len(model.data_shape) == 1:
-        x = rng.normal(size=shape)
-    elif levels:
-        x = 2.0 * rng.integers(0, levels, size=shape) / (levels - 1) - 1.0
-    else:
-        x = rng.uniform(-1.0, 1.0, size=shape)
-    result = {model.data_field: x.astype("float32")}
+    size = batch_size(model)
+    result = {
+        field: _legal(model, field, (size, *shape), rng) for field, shape in model.fields.items()
+    }
     if model.num_classes:
-        result["label"] = rng.integers(0, model.num_classes, size=shape[0]).astype("int32")
+        result["label"] = rng.integers(0, model.num_classes, size=size).astype("int32")
     return result
+
+
+def _legal(
+    model: GenerativeModel, field: str, shape: tuple, rng: np.random.Generator
+) -> np.ndarray:
+    levels = getattr(model, "levels", None)
+    if field == "tokens":
+        return rng.integers(0, model.vocabulary_size, size=shape).astype("int32")
+    if field == "features":
+        return rng.normal(size=shape).astype("float32")
+    if levels:
+        return (2.0 * rng.integers(0, levels, size=shape) / (levels - 1) - 1.0).astype("float32")
+    return rng.uniform(-1.0, 1.0, size=shape).astype("float32")
 
 
 def arrays(variables: Any) -> dict[str, np.ndarray]:

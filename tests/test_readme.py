@@ -39,6 +39,7 @@ systems:
     class: vae
     family: latent
     data: digits
+    uses: none
     model: {latent_dim: 4, network: dense, units: [16], binarize: true, num_classes: 10}
     optimizers: {main: {class: adam}}
     fit: {epochs: 1, batch_size: 64, grids: 1}

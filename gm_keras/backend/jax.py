@@ -106,6 +106,10 @@ def compile_function(function: Callable, state: Variables) -> Callable:
 class TrainerSeam:
     """Turns `stateful_train_step` and `stateful_test_step` into Keras' stateless steps."""
 
+    def sync_state(self) -> None:
+        """Puts the values that `fit` holds back into the variables; for callbacks within an epoch."""
+        self.jax_state_sync()
+
     def train_step(self, state: tuple, data: Any) -> tuple:
         groups = (
             self.trainable_variables,

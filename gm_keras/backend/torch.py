@@ -58,6 +58,9 @@ def compile_function(function: Callable, state: Variables) -> Callable:
 class TrainerSeam:
     """Turns `stateful_train_step` and `stateful_test_step` into Keras' steps."""
 
+    def sync_state(self) -> None:
+        """Does nothing: here the variables are always up to date; for callbacks within an epoch."""
+
     def train_step(self, data: Any) -> dict:
         return self.stateful_train_step(data)
 

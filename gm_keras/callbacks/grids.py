@@ -6,16 +6,23 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from gm_keras import images
 
 # Rows of a picture with one column for each class; images of a picture without.
-ROWS, IMAGES, POINTS = 8, 64, 1000
+ROWS, IMAGES, POINTS, TEXTS = 8, 64, 1000, 4
+# Translations in a picture: triples of source, translation and target, so many beside each other.
+TRANSLATIONS, TRIPLES = 16, 2
 
 
 def picture_size(model: Any) -> int:
     """How many samples a picture of a model shows."""
-    if len(model.data_shape) == 1:
+    if "translator" in model.capabilities:
+        return TRANSLATIONS
+    if model.data_field == "tokens":
+        return TEXTS
+    if model.data_field == "features":
         return POINTS
     return ROWS * model.num_classes if _has_columns(model) else IMAGES
 
@@ -24,23 +31,54 @@ def _has_columns(model: Any) -> bool:
     return bool(model.num_classes) and model.num_classes <= 2 * ROWS
 
 
+def examples(model: Any, data: Any) -> dict[str, np.ndarray]:
+    """The test examples that pictures of a model show beside what it makes; none for most models.
+
+    Args:
+        model: A `GenerativeModel`.
+        data: Prepared data.
+
+    Returns:
+        Fields of the first examples, scaled as in training.
+    """
+    if "translator" in model.capabilities:
+        rows = np.arange(min(TRANSLATIONS, data.size("test")))
+    elif model.data_field == "features":
+        rows = np.arange(min(POINTS, data.size("test")))
+    else:
+        return {}
+    return {field: data.scaled("test", field, rows) for field in model.fields}
+
+
 def draw(
-    model: Any, seed: int, options: dict[str, Any] | None = None, real: np.ndarray | None = None
+    model: Any,
+    seed: int,
+    options: dict[str, Any] | None = None,
+    real: dict[str, np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Draws samples as a picture: a grid (one column for each class, where there are any) or a scatter plot.
+    """Draws samples as a picture.
+
+    Images become a grid (one column for each class, where there are any), vectors a scatter plot, tokens
+    lines of text, translations triples of source, translation and target.
 
     Args:
         model: A `GenerativeModel`.
         seed: Of the samples.
-        options: Passed to `sample`.
-        real: For vectors: data to draw below the samples.
+        options: Passed to `sample` or `translate`.
+        real: What `examples` returns.
 
     Returns:
         A picture `(height, width, 3)`, uint8.
     """
     n, arguments = picture_size(model), {"seed": seed, **(options or {})}
-    if len(model.data_shape) == 1:
-        return images.scatter(model.sample(n, **arguments), real)
+    if "translator" in model.capabilities:
+        made = ops.convert_to_numpy(model.translate(real["source"], **arguments))
+        columns = (real["source"], made, real["target"])
+        return images.grid(images.beside(*columns), columns=3 * TRIPLES)
+    if model.data_field == "tokens":
+        return images.text([model.decode_text(row) for row in model.sample(n, **arguments)])
+    if model.data_field == "features":
+        return images.scatter(model.sample(n, **arguments), (real or {}).get("features"))
     if _has_columns(model):
         labels = np.arange(n) % model.num_classes
         return images.grid(model.sample(n, label=labels, **arguments), columns=model.num_classes)
@@ -56,7 +94,7 @@ class SampleGrids(keras.callbacks.Callback):
         grids: How many pictures to make, the last epoch's included.
         options: Passed to `sample`.
         seed: Of the samples, the same in every picture.
-        real: For points: data to draw below the samples.
+        real: What `examples` returns.
         on_picture: Called with the path of each picture and its epoch, counted from 1.
     """
 
@@ -68,7 +106,7 @@ class SampleGrids(keras.callbacks.Callback):
         grids: int = 8,
         options: dict[str, Any] | None = None,
         seed: int = 0,
-        real: np.ndarray | None = None,
+        real: dict[str, np.ndarray] | None = None,
         on_picture: Callable[[Path, int], None] | None = None,
     ):
         super().__init__()

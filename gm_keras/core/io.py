@@ -23,6 +23,7 @@ def save(model: GenerativeModel, folder: str | Path) -> None:
     }
     bare = type(model).from_config(model.get_config())
     bare.set_weights(model.get_weights())
+    bare.enter_stage(model.stage)
     bare.save_weights(folder / WEIGHTS)
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
     (folder / CONFIG).write_text(text, encoding="utf-8")

@@ -32,6 +32,8 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
 
     #: What the model offers besides training; the pipeline asks for these and never for names.
     offers: ClassVar[frozenset[str]] = frozenset({"sampler"})
+    #: Training in several parts, one after the other, each with phases of its own; see `enter_stage`.
+    stages: Sequence[str] = ("main",)
     num_classes: int | None = None
 
     # ---- construction and configuration -----------------------------------------------------------
@@ -67,9 +69,10 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
         self.step = self.add_weight(
             shape=(), dtype="int32", initializer="zeros", trainable=False, name="step"
         )
+        self.stage = self.stages[0]
         self.phase_list = tuple(self.phases())
         tracked = {id(variable) for variable in self.trainable_variables}
-        for phase in self.phase_list:
+        for phase in self._phases_of_all_stages():
             for variable in phase.variables:
                 if id(variable) not in tracked:
                     raise ValueError(
@@ -78,12 +81,59 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
                     )
         self.curves = {
             name: keras.metrics.Mean(name=name)
-            for name in [*(f"{phase.name}_loss" for phase in self.phase_list), *logs]
+            for name in [*(f"{each.name}_loss" for each in self._phases_of_all_stages()), *logs]
         }
         self._compiled_calls: dict = {}
 
+    def _phases_of_all_stages(self) -> list[Phase]:
+        present, phases = self.stage, []
+        for stage in self.stages:
+            self.stage = stage
+            phases += self.phases()
+        self.stage = present
+        return phases
+
+    def enter_stage(self, name: str) -> None:
+        """Goes on with the phases of another stage of the training; `fit` and `sample` follow.
+
+        Args:
+            name: One of `stages`.
+
+        Raises:
+            ValueError: If there is no such stage.
+        """
+        if name not in self.stages:
+            raise ValueError(
+                f'{type(self).__name__} has no stage "{name}"; its stages are {", ".join(self.stages)}'
+            )
+        if name == self.stage:
+            return
+        self.stage = name
+        self.phase_list = tuple(self.phases())
+        # What was compiled computes the stage before.
+        self.train_function = self.test_function = None
+        self._compiled_calls = {}
+
     def get_config(self) -> dict[str, Any]:
-        return {**copy.deepcopy(self._arguments), "name": self.name}
+        arguments = {
+            name: keras.saving.serialize_keras_object(value)
+            if isinstance(value, keras.Model)
+            else copy.deepcopy(value)
+            for name, value in self._arguments.items()
+        }
+        return {**arguments, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None):
+        del custom_objects
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value)
+                if isinstance(value, dict) and "registered_name" in value
+                else value
+                for name, value in config.items()
+            }
+        )
 
     @property
     def data_shape(self) -> tuple[int, ...]:
@@ -94,6 +144,11 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
     def data_field(self) -> str:
         """The field of a batch that this model learns: "image", or "features" for vectors."""
         return "image" if len(self.data_shape) == 3 else "features"
+
+    @property
+    def fields(self) -> dict[str, tuple[int, ...]]:
+        """The fields that a batch must have, and the shape of one example in each, labels aside."""
+        return {self.data_field: self.data_shape}
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -123,7 +178,7 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
             ValueError: If the names are not those that the phases use.
         """
         variables: dict[str, list] = {}
-        for phase in self.phase_list:
+        for phase in self._phases_of_all_stages():
             variables[phase.optimizer] = unique(
                 [*variables.get(phase.optimizer, []), *phase.variables]
             )
@@ -174,26 +229,29 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if sample_weight is not None:
             raise ValueError(f"{type(self).__name__} does not take sample weights")
-        batch = dict(x) if isinstance(x, dict) else {self.data_field: x}
+        first, *others = self.fields
+        batch = dict(x) if isinstance(x, dict) else {first: x}
         if y is not None:
-            batch["label"] = y
+            batch[others[0] if others else "label"] = y
         # PyTorch's trainer hands on what it was given, NumPy arrays too.
         batch = {name: ops.convert_to_tensor(value) for name, value in batch.items()}
-        if self.data_field not in batch:
-            raise ValueError(
-                f'{type(self).__name__} expected a field "{self.data_field}" in its batches, '
-                f"got {sorted(batch)}"
-            )
-        shape = tuple(batch[self.data_field].shape[1:])
-        if shape != self.data_shape:
-            raise ValueError(
-                f"{type(self).__name__} was built for examples of shape {self.data_shape}, "
-                f"got {shape}: pass image_shape={shape}, or reshape the data"
-            )
+        for field, shape in self.fields.items():
+            if field not in batch:
+                raise ValueError(
+                    f'{type(self).__name__} expected a field "{field}" in its batches, got {sorted(batch)}'
+                )
+            given = tuple(batch[field].shape[1:])
+            if given != shape:
+                raise ValueError(
+                    f"{type(self).__name__} was built for examples of shape {shape}, got {given}"
+                    + ("" if field == self.data_field else f' in "{field}"')
+                    + ": build it for these, or reshape the data"
+                )
+            batch[field] = ops.cast(batch[field], "int32" if field == "tokens" else "float32")
         if self.num_classes and "label" not in batch:
             raise ValueError(
                 f"{type(self).__name__} was built with num_classes={self.num_classes} and needs labels: "
-                f'fit(x, labels), or a dictionary with "{self.data_field}" and "label"'
+                f"fit(x, labels), or a dictionary with {[*self.fields, 'label']}"
             )
         if "label" in batch:
             batch["label"] = ops.reshape(ops.cast(batch["label"], "int32"), (-1,))
@@ -293,11 +351,15 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
             **options: What the model's `sample_batch` takes besides, for example the number of steps.
 
         Returns:
-            Samples `(n, *shape of one example)`, float32, in the range of the training data.
+            Samples `(n, *shape of one example)` in the range of the training data, float32 (tokens: int32).
 
         Raises:
-            ValueError: If `n` is less than 1 or a label is out of range.
+            ValueError: If `n` is less than 1, a label is out of range, or the model is no sampler.
         """
+        if "sampler" not in self.offers:
+            raise ValueError(
+                f"a {type(self).__name__} cannot sample from nothing; it offers {sorted(self.capabilities)}"
+            )
         if n < 1:
             raise ValueError(f"the number of samples must be at least 1, not {n}")
         labels = self._labels(n, label)
@@ -350,10 +412,14 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
         super().save_own_variables(store)
         for index, variable in enumerate(self._seed_states()):
             store[f"seed_{index}"] = ops.convert_to_numpy(variable)
+        if len(self.stages) > 1:
+            store["stage"] = np.array(self.stages.index(self.stage))
 
     def load_own_variables(self, store) -> None:
         seeds = self._seed_states()
         for index, variable in enumerate(seeds):
             variable.assign(store[f"seed_{index}"])
-        names = [key for key in store.keys() if not key.startswith("seed_")]  # noqa: SIM118 (an H5 group)
+        if len(self.stages) > 1:
+            self.enter_stage(self.stages[int(np.array(store["stage"]))])
+        names = [key for key in store.keys() if not key.startswith(("seed_", "stage"))]  # noqa: SIM118 (an H5 group)
         super().load_own_variables({name: store[name] for name in names})

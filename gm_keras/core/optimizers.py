@@ -22,6 +22,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         self, optimizers: Mapping[str, keras.optimizers.Optimizer], name="optimizer_group"
     ):
         super().__init__(learning_rate=0.0, name=name)
+        #: False keeps the weights as they are when `fit` ends: for a training of several calls.
+        self.finalizes = True
         self.members = {key: keras.optimizers.get(value) for key, value in optimizers.items()}
 
     def __getitem__(self, name: str) -> keras.optimizers.Optimizer:
@@ -69,6 +71,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     def finalize_variable_values(self, var_list):
         """Puts moving averages in place where a member keeps them, as Keras does when `fit` ends."""
         del var_list
+        if not self.finalizes:
+            return
         for variable, average in self.averages():
             variable.assign(_copied(average))
 

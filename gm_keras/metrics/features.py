@@ -11,6 +11,7 @@ import numpy as np
 from gm_keras.metrics.classifier import build_classifier
 
 BATCH = 256
+IMAGES = ("image", "target")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def train_extractor(data: Any, seed: int, folder: Path) -> dict[str, Any]:
         What `extractor.json` holds.
     """
     content: dict[str, Any] = {"kind": "raw", "accuracy": None, "sha256": None}
-    if data.info["primary"] == "image" and (data.info["num_classes"] or 0) > 1:
+    if data.primary in IMAGES and (data.info["num_classes"] or 0) > 1:
         network, accuracy = _train(data, seed)
         weights = folder / "classifier.weights.h5"
         network.save_weights(weights)
@@ -77,7 +78,7 @@ def load_extractor(data: Any, folder: Path) -> Extractor:
 
 
 def _shape(data: Any) -> tuple[int, ...]:
-    return tuple(data.info["fields"]["image"]["shape"])
+    return data.example_shape
 
 
 def _train(data: Any, seed: int) -> tuple[Any, float]:
@@ -93,10 +94,10 @@ def _train(data: Any, seed: int) -> tuple[Any, float]:
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    x, label = data.scaled("train", "image"), np.asarray(data.arrays("train")["label"])
+    x, label = data.scaled("train"), np.asarray(data.arrays("train")["label"])
     # About 2,000 steps of 64 examples, but at least one look at every example.
     epochs = max(1, round(2000 * 64 / len(x)))
     logits.fit(x, label, batch_size=64, epochs=min(epochs, 40), verbose=2)
-    test = data.scaled("test", "image"), np.asarray(data.arrays("test")["label"])
+    test = data.scaled("test"), np.asarray(data.arrays("test")["label"])
     accuracy = logits.evaluate(*test, batch_size=BATCH, verbose=0, return_dict=True)["accuracy"]
     return network, round(float(accuracy), 6)

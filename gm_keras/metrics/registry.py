@@ -28,7 +28,8 @@ class Evaluation:
         model: A `GenerativeModel`.
         data: Prepared data.
         extractor: Gives the features in which samples are compared.
-        samples: `(n, *shape of one example)` in the range of the training data.
+        samples: `(n, *shape of one example)` in the range of the training data; of a translator the
+            translations of the test examples, in their order.
         seed: Of everything random.
     """
 
@@ -41,6 +42,8 @@ class Evaluation:
     @cached_property
     def test(self) -> np.ndarray:
         """The test examples, scaled as in training."""
+        if self.data.stream:
+            return self.data.windows("test", self.model.data_shape[0])
         return self.data.scaled("test", self.model.data_field)
 
     @cached_property
@@ -95,12 +98,21 @@ def evaluate(evaluation: Evaluation) -> dict[str, float]:
     for capability, function in SCORES:
         if capability is None or capability in evaluation.model.capabilities:
             results.update(function(evaluation))
+    if not results:
+        raise ValueError(f"no score is known for what it offers: {sorted(evaluation.model.offers)}")
     return results
 
 
 def primary(results: dict[str, float]) -> dict[str, Any]:
     """The one score by which two trainings of a system are compared; lower is better for each of them."""
-    order = ("nll_nats", "negative_elbo_nats", "classifier_fid", "raw_frechet_distance")
+    order = (
+        "nll_nats",
+        "negative_elbo_nats",
+        "nll_estimate_nats",
+        "l1",
+        "classifier_fid",
+        "raw_frechet_distance",
+    )
     name = next(name for name in order if name in results)
     return {"name": name, "value": results[name], "better": "lower"}
 
@@ -113,6 +125,10 @@ def _mean(name: str, values: np.ndarray) -> dict[str, float]:
 
 
 def _bits(evaluation: Evaluation, nats: np.ndarray) -> dict[str, float]:
+    if evaluation.model.data_field == "tokens":
+        # The first token of a window is given: the others are predicted.
+        predicted = evaluation.test.shape[1] - 1
+        return _mean("nats_per_token", nats / predicted)
     if evaluation.model.nats_of != "discrete":
         return {}
     dimensions = int(np.prod(evaluation.model.data_shape))
@@ -128,21 +144,58 @@ def negative_log_likelihood(evaluation: Evaluation) -> dict[str, float]:
 
 @score("bound")
 def negative_bound(evaluation: Evaluation) -> dict[str, float]:
-    """Test ELBO in nats, bits/dim of the bound, and the importance-weighted NLL where there is one."""
-    elbo = evaluation.over_test(evaluation.model.elbo)
+    """Test ELBO in nats, its parts, bits/dim of the bound, and the importance-weighted NLL where there is one."""
+    model = evaluation.model
+    elbo = evaluation.over_test(model.elbo)
     results = {**_mean("elbo_nats", elbo), "negative_elbo_nats": float(-elbo.mean())}
     results.update(_bits(evaluation, -elbo))
-    if hasattr(evaluation.model, "log_prob_estimate"):
-        estimate, _ = evaluation.over_test(
-            evaluation.model.log_prob_estimate, num_samples=IMPORTANCE_SAMPLES
-        )
+    if hasattr(model, "bound_parts"):
+        codes, reconstruction = evaluation.over_test(model.bound_parts)
+        results.update(_mean("code_nll_nats", -codes))
+        results.update(_mean("reconstruction_nats", -reconstruction))
+    if hasattr(model, "log_prob_estimate"):
+        estimate, _ = evaluation.over_test(model.log_prob_estimate, num_samples=IMPORTANCE_SAMPLES)
         results.update(_mean("nll_estimate_nats", -estimate))
     return results
 
 
+@score("codes")
+def code_use(evaluation: Evaluation) -> dict[str, float]:
+    """Perplexity of the codes of the test set: how many are used, as if evenly."""
+    codes = [
+        np.asarray(evaluation.model.codes(evaluation.test[start : start + BATCH])).ravel()
+        for start in range(0, len(evaluation.test), BATCH)
+    ]
+    shares = np.bincount(np.concatenate(codes)) / sum(map(len, codes))
+    used = shares[shares > 0.0]
+    return {"perplexity": float(np.exp(-np.sum(used * np.log(used))))}
+
+
+@score("energy")
+def annealed_likelihood(evaluation: Evaluation) -> dict[str, float]:
+    """Test NLL with the partition function estimated by annealed importance sampling."""
+    estimate, error = evaluation.model.log_prob_estimate(evaluation.test, seed=evaluation.seed)
+    nats, error = -np.asarray(estimate, "float64"), float(np.mean(np.asarray(error)))
+    sampling = float(nats.std(ddof=1) / np.sqrt(len(nats)))
+    return {
+        "nll_estimate_nats": float(nats.mean()),
+        "nll_estimate_nats_stderr": float(np.hypot(sampling, error)),
+    }
+
+
+@score("translator")
+def translation_error(evaluation: Evaluation) -> dict[str, float]:
+    """Mean absolute difference between translations and targets, on a scale from 0 to 1."""
+    targets = evaluation.test[: len(evaluation.samples)]
+    difference = 0.5 * np.abs(evaluation.samples - targets)
+    return _mean("l1", difference.reshape(len(targets), -1).mean(axis=1, dtype="float64"))
+
+
 @score()
 def sample_quality(evaluation: Evaluation) -> dict[str, float]:
-    """Fréchet distance, precision and recall between the test set and the samples."""
+    """Fréchet distance, precision and recall between the test set and the samples; not of tokens."""
+    if evaluation.model.data_field == "tokens":
+        return {}
     real, generated = evaluation.features
     name = "classifier_fid" if evaluation.extractor.kind == "classifier" else "raw_frechet_distance"
     precision, recall = precision_recall(real, generated)

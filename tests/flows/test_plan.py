@@ -72,6 +72,18 @@ def test_a_failure_holds_up_only_what_needs_it():
     assert len(calls) == 1
 
 
+def test_a_system_comes_after_the_one_that_it_uses():
+    systems = {**SETTINGS.systems, "a": SETTINGS.systems["a"].model_copy(update={"uses": "c"})}
+    settings = SETTINGS.model_copy(update={"systems": systems})
+    todo = plan.make(settings, None, NAMES)
+    assert list(todo.systems) == ["c", "a", "b"]
+    failures, calls = run_all(todo, {"train@c"})
+    assert set(failures) == {"a", "c"}
+    assert "train@a" not in [target for target, _ in calls]
+    alone = plan.make(settings, ["a"], NAMES)
+    assert alone.systems == {"a": ["train@c", "train@a", "evaluate@a", "export@a"]}
+
+
 def test_unknown_system():
     with pytest.raises(UserError, match='no system "d"'):
         plan.make(SETTINGS, ["a", "d"], NAMES)

@@ -145,6 +145,91 @@ def test_add_on_a_data_set_of_the_user(run, project):
     assert settings.data["mine"].path == "my images"
 
 
+RECIPE = """\
+paper: { title: T, authors: A, year: 2000 }
+summary: S
+family: latent
+capabilities: [sampler]
+datasets:
+  edges_of_digits: { source: tfds, path: digits, pairs: edges } # pairs
+  digits:
+system:
+  class: {name}
+  family: latent
+  uses: {uses} # the first stage
+  data: edges_of_digits
+  model: {}
+datasets_overrides:
+  digits: { model: { width: 8 } }
+"""
+
+
+@pytest.fixture
+def two_stages(tmp_path, monkeypatch):
+    """Recipes `prior`, which uses `codes`, which uses `base`."""
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    for name, uses in (("prior", "codes"), ("codes", "base"), ("base", "none")):
+        (folder / f"{name}.yaml").write_text(RECIPE.replace("{name}", name).replace("{uses}", uses))
+    monkeypatch.setattr(catalog, "folder", lambda: folder)
+    catalog.recipe.cache_clear()
+    yield
+    catalog.recipe.cache_clear()
+
+
+@pytest.fixture
+def params(project):
+    return lambda: YAML(typ="safe").load((project / "params.yaml").read_text())
+
+
+@pytest.mark.usefixtures("two_stages")
+def test_a_recipe_says_how_its_data_set_is_prepared(run, project, params):
+    assert catalog.recipe("base").datasets == ("edges_of_digits", "digits")
+    assert catalog.recipe("base").entries["digits"] == {"source": "tfds"}
+    assert run("add", "base")[0] == 0
+    entry = {"source": "tfds", "path": "digits", "pairs": "edges"}
+    assert params()["data"]["edges_of_digits"] == entry
+    line = "  edges_of_digits: { source: tfds, path: digits, pairs: edges }\n"
+    assert line in (project / "params.yaml").read_text()
+    before = params()["data"]
+    assert run("add", "base", "--as", "second")[0] == 0
+    assert params()["data"] == before
+
+
+@pytest.mark.usefixtures("two_stages")
+def test_what_a_system_builds_on_is_added_first(run, project, params):
+    code, out, _ = run("add", "prior")
+    assert code == 0
+    first, second, last = out.splitlines()
+    assert first == 'added "base" to params.yaml first: "prior" builds on it'
+    assert second == 'added "codes" to params.yaml first: "prior" builds on it'
+    assert "dvc repro export@prior" in last
+    systems = params()["systems"]
+    assert list(systems) == ["base", "codes", "prior"]
+    assert [system["uses"] for system in systems.values()] == ["none", "base", "codes"]
+    assert {system["data"] for system in systems.values()} == {"edges_of_digits"}
+    assert lines_in_order(PARAMS.splitlines(), (project / "params.yaml").read_text())
+
+
+@pytest.mark.usefixtures("two_stages")
+def test_the_first_stage_has_the_same_data_set(run, params):
+    run("add", "base", "--dataset", "digits")
+    code, out, _ = run("add", "codes")  # the base that there is saw other data
+    assert code == 0
+    assert 'added "base_edges_of_digits"' in out
+    assert params()["systems"]["codes"]["uses"] == "base_edges_of_digits"
+    code, out, _ = run("add", "codes", "--dataset", "digits", "--as", "second")
+    assert (code, len(out.splitlines())) == (0, 1)
+    second = params()["systems"]["second"]
+    assert (second["uses"], second["data"], second["model"]) == ("base", "digits", {"width": 8})
+    run("add", "codes", "--dataset", "mine", "--as", "third")
+    systems = params()["systems"]
+    assert systems["third"]["uses"] == "base_mine"
+    assert systems["base_mine"]["data"] == "mine"
+    assert run("add", "codes", "--as", "fourth")[0] == 0
+    assert params()["systems"]["fourth"]["uses"] == "base_edges_of_digits"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -200,6 +285,7 @@ other: {}
 """,
         "system",
     )
+    assert params_file.override(["model: {}"], {"model": {"width": 8}}) == ["model: {width: 8}"]
     changes = {"model": {"width": 20, "list": [3], "new": None}, "fit": {"epochs": 0.5}, "x": "1"}
     text = "\n".join(params_file.override(rows, changes, note="for b"))
     assert (

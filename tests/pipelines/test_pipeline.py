@@ -145,8 +145,8 @@ def test_the_same_weights_under_another_run_make_nothing_stale(project):
         ("latent_dim: 4", "latent_dims: 4", "train@vae", ["latent_dims", '"latent_dim"']),
         ("class: vae", "class: vea", "train@vae", ['"vea"', '"vae"']),
         (
-            "    data: digits\n    model: {lat",
-            "    data: digit\n    model: {lat",
+            "    data: digits\n    uses: none\n    model: {lat",
+            "    data: digit\n    uses: none\n    model: {lat",
             "train@vae",
             ["digit"],
         ),

@@ -16,6 +16,7 @@ systems:
     class: vae
     family: latent
     data: digits
+    uses: none
     model: {latent_dim: 4}
     optimizers: {main: {class: adam}}
     fit: {epochs: 1, batch_size: 8}

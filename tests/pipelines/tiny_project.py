@@ -12,6 +12,7 @@ systems:
     class: vae
     family: latent
     data: digits
+    uses: none
     model: { latent_dim: 2, network: dense, units: [8], num_classes: 10 }
     optimizers: { main: { class: adam, learning_rate: 0.001 } }
     fit: { epochs: 2, batch_size: 8 }

@@ -1,0 +1,192 @@
+"""Checkpoints from which a training goes on as if it had never stopped."""
+
+import errno
+import json
+import time
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+KEPT = 2
+PATTERN = "checkpoint_*.npz"
+DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a training stands: so many whole epochs, so many batches of the next one, and its curves.
+
+    Attributes:
+        epoch: Epochs done.
+        batch: Batches done of the epoch after them.
+        history: The curves of the epochs done, one dictionary for each.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Writes everything that a training changes, and puts it back.
+
+    A checkpoint is one file, written under another name first; it holds weights, optimizer, moving
+    averages, seeds, the sums behind the present epoch's curves, and the curves of the epochs before.
+
+    Args:
+        folder: For this training alone; the newest two files are kept.
+        steps: Write after so many batches.
+        minutes: Write after so many minutes; with both, whichever comes first.
+        tell: Takes a line where a checkpoint is damaged or cannot be written; the training goes on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        steps: int | None = None,
+        minutes: float | None = None,
+        tell: Callable[[str], None] = print,
+    ):
+        super().__init__()
+        self.folder = Path(folder)
+        self.steps, self.minutes, self.tell = steps, minutes, tell
+        #: Set it (from a signal handler, say) to have one more checkpoint, and the training ended by `Stopped`.
+        self.stop_asked = False
+        self.history: list[dict[str, float]] = []
+        self._sums: list[np.ndarray] | None = None
+        self._skipped = 0
+        self._epoch = 0
+        self._steps_since = 0
+        self._last = time.monotonic()
+
+    # ---- putting back -----------------------------------------------------------------------------
+
+    def restore(self, model: keras.Model) -> Position:
+        """Puts the newest whole checkpoint into a compiled model; passes over a damaged one with a line.
+
+        Args:
+            model: Built and compiled as it was for the training that wrote the checkpoint.
+
+        Returns:
+            Where the training stands; the start where there is no checkpoint. Fit the rest of a broken-off
+            epoch as an epoch of its own: `initial_epoch=epoch`, with the batches from `batch` on.
+        """
+        for path in self.folder.glob(f".new.{PATTERN}"):
+            path.unlink()
+        for path in sorted(self.folder.glob(PATTERN), reverse=True):
+            try:
+                position = self._load(path, model)
+            except DAMAGE as error:
+                reason = " ".join(str(error).split()) or type(error).__name__
+                self.tell(f"checkpoint {path} is damaged ({reason}): the one before is taken")
+                continue
+            self.history = list(position.history)
+            self._skipped = position.batch
+            return position
+        return Position()
+
+    def _load(self, path: Path, model: keras.Model) -> Position:
+        variables = _state(model)
+        with np.load(path, allow_pickle=False) as file:
+            about = json.loads(bytes(file["about"]))
+            values = [file[f"value_{index}"] for index in range(about["values"])]
+        expected = [tuple(variable.shape) for variable in variables]
+        if [value.shape for value in values] != expected:
+            raise ValueError("it is of another model")
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        if about["batch"]:
+            # `fit` empties the curves when it begins an epoch; this one has begun already.
+            self._sums = [
+                keras.ops.convert_to_numpy(variable).copy() for variable in model.metrics_variables
+            ]
+        return Position(about["epoch"], about["batch"], about["history"])
+
+    # ---- writing ----------------------------------------------------------------------------------
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Puts the sums of a broken-off epoch back."""
+        self._epoch = epoch
+        if self._sums is not None:
+            for variable, value in zip(self.model.metrics_variables, self._sums, strict=True):
+                variable.assign(value)
+            self._sums = None
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Writes a checkpoint if one is due.
+
+        Not at the end of a batch: Keras would then fetch the curves from the device after each.
+        """
+        if batch:
+            self._steps_since += 1
+            self._maybe(self._epoch, self._skipped + batch)
+        elif self.stop_asked:
+            self._maybe(self._epoch, self._skipped)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds to the history, and writes a checkpoint if one is due."""
+        self.history.append({name: float(value) for name, value in (logs or {}).items()})
+        self._skipped = 0
+        self._steps_since += 1
+        self._maybe(epoch + 1, 0)
+
+    def _maybe(self, epoch: int, batch: int) -> None:
+        due = self.steps is not None and self._steps_since >= self.steps
+        due |= self.minutes is not None and time.monotonic() - self._last >= 60.0 * self.minutes
+        if due or self.stop_asked:
+            self.write(Position(epoch, batch, self.history))
+        if self.stop_asked:
+            raise Stopped(f"stopped after {epoch} epochs and {batch} batches")
+
+    def write(self, position: Position) -> bool:
+        """Writes a checkpoint of the present state; tells in a line why not, where it cannot.
+
+        Args:
+            position: Where the training stands.
+
+        Returns:
+            Whether it was written.
+        """
+        self._steps_since, self._last = 0, time.monotonic()
+        self.model.sync_state()
+        values = [keras.ops.convert_to_numpy(variable) for variable in _state(self.model)]
+        about = {
+            "epoch": position.epoch,
+            "batch": position.batch,
+            "history": position.history,
+            "values": len(values),
+        }
+        arrays: dict[str, Any] = {f"value_{index}": value for index, value in enumerate(values)}
+        arrays["about"] = np.frombuffer(json.dumps(about).encode(), "uint8")
+        path = self.folder / f"checkpoint_{position.epoch:08d}_{position.batch:08d}.npz"
+        temporary = self.folder / f".new.{path.name}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                np.savez(file, **arrays)
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            full = error.errno == errno.ENOSPC
+            reason = "the disk is full: free some space" if full else error.strerror or str(error)
+            self.tell(f"no checkpoint was written to {self.folder} ({reason}); training goes on")
+            return False
+        for old in sorted(self.folder.glob(PATTERN))[:-KEPT]:
+            old.unlink(missing_ok=True)
+        return True
+
+
+class Stopped(KeyboardInterrupt):
+    """The training was asked to stop, and wrote a checkpoint before it did."""
+
+
+def _state(model: keras.Model) -> list[keras.Variable]:
+    variables = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
+    return list({id(variable): variable for variable in variables}.values())

@@ -1,0 +1,206 @@
+"""Checkpoints: whole or passed over, few, and never the end of a training."""
+
+import errno
+import json
+import subprocess
+
+import keras
+import numpy as np
+import pytest
+
+from gm_keras import backend
+from gm_keras.callbacks import Checkpoints, Stopped
+from gm_keras.data import Batches, PreparedData
+from tests.systems import BATCH, build, state
+
+pytestmark = pytest.mark.backend
+
+EPOCHS, STEPS = 3, 4
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Prepared images for `STEPS` steps an epoch."""
+    folder = tmp_path_factory.mktemp("data")
+    rng, size = np.random.default_rng(0), BATCH * STEPS
+    arrays = {
+        "image": rng.integers(0, 17, (size, 8, 8, 1)).astype("uint8"),
+        "label": rng.integers(0, 10, size).astype("int32"),
+    }
+    fields = {
+        name: {"shape": list(each.shape[1:]), "dtype": str(each.dtype)}
+        for name, each in arrays.items()
+    }
+    info = {"name": "few", "primary": "image", "fields": fields, "splits": {"train": size}}
+    info |= {"levels": 17, "num_classes": 10}
+    (folder / "dataset.json").write_text(json.dumps(info))
+    for name, each in arrays.items():
+        np.save(folder / f"train_{name}.npy", each)
+    return PreparedData(folder)
+
+
+def new(name):
+    # As in a new process: TensorFlow adds up in the order of the layers' names.
+    keras.utils.clear_session()
+    backend.set_seed(7)
+    model = build(name)
+    model.optimizer.finalizes = False
+    return model
+
+
+def fit(model, checkpoints, data, first, last, skipped=0):
+    batches = Batches(data, "train", BATCH, initial_epoch=first, first_batch=skipped)
+    model.fit(batches, initial_epoch=first, epochs=last, verbose=0, callbacks=[checkpoints])
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, data):
+    model = new("dcgan")
+    checkpoints = Checkpoints(tmp_path_factory.mktemp("whole"))
+    fit(model, checkpoints, data, 0, EPOCHS)
+    return state(model), checkpoints.history
+
+
+@pytest.mark.parametrize("steps", [2, 4, 5])
+def test_going_on_equals_never_stopping(tmp_path, data, uninterrupted, steps):
+    expected, history = uninterrupted
+    model = new("dcgan")
+    first = Checkpoints(tmp_path, steps=steps)
+    first.on_epoch_end = _breaking_off(first)
+    with pytest.raises(RuntimeError, match="the machine is gone"):
+        fit(model, first, data, 0, EPOCHS)
+    model = new("dcgan")
+    checkpoints = Checkpoints(tmp_path, steps=steps)
+    position = checkpoints.restore(model)
+    assert (position.epoch, position.batch) == {2: (1, 2), 4: (1, 0), 5: (1, 1)}[steps]
+    if position.batch:
+        fit(model, checkpoints, data, position.epoch, position.epoch + 1, position.batch)
+        fit(model, checkpoints, data, position.epoch + 1, EPOCHS)
+    else:
+        fit(model, checkpoints, data, position.epoch, EPOCHS)
+    assert checkpoints.history == history
+    for (key, value), other in zip(expected.items(), state(model).values(), strict=True):
+        np.testing.assert_array_equal(other, value, key)
+
+
+def _breaking_off(checkpoints):
+    """The machine goes at the end of the second epoch, before that is noted."""
+    original = checkpoints.on_epoch_end
+
+    def on_epoch_end(epoch, logs=None):
+        if epoch == 1:
+            raise RuntimeError("the machine is gone")
+        original(epoch, logs)
+
+    return on_epoch_end
+
+
+@pytest.fixture
+def written(tmp_path, data):
+    """A model whose training wrote a checkpoint every second step, and what it told."""
+    model, told = new("vae"), []
+    checkpoints = Checkpoints(tmp_path, steps=2, tell=told.append)
+    fit(model, checkpoints, data, 0, EPOCHS)
+    return model, checkpoints, told
+
+
+@pytest.mark.usefixtures("written")
+def test_the_newest_two_are_kept(tmp_path):
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["checkpoint_00000002_00000002.npz", "checkpoint_00000003_00000000.npz"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
+def test_a_checkpoint_cut_off_is_passed_over_for_the_one_before(written, tmp_path, share):
+    _, checkpoints, told = written
+    newest = sorted(tmp_path.iterdir())[-1]
+    content = newest.read_bytes()
+    newest.write_bytes(content[: int(share * len(content))])
+    position = checkpoints.restore(new("vae"))
+    assert (position.epoch, position.batch) == (2, 2)
+    assert len(told) == 1
+    assert newest.name in told[0]
+    assert "damaged" in told[0]
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_passed_over(written, tmp_path):
+    newest = sorted(tmp_path.iterdir())[-1]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    assert written[1].restore(new("vae")).epoch == 2
+
+
+def test_without_a_whole_checkpoint_it_begins_anew(written, tmp_path):
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"")
+    (tmp_path / ".new.checkpoint_00000009_00000000.npz").write_bytes(b"half")
+    model = new("vae")
+    before = state(model)
+    assert written[1].restore(model).epoch == 0
+    assert len(written[2]) == 2
+    assert not list(tmp_path.glob(".new.*"))
+    for (key, value), other in zip(before.items(), state(model).values(), strict=True):
+        np.testing.assert_array_equal(other, value, key)
+
+
+def test_of_another_model_is_told(written):
+    checkpoints, told = written[1:]
+    assert checkpoints.restore(new("dcgan")).epoch == 0
+    assert "another model" in told[0]
+
+
+def test_a_full_disk_does_not_end_the_training(tmp_path, data, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    model, told = new("vae"), []
+    checkpoints = Checkpoints(tmp_path, steps=2, tell=told.append)
+    fit(model, checkpoints, data, 0, 1)
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    monkeypatch.setattr(np, "savez", full)
+    fit(model, checkpoints, data, 1, EPOCHS)
+    assert "the disk is full" in told[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+
+
+def test_a_disk_that_is_really_full(tmp_path, data):
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this machine does not let a test mount a small disk")
+    try:
+        model, told = new("dcgan"), []
+        (tmp_path / "other").write_bytes(b"x" * 90_000)
+        fit(model, Checkpoints(tmp_path, steps=2, tell=told.append), data, 0, 1)
+        assert "the disk is full" in told[0]
+        assert [path.name for path in tmp_path.iterdir()] == ["other"]
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_asked_to_stop_it_writes_a_checkpoint_first(tmp_path, data):
+    model = new("vae")
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.stop_asked = True
+    with pytest.raises(Stopped):
+        fit(model, checkpoints, data, 0, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint_00000000_00000000.npz"]
+
+
+def test_nothing_is_written_before_its_time(tmp_path, data):
+    fit(
+        new("vae"),
+        Checkpoints(tmp_path, minutes=60.0, steps=BATCH * EPOCHS * STEPS),
+        data,
+        0,
+        EPOCHS,
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_written_by_minutes(tmp_path, data):
+    fit(new("vae"), Checkpoints(tmp_path, minutes=1e-6), data, 0, 1)
+    assert [path.name for path in tmp_path.iterdir()] == [
+        "checkpoint_00000000_00000003.npz",
+        "checkpoint_00000001_00000000.npz",
+    ]
