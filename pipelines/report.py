@@ -18,6 +18,8 @@ SCORES = {
     "nll_nats": ("Negative log-likelihood", "nats, lower is better"),
     "elbo_nats": ("Evidence lower bound", "nats, higher is better"),
     "nll_estimate_nats": ("NLL, estimated", "nats, by importance sampling; lower is better"),
+    "log_partition_forward_nats": ("log Z, annealed forward", "nats; on average below the truth"),
+    "log_partition_reverse_nats": ("log Z, annealed backward", "nats; on average above the truth"),
     "bits_per_dim": ("Bits per dimension", "lower is better"),
     "nats_per_token": ("NLL of a token", "nats, lower is better"),
     "code_nll_nats": ("NLL of the codes", "nats; with the reconstruction the bound above"),

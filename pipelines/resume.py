@@ -7,6 +7,7 @@ fingerprint is of all that shapes the result: a training goes on only as exactly
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import signal
 import uuid
@@ -20,7 +21,8 @@ from gm_keras import backend
 from gm_keras.callbacks import Checkpoints
 from pipelines import catalog, tracking
 from pipelines.files import write_json
-from pipelines.settings import NOTHING, Settings
+from pipelines.revision import dvc_hash
+from pipelines.settings import NOTHING, Settings, project_root
 
 #: What of the package has no part in training.
 APART = ("metrics", "recipes", "data/builders", "models", "__pycache__")
@@ -81,13 +83,33 @@ def open_run(folder: Path, settings: Settings, key: str, facts: dict[str, Any]) 
         facts: What `tracking.start_run` takes.
     """
     note = folder / "run.json"
-    try:
-        token = json.loads(note.read_text(encoding="utf-8"))["token"]
-    except (OSError, ValueError, KeyError, TypeError):
+    token = _read(note).get("token") or _unrecorded(folder, key)
+    if not note.exists():
         # On disk before the run is there: so it is found again whenever the training was broken off.
-        token = uuid.uuid4().hex
+        token = token or uuid.uuid4().hex
         write_json(note, {"token": token})
     return tracking.continue_run(settings.tracking, key, token, **facts)
+
+
+def _unrecorded(folder: Path, key: str) -> str | None:
+    """The token of the same training, if it ended but DVC was killed before it took note of that."""
+    last = _read(_note_of_last(folder))
+    if "DVC_ROOT" not in os.environ or last.get("fingerprint") != folder.name:
+        return None
+    recorded = dvc_hash(project_root(), Path("models", key, "model.weights.h5"))
+    return None if recorded == last.get("md5") else last.get("token")
+
+
+def _note_of_last(folder: Path) -> Path:
+    return folder.parent.with_suffix(".last.json")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 @contextlib.contextmanager
@@ -111,6 +133,14 @@ def stopping(checkpoints: Checkpoints) -> Iterator[None]:
         restore()
 
 
-def remove(folder: Path) -> None:
-    """Removes the checkpoints of a training that is done, and of other settings before it."""
+def finish(folder: Path, weights: Path) -> None:
+    """Removes the checkpoints of a training that is done, and of other settings before it.
+
+    Args:
+        folder: Of its checkpoints.
+        weights: The file that the training ended with.
+    """
+    token = _read(folder / "run.json").get("token")
+    md5 = hashlib.md5(weights.read_bytes(), usedforsecurity=False).hexdigest()
+    write_json(_note_of_last(folder), {"fingerprint": folder.name, "token": token, "md5": md5})
     shutil.rmtree(folder.parent, ignore_errors=True)

@@ -63,7 +63,7 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
         _write_history(path, history)
     with replacing(report / "epochs") as target:
         shutil.copytree(folder / "epochs", target)
-    resume.remove(folder)
+    resume.finish(folder, root / "models" / key / "model.weights.h5")
 
 
 def _first_stage(uses: str, root: Path) -> Any:

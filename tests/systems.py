@@ -35,7 +35,7 @@ def build(name: str, precision_name: str = "float32") -> GenerativeModel:
 def batch_size(model: GenerativeModel) -> int:
     """The size of a batch of `BATCH` examples for each repeat of a phase."""
     repeats = max(phase.repeats for phase in model.phase_list)
-    return BATCH * (repeats if model.fresh_batches else 1)
+    return BATCH * (repeats if getattr(model, "fresh_batches", False) else 1)
 
 
 def batch(model: GenerativeModel, seed: int = 0) -> dict[str, np.ndarray]:

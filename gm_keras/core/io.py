@@ -24,6 +24,9 @@ def save(model: GenerativeModel, folder: str | Path) -> None:
     bare = type(model).from_config(model.get_config())
     bare.set_weights(model.get_weights())
     bare.enter_stage(model.stage)
+    # Those of a new model come from Python's generator, which shuffling has used more or less often.
+    for new, trained in zip(bare._seed_states(), model._seed_states(), strict=True):
+        new.assign(keras.ops.convert_to_numpy(trained))
     bare.save_weights(folder / WEIGHTS)
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
     (folder / CONFIG).write_text(text, encoding="utf-8")

@@ -1,71 +1,96 @@
-"""A user's own arrays: an `.npz` file of images or vectors with labels, or a bare `.npy` file."""
+"""A user's own arrays: an `.npz` file of images, pairs, vectors, tokens or audio, or a bare `.npy` file."""
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from gm_keras.data.source import DataError, Example, Field, Source, fit_square_array
+from gm_keras.data.audio import fitted
+from gm_keras.data.source import (
+    DataError,
+    Example,
+    Field,
+    Source,
+    digest,
+    fit_square_array,
+    token_dtype,
+)
 from gm_keras.data.splits import ALIASES
 
-DATA = ("image", "images", "features", "x", "data")
-LABELS = ("label", "labels", "y")
+# What an array is for, by its name; `data` is an image or a vector, as its shape says.
+ROLES = {
+    "data": ("image", "images", "features", "x", "data"),
+    "source": ("source", "sources"),
+    "target": ("target", "targets"),
+    "tokens": ("tokens",),
+    "audio": ("audio",),
+    "label": ("label", "labels", "y"),
+}
 KEYS = (
-    "expected image (or x) and, if there are labels, label (or y), each also as train_..., "
-    "validation_... and test_..."
+    "expected image (or x), source and target, tokens, or audio and, if there are labels, label "
+    "(or y), each also as train_..., validation_... and test_..."
 )
 
 Splits = dict[str, dict[str, np.ndarray]]
 
 
-def array_source(path: Path, image_size: int | None = None) -> Source:
-    """Reads arrays of images or vectors.
+@dataclass(frozen=True)
+class _Column:
+    """One field of a file: where its examples are, and how one becomes what is stored."""
+
+    name: str
+    spec: Field
+    splits: dict[str, np.ndarray]
+    convert: Callable[[np.ndarray, str], np.ndarray]
+
+
+def array_source(path: Path, image_size: int | None = None, length: int | None = None) -> Source:
+    """Reads arrays of images, pairs of images, vectors, tokens or audio.
 
     Images are uint8 (or bool) of (n, height, width) or (n, height, width, 1 or 3); vectors are
-    floats of (n, features). Labels are integers from 0, or strings.
+    floats of (n, features); tokens are integers from 0 of (n, length); audio is int16, or floats
+    in [-1, 1], of (n, samples). Labels are integers from 0, or strings.
 
     Args:
-        path: An `.npz` file with arrays `image` (or `x`) and perhaps `label` (or `y`), all named
-            `train_image`, `test_image`, ... if it has splits of its own (`x_train` as in Keras'
-            files will do); or an `.npy` file with images or vectors alone.
+        path: An `.npz` file with arrays `image` (or `x`), or `source` and `target`, or `tokens`,
+            or `audio`, and perhaps `label` (or `y`), all named `train_image`, `test_image`, ...
+            if it has splits of its own (`x_train` as in Keras' files will do); or an `.npy` file
+            with images or vectors alone.
         image_size: Scale and cut images to this height and width.
+        length: Cut recordings to so many samples, or fill them up.
 
     Returns:
         The source. Its version is taken from the file's content.
     """
     splits = _load(path)
-    data = {split: _data(arrays["data"], f"{path} ({split})") for split, arrays in splits.items()}
-    kinds = {(values.shape[1:], values.dtype.kind) for values in data.values()}
-    if len(kinds) > 1:
-        shapes = ", ".join(f"{split} {values.shape}" for split, values in data.items())
-        raise DataError(f"{path}: the splits differ in shape or type: {shapes}")
-    bits = next(iter(data.values())).dtype == bool
-    if bits and image_size is not None:
-        raise DataError(f"{path}: image_size does not go with bool images; remove it")
+    columns = []
+    for role in next(iter(splits.values())):
+        if role != "label":
+            arrays = {split: roles[role] for split, roles in splits.items()}
+            columns.append(_column(role, arrays, image_size, length, path))
+    for option, value, wanted in (
+        ("image_size", image_size, ("image", "source", "target")),
+        ("length", length, ("audio",)),
+    ):
+        if value is not None and columns[0].name not in wanted:
+            raise DataError(f"{path}: {option} does not go with {columns[0].name}; remove it")
     labels, names = _labels(splits, path)
-    shape = next(iter(data.values())).shape[1:]
-    if len(shape) == 3:
-        if image_size is not None:
-            shape = (image_size, image_size, shape[-1])
-        fields = {"image": Field(shape, "uint8")}
-    else:
-        fields = {"features": Field(shape, "float32")}
+    fields = {column.name: column.spec for column in columns}
     if labels is not None:
         fields["label"] = Field((), "int32")
     return Source(
         kind=f"folder:{path.name}",
-        version=_digest(path),
+        version=digest(path),
         fields=fields,
-        splits={split: len(values) for split, values in data.items()},
-        read=partial(_read, data, labels, next(iter(fields)), image_size),
-        levels=2 if bits else None,
+        splits={split: len(values) for split, values in columns[0].splits.items()},
+        read=partial(_read, columns, labels),
         class_names=names,
     )
 
 
-def _load(path: Path) -> dict[str, dict[str, np.ndarray]]:
+def _load(path: Path) -> Splits:
     try:
         if path.suffix == ".npy":
             return {"train": {"data": np.load(path, mmap_mode="r", allow_pickle=False)}}
@@ -87,15 +112,37 @@ def _load(path: Path) -> dict[str, dict[str, np.ndarray]]:
             raise DataError(f"{path}: two arrays say the same for {split}, one of them {key}")
         splits[split][role] = values
     for split, roles in splits.items():
-        if "data" not in roles:
-            raise DataError(f"{path} has labels but no image (or x) for {split}: {KEYS}")
+        _check_roles(split, set(roles) - {"label"}, path)
     if "train" not in splits:
         raise DataError(f"{path} has no array image (or x, or train_image): {KEYS}")
-    return splits
+    for split, roles in splits.items():
+        if set(roles) - {"label"} != set(splits["train"]) - {"label"}:
+            raise DataError(
+                f"{path}: the splits differ: train has {_listed(splits['train'])}, {split} has "
+                f"{_listed(roles)}"
+            )
+    return {split: dict(sorted(roles.items())) for split, roles in splits.items()}
+
+
+def _check_roles(split: str, roles: set[str], path: Path) -> None:
+    if not roles:
+        raise DataError(f"{path} has labels but no image (or x) for {split}: {KEYS}")
+    for role, partner in (("source", "target"), ("target", "source")):
+        if role in roles and partner not in roles:
+            raise DataError(f"{path} has a {role} but no {partner} for {split}: pairs need both")
+    if len(roles) > 1 and roles != {"source", "target"}:
+        raise DataError(
+            f"{path} has {_listed(roles)} for {split}: a data set has one of image, source and "
+            "target, features, tokens and audio; keep the others in another file"
+        )
+
+
+def _listed(roles: set[str] | dict[str, np.ndarray]) -> str:
+    return " and ".join("image (or x)" if role == "data" else role for role in sorted(roles))
 
 
 def _role(key: str, path: Path) -> tuple[str, str]:
-    """From a key such as `image`, `train_image` or `y_test`: the split, and data or label."""
+    """From a key such as `image`, `train_image` or `y_test`: the split, and what it is for."""
     for split, name in ALIASES.items():
         if key.startswith(f"{split}_"):
             key_of_split, split_name = key.removeprefix(f"{split}_"), name
@@ -105,29 +152,100 @@ def _role(key: str, path: Path) -> tuple[str, str]:
             break
     else:
         key_of_split, split_name = key, "train"
-    if key_of_split in DATA:
-        return split_name, "data"
-    if key_of_split in LABELS:
-        return split_name, "label"
+    for role, names in ROLES.items():
+        if key_of_split in names:
+            return split_name, role
     raise DataError(f'{path} has an array "{key}" of unknown use: {KEYS}')
 
 
-def _data(values: np.ndarray, where: str) -> np.ndarray:
+def _column(
+    role: str,
+    arrays: dict[str, np.ndarray],
+    image_size: int | None,
+    length: int | None,
+    path: Path,
+) -> _Column:
+    check = {"tokens": _tokens, "audio": _audio, "data": _data}.get(role, _images)
+    splits = {split: check(values, f"{path} ({split})") for split, values in arrays.items()}
+    kinds = {(values.shape[1:], values.dtype.kind) for values in splits.values()}
+    if len(kinds) > 1:
+        shapes = ", ".join(f"{split} {values.shape}" for split, values in splits.items())
+        raise DataError(f"{path}: the splits differ in shape or type: {shapes}")
+    train = splits["train"]
+    shape = train.shape[1:]
+    if role == "tokens":
+        levels = 1 + max(int(values.max()) for values in splits.values())
+        return _Column(role, Field(shape, token_dtype(levels), levels), splits, _as_it_is)
+    if role == "audio":
+        spec = Field((length or shape[0],), "int16")
+        return _Column(role, spec, splits, lambda row, where: fitted(row, spec.shape[0], where))
+    if len(shape) == 1:
+        return _Column("features", Field(shape, "float32"), splits, _as_it_is)
+    if train.dtype == bool and image_size is not None:
+        raise DataError(f"{path}: image_size does not go with bool images; remove it")
+    name = "image" if role == "data" else role
+    levels = 2 if train.dtype == bool else None
+    if image_size is None:
+        return _Column(name, Field(shape, "uint8", levels), splits, _as_it_is)
+    return _Column(
+        name,
+        Field((image_size, image_size, shape[-1]), "uint8"),
+        splits,
+        lambda row, where: fit_square_array(row, image_size),
+    )
+
+
+def _as_it_is(row: np.ndarray, where: str) -> np.ndarray:
+    del where
+    return row
+
+
+def _numbers(values: np.ndarray, where: str) -> np.ndarray:
     if values.dtype == object:
         raise DataError(f"{where} holds Python objects: save arrays of numbers")
-    if values.ndim in (3, 4):
-        if values.dtype not in (np.uint8, np.bool_):
-            raise DataError(
-                f"{where}: images of shape {values.shape} must be uint8 with values 0 to 255 (or "
-                f"bool), not {values.dtype}"
-            )
-        values = values[..., None] if values.ndim == 3 else values
-        if values.shape[-1] not in (1, 3) or 0 in values.shape:
-            raise DataError(
-                f"{where}: images have the shape (n, height, width) or (n, height, width, 1 or "
-                f"3), not {values.shape}"
-            )
-        return values
+    return values
+
+
+def _tokens(values: np.ndarray, where: str) -> np.ndarray:
+    if values.ndim != 2 or values.dtype.kind not in "iu" or 0 in values.shape:
+        raise DataError(
+            f"{where}: tokens are integers of shape (n, length), not {values.dtype} of shape "
+            f"{values.shape}"
+        )
+    if not 0 <= values.min() <= values.max() < 2**31 - 1:
+        wrong = values.min() if values.min() < 0 else values.max()
+        raise DataError(f"{where}: tokens are integers from 0 on, of 31 bits; found {wrong}")
+    return values
+
+
+def _audio(values: np.ndarray, where: str) -> np.ndarray:
+    floating = np.issubdtype(_numbers(values, where).dtype, np.floating)
+    if values.ndim != 2 or 0 in values.shape or not (floating or values.dtype == np.int16):
+        raise DataError(
+            f"{where}: audio is int16, or floats in [-1, 1], of shape (n, samples), not "
+            f"{values.dtype} of shape {values.shape}"
+        )
+    return values
+
+
+def _images(values: np.ndarray, where: str) -> np.ndarray:
+    if _numbers(values, where).dtype not in (np.uint8, np.bool_):
+        raise DataError(
+            f"{where}: images of shape {values.shape} must be uint8 with values 0 to 255 (or "
+            f"bool), not {values.dtype}"
+        )
+    values = values[..., None] if values.ndim == 3 else values
+    if values.ndim != 4 or values.shape[-1] not in (1, 3) or 0 in values.shape:
+        raise DataError(
+            f"{where}: images have the shape (n, height, width) or (n, height, width, 1 or "
+            f"3), not {values.shape}"
+        )
+    return values
+
+
+def _data(values: np.ndarray, where: str) -> np.ndarray:
+    if _numbers(values, where).ndim in (3, 4):
+        return _images(values, where)
     if values.ndim == 2 and np.issubdtype(values.dtype, np.floating) and 0 not in values.shape:
         if not np.isfinite(values).all():
             row = int(np.argmin(np.isfinite(values).all(axis=1)))
@@ -142,16 +260,17 @@ def _data(values: np.ndarray, where: str) -> np.ndarray:
 def _labels(
     splits: Splits, path: Path
 ) -> tuple[dict[str, np.ndarray] | None, tuple[str, ...] | None]:
+    sizes = {split: _examples(roles, split, path) for split, roles in splits.items()}
     given = {split: roles["label"] for split, roles in splits.items() if "label" in roles}
     if not given:
         return None, None
-    for split, roles in splits.items():
+    for split, size in sizes.items():
         if split not in given:
             raise DataError(f"{path}: {split} has no labels, but {next(iter(given))} has")
-        if given[split].shape != (len(roles["data"]),):
+        if given[split].shape != (size,):
             raise DataError(
-                f"{path}: {split} has {len(roles['data'])} examples, but labels of shape "
-                f"{given[split].shape}; expected ({len(roles['data'])},)"
+                f"{path}: {split} has {size} examples, but labels of shape {given[split].shape}; "
+                f"expected ({size},)"
             )
     kinds = {values.dtype.kind for values in given.values()}
     if kinds == {"U"}:
@@ -174,23 +293,22 @@ def _labels(
     return given, tuple(str(label) for label in range(high + 1))
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+def _examples(roles: dict[str, np.ndarray], split: str, path: Path) -> int:
+    sizes = {role: len(values) for role, values in roles.items() if role != "label"}
+    if len(set(sizes.values())) > 1:
+        given = " and ".join(f"{size} in {role}" for role, size in sizes.items())
+        raise DataError(f"{path}: {split} has {given}: each needs its partner")
+    return next(iter(sizes.values()))
 
 
 def _read(
-    data: dict[str, np.ndarray],
-    labels: dict[str, np.ndarray] | None,
-    primary: str,
-    image_size: int | None,
-    split: str,
+    columns: list[_Column], labels: dict[str, np.ndarray] | None, split: str
 ) -> Iterator[Example]:
-    for row, values in enumerate(data[split]):
-        if primary == "image":
-            values = np.asarray(values, "uint8")
-            values = fit_square_array(values, image_size) if image_size else values
-        example = {primary: values}
+    for row in range(len(columns[0].splits[split])):
+        where = f"example {row} of {split}"
+        example = {
+            column.name: column.convert(column.splits[split][row], where) for column in columns
+        }
         if labels is not None:
             example["label"] = labels[split][row]
         yield example

@@ -1,8 +1,7 @@
-"""A user's own images in a folder."""
+"""A user's own images, or pairs of images, in a folder."""
 
 import hashlib
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,12 @@ from gm_keras.data.splits import ALIASES
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
 SIDEWAYS = (5, 6, 7, 8)
+SIDES = ("source", "target")
 
 Labelled = list[tuple[Path, int | None]]
 
 
-def folder_source(path: Path, image_size: int | None = None) -> Source:
+def folder_source(path: Path, image_size: int | None = None, pairs: str | None = None) -> Source:
     """Reads images: all in one folder, or one subfolder a class, or either below `train/`, ...
 
     The images become grey if all of them are, otherwise RGB; transparent parts become white, an
@@ -29,25 +29,107 @@ def folder_source(path: Path, image_size: int | None = None) -> Source:
             `validation` and `test` are splits.
         image_size: Scale and cut images to this height and width. Without it they must all have
             one size.
+        pairs: `side_by_side` takes the left half of each image as `source` and the right one as
+            `target`; `folders` takes the images of the subfolders `source` and `target` (or of
+            those below `train/`, ...) that have the same name but for the extension. Sources and
+            targets may have different sizes there, and one of them may be grey; there are no
+            labels.
 
     Returns:
         The source. Its version is taken from the images' content.
     """
+    if pairs == "folders":
+        return _paired(path, image_size)
     splits, names = _layout(path)
     files = [file for entries in splits.values() for file, _ in entries]
-    grey, size = _survey(files, image_size)
-    fields = {"image": Field((size[1], size[0], 1 if grey else 3), "uint8")}
+    halves = pairs == "side_by_side"
+    grey, size = _survey(files, image_size, halves)
+    field = Field((size[1], size[0], 1 if grey else 3), "uint8", 256)
+    fields = {"source": field, "target": field} if halves else {"image": field}
     if names is not None:
         fields["label"] = Field((), "int32")
+
+    def read(split: str) -> Iterator[Example]:
+        for file, label in splits[split]:
+            picture = _picture(file, grey)
+            if halves:
+                width, height = picture.size
+                left = picture.crop((0, 0, width // 2, height))
+                right = picture.crop((width // 2, 0, width, height))
+                example = {
+                    "source": _pixels(left, image_size),
+                    "target": _pixels(right, image_size),
+                }
+            else:
+                example = {"image": _pixels(picture, image_size)}
+            yield example if label is None else {**example, "label": np.int32(label)}
+
     return Source(
         kind=f"folder:{path.name}",
         version=_digest(files, path),
         fields=fields,
         splits={split: len(entries) for split, entries in splits.items()},
-        read=partial(_read, splits, grey, image_size),
-        levels=256,
+        read=read,
         class_names=names,
     )
+
+
+def _paired(path: Path, image_size: int | None) -> Source:
+    splits = _pair_layout(path)
+    sides = {
+        side: [pair[number] for pairs in splits.values() for pair in pairs]
+        for number, side in enumerate(SIDES)
+    }
+    surveys = {side: _survey(files, image_size) for side, files in sides.items()}
+
+    def read(split: str) -> Iterator[Example]:
+        for pair in splits[split]:
+            yield {
+                side: _pixels(_picture(file, surveys[side][0]), image_size)
+                for side, file in zip(SIDES, pair, strict=True)
+            }
+
+    return Source(
+        kind=f"folder:{path.name}",
+        version=_digest([file for files in sides.values() for file in files], path),
+        fields={
+            side: Field((size[1], size[0], 1 if grey else 3), "uint8", 256)
+            for side, (grey, size) in surveys.items()
+        },
+        splits={split: len(pairs) for split, pairs in splits.items()},
+        read=read,
+    )
+
+
+def _pair_layout(path: Path) -> dict[str, list[tuple[Path, Path]]]:
+    names = [folder.name.lower() for folder in _subfolders(path)]
+    if "source" in names or "target" in names or not set(names) & set(ALIASES):
+        return {"train": _partners(path)}
+    return {split: _partners(folder) for split, folder in _split_folders(path).items()}
+
+
+def _partners(path: Path) -> list[tuple[Path, Path]]:
+    """The pairs of files of `source/` and `target/`, sorted by name."""
+    found: dict[str, dict[str, Path]] = {}
+    for side in SIDES:
+        folder = path / side
+        if not folder.is_dir():
+            raise DataError(f"{path} has no {side}/: pairs: folders needs source/ and target/")
+        found[side] = {}
+        for file in _images(folder, deep=True):
+            name = file.relative_to(folder).with_suffix("").as_posix()
+            if name in found[side]:
+                raise DataError(f"{file} has the same name as {found[side][name]}; keep one")
+            found[side][name] = file
+    for side, other in (SIDES, SIDES[::-1]):
+        alone = sorted(set(found[side]) - set(found[other]))
+        if alone:
+            raise DataError(
+                f"{found[side][alone[0]]} has no partner of that name in {path / other}"
+            )
+    if not found["source"]:
+        raise DataError(f"{path / 'source'} has no images ({', '.join(EXTENSIONS)})")
+    return [(found["source"][name], found["target"][name]) for name in sorted(found["source"])]
 
 
 def _layout(path: Path) -> tuple[dict[str, Labelled], tuple[str, ...] | None]:
@@ -61,14 +143,7 @@ def _layout(path: Path) -> tuple[dict[str, Labelled], tuple[str, ...] | None]:
             "them below train/, validation/ or test/"
         )
     else:
-        splits = {}
-        for folder in found:
-            split = ALIASES[folder.name.lower()]
-            if split in splits:
-                raise DataError(f"{path} has two folders for {split}, one is {folder.name}/")
-            splits[split] = _classes(folder)
-        if "train" not in splits:
-            raise DataError(f"{path} has {found[0].name}/ but no train/")
+        splits = {split: _classes(folder) for split, folder in _split_folders(path).items()}
     names = tuple(splits["train"])
     # One subfolder is just a place to keep the images, not a class.
     if len(names) < 2 and all(tuple(classes) == names for classes in splits.values()):
@@ -86,6 +161,20 @@ def _layout(path: Path) -> tuple[dict[str, Labelled], tuple[str, ...] | None]:
         split: [(file, names.index(name)) for name, files in classes.items() for file in files]
         for split, classes in splits.items()
     }, names
+
+
+def _split_folders(path: Path) -> dict[str, Path]:
+    """The subfolders of a folder that are splits, by split."""
+    splits: dict[str, Path] = {}
+    for folder in _subfolders(path):
+        split = ALIASES.get(folder.name.lower())
+        if split in splits:
+            raise DataError(f"{path} has two folders for {split}, one is {folder.name}/")
+        if split is not None:
+            splits[split] = folder
+    if "train" not in splits:
+        raise DataError(f"{path} has {next(iter(splits.values())).name}/ but no train/")
+    return splits
 
 
 def _classes(path: Path) -> dict[str, list[Path]]:
@@ -119,8 +208,13 @@ def _images(path: Path, deep: bool = False) -> list[Path]:
     )
 
 
-def _survey(files: list[Path], image_size: int | None) -> tuple[bool, tuple[int, int]]:
-    """Whether all images are grey, and their (width, height); reads their headers only."""
+def _survey(
+    files: list[Path], image_size: int | None, halves: bool = False
+) -> tuple[bool, tuple[int, int]]:
+    """Whether all images are grey, and the (width, height) of them or of their halves.
+
+    Reads their headers only.
+    """
     grey = True
     first: tuple[Path, tuple[int, int]] | None = None
     for file in files:
@@ -132,6 +226,11 @@ def _survey(files: list[Path], image_size: int | None) -> tuple[bool, tuple[int,
                 grey = grey and image.mode in GREY
         except Exception as error:  # each format has errors of its own
             raise _broken(file, error) from None
+        if halves and size[0] % 2:
+            raise DataError(
+                f"pairs: side_by_side needs an even width, but {file} has {size[0]} x {size[1]} "
+                "pixels"
+            )
         first = first or (file, size)
         if image_size is None and size != first[1]:
             raise DataError(
@@ -139,25 +238,23 @@ def _survey(files: list[Path], image_size: int | None) -> tuple[bool, tuple[int,
                 f"{file} has {size[0]} x {size[1]}; resize them, or add image_size to the data "
                 "set's entry under data: in params.yaml, for example image_size: 64"
             )
-    return grey, (image_size, image_size) if image_size else first[1]
+    if image_size is not None:
+        return grey, (image_size, image_size)
+    width, height = first[1]
+    return grey, (width // 2 if halves else width, height)
 
 
-def _read(
-    splits: dict[str, Labelled], grey: bool, image_size: int | None, split: str
-) -> Iterator[Example]:
-    for file, label in splits[split]:
-        try:
-            with Image.open(file) as image:
-                picture = _plain(ImageOps.exif_transpose(image), grey)
-        except Exception as error:
-            raise _broken(file, error) from None
-        if image_size:
-            picture = fit_square(picture, image_size)
-        pixels = np.asarray(picture)
-        example = {"image": pixels[..., None] if grey else pixels}
-        if label is not None:
-            example["label"] = np.int32(label)
-        yield example
+def _picture(file: Path, grey: bool) -> Image.Image:
+    try:
+        with Image.open(file) as image:
+            return _plain(ImageOps.exif_transpose(image), grey)
+    except Exception as error:
+        raise _broken(file, error) from None
+
+
+def _pixels(picture: Image.Image, image_size: int | None) -> np.ndarray:
+    pixels = np.asarray(fit_square(picture, image_size) if image_size else picture)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
 def _plain(image: Image.Image, grey: bool) -> Image.Image:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 KEYS = ("name", "primary", "fields", "splits", "levels", "num_classes")
+IMAGES = ("image", "source", "target")
 
 
 class PreparedData:
@@ -46,17 +47,17 @@ class PreparedData:
 
     @property
     def primary(self) -> str:
-        """The field that is modelled: `image` or `features`."""
+        """The field that is modelled: `image`, `target`, `features`, `tokens` or `audio`."""
         return self.info["primary"]
 
     @property
     def example_shape(self) -> tuple[int, ...]:
-        """The shape of one example: (height, width, channels) or (features,)."""
-        return tuple(self.info["fields"][self.primary]["shape"])
+        """The shape of one example of the primary field; () for a stream of tokens."""
+        return self.shape(self.primary)
 
     @property
     def levels(self) -> int | None:
-        """The number of values that a pixel can take; None for features."""
+        """The number of values that a pixel or token can take; None for features and audio."""
         return self.info["levels"]
 
     @property
@@ -64,8 +65,26 @@ class PreparedData:
         """The number of classes; None without labels."""
         return self.info["num_classes"]
 
+    @property
+    def stream(self) -> bool:
+        """Whether a split is one long sequence of tokens, to be cut into windows."""
+        return bool(self.info.get("stream"))
+
+    @property
+    def vocabulary(self) -> str | None:
+        """The character of each token in order; `bytes` if tokens are bytes; None without text."""
+        return self.info.get("vocabulary")
+
+    def shape(self, field: str) -> tuple[int, ...]:
+        """The shape of one example of a field: (height, width, channels), (features,), ..."""
+        return tuple(self._spec(field)["shape"])
+
+    def levels_of(self, field: str) -> int | None:
+        """The number of values of a field's pixels or tokens: each field has its own."""
+        return self.levels if field == self.primary else self._spec(field).get("levels")
+
     def size(self, split: str) -> int:
-        """The number of examples of a split."""
+        """The number of examples of a split; of tokens where it is a stream."""
         return len(self.arrays(split)[self.primary])
 
     def arrays(self, split: str) -> dict[str, np.ndarray]:
@@ -75,8 +94,10 @@ class PreparedData:
             split: `train`, `validation` or `test`.
 
         Returns:
-            By field: `image` uint8 (n, height, width, channels), or `features` float32
-            (n, features); `label` int32 (n,) where there are labels.
+            By field: `image`, `source` and `target` uint8 (n, height, width, channels),
+            `features` float32 (n, features), `audio` int16 (n, samples), `tokens` uint8, uint16
+            or int32 (n, length), or (n,) if it is a stream; `label` int32 (n,) where there are
+            labels.
         """
         if split not in self._arrays:
             known = ", ".join(self._arrays)
@@ -90,29 +111,79 @@ class PreparedData:
 
         Args:
             split: `train`, `validation` or `test`.
-            field: `image` or `features`; by default the one that there is.
+            field: Any field but `label`; by default the primary one.
             indices: Rows, as indices or a slice; by default all.
 
         Returns:
-            float32 (rows, *example_shape): images in [-1, 1] (value v of `levels` becomes
-            2 v / (levels - 1) - 1), features unchanged.
+            (rows, *shape(field)), float32: images in [-1, 1] (value v of L levels becomes
+            2 v / (L - 1) - 1), audio in [-1, 1), features unchanged. Tokens are int32.
         """
         field = field or self.primary
-        if field != self.primary:
-            raise ValueError(f'data set "{self.name}": only "{self.primary}" has a scale')
+        if field == "label":
+            raise ValueError(f'data set "{self.name}": "label" has no scale; see arrays()')
+        levels = self.levels_of(field)
         rows = self.arrays(split)[field]
         rows = rows if indices is None else rows[indices]
-        if field == "image":
+        if field in IMAGES:
             # A table makes both ends exact, and is faster than arithmetic on every pixel.
-            table = 2.0 * np.arange(self.levels) / (self.levels - 1) - 1.0
+            table = 2.0 * np.arange(levels) / (levels - 1) - 1.0
             try:
                 return table.astype("float32")[rows]
             except IndexError:
                 raise ValueError(
-                    f"{self.path}: an image of {split} has a value above {self.levels - 1}; "
+                    f"{self.path}: an image of {split}_{field} has a value above {levels - 1}; "
                     + self._remedy()
                 ) from None
+        if field == "audio":
+            return np.array(rows, "float32") / np.float32(2**15)
+        if field == "tokens":
+            return self._tokens(rows, split)
         return np.array(rows, "float32")
+
+    def count_windows(self, split: str, window: int) -> int:
+        """The number of windows that `windows(split, window)` gives."""
+        tokens = self.size(split)
+        if not self.stream:
+            raise ValueError(f'data set "{self.name}" is no stream of tokens: it has no windows')
+        if not 2 <= window <= tokens:
+            raise ValueError(
+                f'window is {window}, but split "{split}" of data set "{self.name}" has {tokens} '
+                f"tokens: set it to 2 to {tokens}"
+            )
+        return (tokens - 1) // (window - 1)
+
+    def windows(self, split: str, window: int, starts: np.ndarray | None = None) -> np.ndarray:
+        """Windows of a stream of tokens; only those asked for are read.
+
+        Args:
+            split: `train`, `validation` or `test`.
+            window: The tokens of a window: a model's context and one more.
+            starts: Where the windows begin. By default those of an evaluation: from the first
+                token on, each beginning with the last token of the one before, so that every
+                token but the first is predicted once; what fills no window is left out.
+
+        Returns:
+            int32 (windows, window).
+        """
+        count = self.count_windows(split, window)
+        starts = np.arange(count) * (window - 1) if starts is None else starts
+        view = np.lib.stride_tricks.sliding_window_view(self.arrays(split)["tokens"], window)
+        return self._tokens(view[starts], split)
+
+    def _tokens(self, rows: np.ndarray, split: str) -> np.ndarray:
+        tokens = np.array(rows, "int32")
+        if tokens.size and not 0 <= tokens.min() <= tokens.max() < self.levels_of("tokens"):
+            raise ValueError(
+                f"{self.path}: a token of {split} is outside 0 to {self.levels_of('tokens') - 1}; "
+                + self._remedy()
+            )
+        return tokens
+
+    def _spec(self, field: str) -> dict[str, Any]:
+        if field not in self.info["fields"]:
+            known = ", ".join(self.info["fields"])
+            raise ValueError(f'data set "{self.name}" has no field "{field}"; it has {known}')
+        return self.info["fields"][field]
 
     def _remedy(self) -> str:
         name = self.path.name
@@ -127,9 +198,24 @@ class PreparedData:
         except (ValueError, OSError) as error:
             raise ValueError(f"{file} cannot be read ({error}); {self._remedy()}") from None
         missing = [key for key in KEYS if not isinstance(info, dict) or key not in info]
-        if missing or info["primary"] not in info["fields"]:
-            raise ValueError(f"{file} lacks {', '.join(missing) or 'a field'}; {self._remedy()}")
+        if missing:
+            raise ValueError(f"{file} lacks {', '.join(missing)}; {self._remedy()}")
+        if not self._makes_sense(info):
+            raise ValueError(f"{file} does not describe its fields; {self._remedy()}")
         return info
+
+    @staticmethod
+    def _makes_sense(info: dict[str, Any]) -> bool:
+        """Whether all fields have a shape and a type, and what has levels at least one of them."""
+        fields, primary = info["fields"], info["primary"]
+        if primary not in fields or not all({"shape", "dtype"} <= set(fields[f]) for f in fields):
+            return False
+        if info.get("stream") and (primary != "tokens" or fields["tokens"]["shape"]):
+            return False
+        levels = {field: fields[field].get("levels") for field in fields} | {
+            primary: info["levels"]
+        }
+        return all(levels[field] for field in fields if field in (*IMAGES, "tokens"))
 
     def _open(self, split: str, field: str) -> np.memmap:
         file = self.path / f"{split}_{field}.npy"

@@ -1,12 +1,19 @@
 """What a data set is before it is prepared: some splits that can be read one example at a time."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from gm_keras.data.prepared import IMAGES
+
 Example = dict[str, np.ndarray]
+
+# The first of these that a data set has is the field that is modelled.
+PRIMARY = ("target", "image", "tokens", "audio", "features")
 
 
 class DataError(ValueError):
@@ -18,12 +25,16 @@ class Field:
     """One field of an example.
 
     Attributes:
-        shape: The shape of one example, () for a label.
-        dtype: What is stored: uint8 (images), float32 (features), int32 (labels).
+        shape: The shape of one example, () for a label and in a stream of tokens.
+        dtype: What is stored: uint8 (images), float32 (features), int16 (audio), int32 (labels),
+            the smallest of uint8, uint16 and int32 (tokens).
+        levels: The number of values of a pixel or token; None if there is no such number, or if
+            the pixels are to tell.
     """
 
     shape: tuple[int, ...]
     dtype: str
+    levels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,11 +44,16 @@ class Source:
     Attributes:
         kind: Where it comes from, as noted in `dataset.json`.
         version: Names the content.
-        fields: `image` or `features`, and `label` where there are labels.
-        splits: The examples in each split that the source itself has; `train` is among them.
-        read: Yields the examples of one of these splits, always in the same order.
-        levels: The number of values of a pixel; None if the values are to tell.
+        fields: `image`, or `source` and `target`, or `features`, `tokens` or `audio`; and `label`
+            where there are labels.
+        splits: The examples in each split that the source itself has; `train` is among them. In a
+            stream, the tokens.
+        read: Yields the examples of one of these splits, always in the same order; in a stream,
+            `tokens` with as many at a time as it likes.
         class_names: The classes in the order of their labels; None without labels.
+        stream: Whether a split is one long sequence of tokens.
+        vocabulary: The character of each token in order, or `bytes`; None without text.
+        sample_rate: Of audio, in samples a second; None if it is not known.
     """
 
     kind: str
@@ -45,13 +61,31 @@ class Source:
     fields: dict[str, Field]
     splits: dict[str, int]
     read: Callable[[str], Iterator[Example]]
-    levels: int | None = None
     class_names: tuple[str, ...] | None = None
+    stream: bool = False
+    vocabulary: str | None = None
+    sample_rate: int | None = None
 
     @property
     def primary(self) -> str:
         """The field that is modelled."""
-        return "image" if "image" in self.fields else "features"
+        return next(field for field in PRIMARY if field in self.fields)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The fields that are images."""
+        return tuple(field for field in self.fields if field in IMAGES)
+
+
+def token_dtype(levels: int) -> str:
+    """The smallest type for tokens of so many values."""
+    return "uint8" if levels <= 2**8 else "uint16" if levels <= 2**16 else "int32"
+
+
+def digest(path: Path) -> str:
+    """Twelve digits that name the content of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def fit_square(image: Image.Image, size: int) -> Image.Image:

@@ -50,3 +50,28 @@ def assign(
         raise DataError(f"validation {validation} and test {test} leave nothing to train on")
     plan["train"]["train"] = np.sort(order[start:])
     return plan
+
+
+def cut(counts: dict[str, int], validation: float, test: float) -> list[tuple[str, int]]:
+    """Cuts from the end of `train` what a text does not have as a split of its own.
+
+    Args:
+        counts: The tokens in each split of the source.
+        validation: The part of `train` that becomes `validation`, if the source has none.
+        test: Likewise for `test`.
+
+    Returns:
+        The missing splits, last part first, each with the token of `train` that it begins with;
+        it ends where the one before begins.
+    """
+    left, starts = counts["train"], []
+    for split, part in (("test", test), ("validation", validation)):
+        if split not in counts:
+            left -= max(1, round(part * counts["train"]))
+            starts.append((split, left))
+    if left < MINIMUM:
+        raise DataError(
+            f"{max(left, 0)} of {counts['train']} tokens to train on are too few: at least "
+            f"{MINIMUM} are needed"
+        )
+    return starts

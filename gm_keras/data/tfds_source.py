@@ -5,6 +5,7 @@ import io
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import partial
@@ -13,15 +14,25 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from gm_keras.data import downloads
+from gm_keras.data.audio import fitted
 from gm_keras.data.builders import BUILDERS
 from gm_keras.data.source import DataError, Example, Field, Source, fit_square_array
 from gm_keras.data.splits import ALIASES
+from gm_keras.data.text import text_source
 
 NAME = re.compile(r"[A-Za-z]\w*(/[\w.\-]+)?(:\d+\.\d+\.\d+)?")
 READ_AT_ONCE = 256
 
 
-def tfds_source(name: str, scratch: str, image_size: int | None = None) -> Source:
+def tfds_source(
+    name: str,
+    scratch: str,
+    image_size: int | None = None,
+    length: int | None = None,
+    level: str = "characters",
+    validation: float = 0.1,
+    test: float = 0.1,
+) -> Source:
     """Builds a TFDS data set, downloading it if need be.
 
     Args:
@@ -29,32 +40,41 @@ def tfds_source(name: str, scratch: str, image_size: int | None = None) -> Sourc
         scratch: A folder for our own sets: they are built anew each time, so that a change of
             their code is never hidden by an older build.
         image_size: Scale and cut images to this height and width; None leaves them alone.
+        length: Cut recordings to so many samples, or fill them up with silence.
+        level: What the tokens of a text are: `characters` or `bytes`.
+        validation: The part at the end of a text that becomes `validation`, if there is none.
+        test: Likewise for `test`.
 
     Returns:
         A source whose splits are the data set's `train` and, if there, `validation` and `test`.
 
     Raises:
-        DataError: There is no such data set, it cannot be downloaded, or it is none of images
-            or vectors of one size.
+        DataError: There is no such data set, it cannot be downloaded, or it is none of images,
+            vectors or recordings of one size, nor a text.
     """
     for noisy in ("absl", "urllib3", "tensorflow"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     builder = _builder(name, scratch)
-    fields, levels = _fields(builder, name, image_size)
+    fields = _fields(builder, name, image_size, length)
     _build(builder, name)
     aliases = {split: alias for alias, split in ALIASES.items() if alias in builder.info.splits}
     if "train" not in aliases:
         known = ", ".join(builder.info.splits)
         raise DataError(f'TFDS data set "{name}" has no split "train"; it has {known}')
+    kind, version = f"tfds:{name}", str(builder.version)
+    if "text" in fields:
+        texts = _texts(builder, aliases, name)
+        return text_source(kind, version, texts, level, validation, test, f'TFDS data set "{name}"')
     label = builder.info.features["label"] if "label" in fields else None
+    audio = builder.info.features["audio"] if "audio" in fields else None
     return Source(
-        kind=f"tfds:{name}",
-        version=str(builder.version),
+        kind=kind,
+        version=version,
         fields=fields,
         splits={split: builder.info.splits[alias].num_examples for split, alias in aliases.items()},
         read=partial(_read, builder, aliases, fields, image_size),
-        levels=levels,
         class_names=tuple(label.names) if label is not None else None,
+        sample_rate=getattr(audio, "sample_rate", None),
     )
 
 
@@ -87,12 +107,17 @@ def _build(builder: tfds.core.DatasetBuilder, name: str) -> None:
     # TFDS' bars fill a log file with thousands of lines.
     tfds.display_progress_bar(sys.stderr.isatty() and name not in BUILDERS)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            # pydub misses ffmpeg, which most sets have no use for; those that have say so.
+            warnings.filterwarnings("ignore", module="pydub")
             builder.download_and_prepare(
                 download_dir=downloads.download_dir(),
                 download_config=tfds.download.DownloadConfig(try_download_gcs=False),
             )
     except Exception as error:  # downloads, checksums, unpacking, manual steps: all the user's
+        needed = _needed(error)
+        if needed is not None:
+            raise DataError(f'TFDS needs {needed} for data set "{name}"; install it') from None
         # What requests raises is an OSError too, but has no number.
         if isinstance(error, OSError) and error.errno is not None:
             where = error.filename or downloads.data_dir()
@@ -109,46 +134,93 @@ def _build(builder: tfds.core.DatasetBuilder, name: str) -> None:
 
 
 def _fields(
-    builder: tfds.core.DatasetBuilder, name: str, image_size: int | None
-) -> tuple[dict[str, Field], int | None]:
+    builder: tfds.core.DatasetBuilder, name: str, image_size: int | None, length: int | None
+) -> dict[str, Field]:
     features = builder.info.features
     keys = features.keys() if isinstance(features, tfds.features.FeaturesDict) else ()
-    levels = (builder.info.metadata or {}).get("levels")
-    fields: dict[str, Field] = {}
-    if "image" in keys and isinstance(features["image"], tfds.features.Image):
-        shape, dtype = tuple(features["image"].shape), np.dtype(features["image"].np_dtype)
-        if dtype != np.uint8 or shape[-1] not in (1, 3):
-            raise DataError(
-                f'TFDS data set "{name}": its images are {dtype} {shape}; expected uint8 with 1 '
-                "or 3 channels"
-            )
-        if image_size is not None:
-            if levels is not None:
-                raise DataError(
-                    f'image_size does not go with data set "{name}": its pixels have {levels} '
-                    "levels, and scaling needs 256; remove image_size"
-                )
-            shape = (image_size, image_size, shape[-1])
-        if None in shape:
-            raise DataError(
-                f'TFDS data set "{name}": its images have different sizes; add image_size to its '
-                "entry under data: in params.yaml to scale and cut them, for example "
-                "image_size: 64"
-            )
-        fields["image"] = Field(shape, "uint8")
-    elif "features" in keys and len(features["features"].shape) == 1:
-        shape = tuple(features["features"].shape)
-        if None in shape or not np.issubdtype(features["features"].np_dtype, np.floating):
-            raise DataError(f'TFDS data set "{name}": its features are no vectors of one size')
-        fields["features"] = Field(shape, "float32")
+    for key, kind, field in (
+        ("image", tfds.features.Image, partial(_image, builder, image_size=image_size)),
+        ("audio", tfds.features.Audio, partial(_audio, builder, length=length)),
+        ("text", tfds.features.Text, lambda where: Field((), "uint8")),
+        ("features", tfds.features.FeatureConnector, partial(_vector, builder)),
+    ):
+        if key in keys and isinstance(features[key], kind):
+            fields = {key: field(f'TFDS data set "{name}"')}
+            break
     else:
         raise DataError(
-            f'TFDS data set "{name}" has no "image": it has {", ".join(keys) or features}; '
-            "only images (or vectors named features) can be prepared"
+            f'TFDS data set "{name}" has no "image": it has {", ".join(keys) or features}; only '
+            'images, "audio", a "text", or vectors named "features" can be prepared'
         )
+    for option, value, wanted in (("image_size", image_size, "image"), ("length", length, "audio")):
+        if value is not None and wanted not in fields:
+            raise DataError(
+                f'{option} does not go with data set "{name}", which has no {wanted}; remove it'
+            )
     if "label" in keys and isinstance(features["label"], tfds.features.ClassLabel):
         fields["label"] = Field((), "int32")
-    return fields, levels
+    return fields
+
+
+def _image(builder: tfds.core.DatasetBuilder, where: str, image_size: int | None) -> Field:
+    feature = builder.info.features["image"]
+    levels = (builder.info.metadata or {}).get("levels")
+    shape, dtype = tuple(feature.shape), np.dtype(feature.np_dtype)
+    if dtype != np.uint8 or shape[-1] not in (1, 3):
+        raise DataError(
+            f"{where}: its images are {dtype} {shape}; expected uint8 with 1 or 3 channels"
+        )
+    if image_size is not None:
+        if levels is not None:
+            raise DataError(
+                f"{where}: image_size does not go with it: its pixels have {levels} levels, and "
+                "scaling needs 256; remove image_size"
+            )
+        shape = (image_size, image_size, shape[-1])
+    if None in shape:
+        raise DataError(
+            f"{where}: its images have different sizes; add image_size to its entry under data: "
+            "in params.yaml to scale and cut them, for example image_size: 64"
+        )
+    return Field(shape, "uint8", levels)
+
+
+def _audio(builder: tfds.core.DatasetBuilder, where: str, length: int | None) -> Field:
+    feature = builder.info.features["audio"]
+    shape, rate = tuple(feature.shape), getattr(feature, "sample_rate", None)
+    if len(shape) != 1:
+        raise DataError(f"{where}: its recordings have several channels; only one can be prepared")
+    if length is None and shape[0] is None:
+        unit = f"in samples, {rate} a second" if rate else "in samples"
+        raise DataError(
+            f"{where}: its recordings have different lengths; add length to its entry under data: "
+            f"in params.yaml ({unit}) to cut or fill them up, for example length: {rate or 8192}"
+        )
+    return Field((length or shape[0],), "int16")
+
+
+def _vector(builder: tfds.core.DatasetBuilder, where: str) -> Field:
+    feature = builder.info.features["features"]
+    shape = tuple(feature.shape or ())
+    if len(shape) != 1 or None in shape or not np.issubdtype(feature.np_dtype, np.floating):
+        raise DataError(f"{where}: its features are no vectors of one size")
+    return Field(shape, "float32")
+
+
+def _texts(
+    builder: tfds.core.DatasetBuilder, aliases: dict[str, str], name: str
+) -> dict[str, bytes]:
+    texts = {}
+    for split, alias in aliases.items():
+        count = builder.info.splits[alias].num_examples
+        if count != 1:
+            raise DataError(
+                f'TFDS data set "{name}" has {count} texts in {alias}; only one long text a split, '
+                "as in tiny_shakespeare, can be prepared (or your own .txt file)"
+            )
+        (example,) = _read(builder, aliases, {"text": Field((), "uint8")}, None, split)
+        texts[split] = example["text"]
+    return texts
 
 
 def _read(
@@ -165,14 +237,19 @@ def _read(
         # One file after the other: the order must not depend on a default of TFDS.
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )
-    # Images that are still to be scaled cannot be stacked.
-    together = 1 if image_size else READ_AT_ONCE
+    # What is still to be brought to one size cannot be stacked.
+    together = 1 if image_size or "audio" in fields else READ_AT_ONCE
+    seen = 0
     try:
         for batch in tfds.as_numpy(dataset.batch(together)):
             for row in range(len(batch[next(iter(fields))])):
                 example = {field: batch[field][row] for field in fields}
                 if image_size:
                     example["image"] = fit_square_array(example["image"], image_size)
+                if "audio" in fields:
+                    where = f"{builder.name}: recording {seen} of {split}"
+                    example["audio"] = fitted(example["audio"], fields["audio"].shape[0], where)
+                seen += 1
                 yield example
     except DataError:
         raise
@@ -181,6 +258,15 @@ def _read(
             f"{builder.data_dir} cannot be read ({_line(error)}): delete that folder, and "
             "prepare again"
         ) from None
+
+
+def _needed(error: Exception) -> str | None:
+    """What an error says is not installed; TFDS words such errors anew, so only their text tells."""
+    if isinstance(error, ImportError):
+        found = re.search(r"No module named '(\w+)", str(error))
+        return f"the package {found[1] if found else error.name}"
+    # What pydub calls to read anything but WAV.
+    return "the program ffmpeg" if re.search("ffmpeg|ffprobe", str(error)) else None
 
 
 def _line(error: Exception) -> str:

@@ -59,7 +59,7 @@ def write(source: Source, plan: dict[str, dict[str, np.ndarray]], folder: Path, 
     counts = {split: len(rows) for parts in plan.values() for split, rows in parts.items()}
     counts = {split: counts[split] for split in SPLITS}
     files: Files = {}
-    top = 0
+    top = dict.fromkeys(source.images, 0)
     try:
         for split, rows in counts.items():
             files[split] = {
@@ -69,12 +69,12 @@ def write(source: Source, plan: dict[str, dict[str, np.ndarray]], folder: Path, 
         with tqdm(
             total=sum(source.splits[split] for split in plan),
             desc=f"decoding {name}",
-            unit=" examples",
+            unit=" tokens" if source.stream else " examples",
             # Without a terminal (a log file) a line every ten seconds is enough.
             mininterval=0.2 if sys.stderr.isatty() else 10.0,
         ) as bar:
             for split, parts in plan.items():
-                top = max(top, _pour(source, split, parts, files, bar))
+                _pour(source, split, parts, files, top, bar)
     finally:
         for arrays in files.values():
             for array in arrays.values():
@@ -89,27 +89,39 @@ def write(source: Source, plan: dict[str, dict[str, np.ndarray]], folder: Path, 
     (folder / "dataset.json").write_text(text, encoding="utf-8")
 
 
-def _pour(source: Source, split: str, parts: dict[str, np.ndarray], files: Files, bar: tqdm) -> int:
-    """Copies one split of the source to its files; returns the highest pixel."""
+def _pour(
+    source: Source,
+    split: str,
+    parts: dict[str, np.ndarray],
+    files: Files,
+    top: dict[str, int],
+    bar: tqdm,
+) -> None:
+    """Copies one split of the source to its files; notes the highest pixel of each image field."""
     announced = source.splits[split]
     target = np.empty(announced, "uint8")
     for part, rows in parts.items():
         target[rows] = SPLITS.index(part)
-    top = seen = 0
+    seen = 0
     for example in source.read(split):
-        if seen == announced:
+        read = len(example["tokens"]) if source.stream else 1
+        if seen + read > announced:
             raise DataError(f"{split} has more than the {announced} examples it should have")
-        arrays = files[SPLITS[target[seen]]]
-        for field, spec in source.fields.items():
-            _check(example[field], field, spec, source, f"example {seen} of {split}")
-            arrays[field].add(example[field])
-        if source.primary == "image":
-            top = max(top, int(example["image"].max()))
-        seen += 1
-        bar.update()
+        if source.stream:
+            goes = target[seen : seen + read]
+            for index in np.unique(goes):
+                files[SPLITS[index]]["tokens"].add(example["tokens"][goes == index])
+        else:
+            arrays = files[SPLITS[target[seen]]]
+            for field, spec in source.fields.items():
+                _check(example[field], field, spec, source, f"example {seen} of {split}")
+                arrays[field].add(example[field])
+            for field in top:
+                top[field] = max(top[field], int(example[field].max()))
+        seen += read
+        bar.update(read)
     if seen < announced:
         raise DataError(f"{split} has only {seen} of the {announced} examples it should have")
-    return top
 
 
 def _check(value: np.ndarray, field: str, spec: Field, source: Source, where: str) -> None:
@@ -118,35 +130,46 @@ def _check(value: np.ndarray, field: str, spec: Field, source: Source, where: st
         raise DataError(f"{where}: {field} has shape {value.shape}, the others {spec.shape}")
     if field == "features" and not np.isfinite(value).all():
         raise DataError(f"{where}: a feature is NaN or infinite; mend or remove the example")
-    if field == "image" and source.levels and value.max() >= source.levels:
+    if field in source.images and spec.levels and value.max() >= spec.levels:
         raise DataError(
-            f"{where}: a pixel is {value.max()}, but there are {source.levels} levels "
-            f"(0 to {source.levels - 1})"
+            f"{where}: a pixel of {field} is {value.max()}, but there are {spec.levels} levels "
+            f"(0 to {spec.levels - 1})"
         )
     if field == "label" and not 0 <= value < len(source.class_names):
         raise DataError(f"{where}: label {value} is outside 0 to {len(source.class_names) - 1}")
 
 
 def _describe(
-    source: Source, counts: dict[str, int], top: int, name: str, checksums: dict[str, str]
+    source: Source,
+    counts: dict[str, int],
+    top: dict[str, int],
+    name: str,
+    checksums: dict[str, str],
 ) -> dict:
-    levels = None
-    if source.primary == "image":
+    levels = {field: spec.levels for field, spec in source.fields.items()}
+    for field, highest in top.items():
         # Nothing but 0 and 1 is a binary image (binarized MNIST), not a nearly black one.
-        levels = source.levels or (2 if top <= 1 else 256)
+        levels[field] = levels[field] or (2 if highest <= 1 else 256)
     names = source.class_names
-    return {
+    info = {
         "name": name,
         "source": source.kind,
         "version": source.version,
         "primary": source.primary,
         "fields": {
             field: {"shape": list(spec.shape), "dtype": spec.dtype}
+            | ({"levels": levels[field]} if levels[field] else {})
             for field, spec in source.fields.items()
         },
         "splits": counts,
-        "levels": levels,
+        "levels": levels[source.primary],
         "num_classes": None if names is None else len(names),
         "class_names": None if names is None else list(names),
-        "checksums": dict(sorted(checksums.items())),
     }
+    if source.primary == "tokens":
+        info["stream"] = source.stream
+    if source.vocabulary is not None:
+        info["vocabulary"] = source.vocabulary
+    if source.sample_rate is not None:
+        info["sample_rate"] = source.sample_rate
+    return info | {"checksums": dict(sorted(checksums.items()))}

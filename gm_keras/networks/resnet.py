@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from keras import Input, Model, layers
 
+from gm_keras.layers.initializers import HostGlorotUniform
 from gm_keras.layers.weight_normalization import WeightNormConv2D
-from gm_keras.networks.initializers import HostGlorotUniform
 
 
 def residual(

@@ -7,7 +7,7 @@ from keras import Input, KerasTensor, Model, layers
 
 from gm_keras.layers.attention import SpatialSelfAttention
 from gm_keras.layers.embedding import SinusoidalEmbedding
-from gm_keras.networks.initializers import HostGlorotUniform
+from gm_keras.layers.initializers import HostGlorotUniform
 
 GROUPS = 8
 

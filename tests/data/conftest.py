@@ -36,7 +36,7 @@ def tfds_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     if not script.is_file():
         pytest.skip(f"no {script}: the archives of MNIST cannot be had without a network")
     downloads = tmp_path_factory.mktemp("downloads")
-    names = ["mnist", "fashion_mnist", "binarized_mnist"]
+    names = ["mnist", "fashion_mnist", "binarized_mnist", "tiny_shakespeare", "spoken_digit"]
     main = runpy.run_path(str(script))["main"]
     assert main(["--download-dir", str(downloads), "--link", *names]) == 0
     return {

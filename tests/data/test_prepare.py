@@ -2,14 +2,16 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gm_keras.data import writer
+from gm_keras.data import PreparedData, writer
 from pipelines.errors import UserError
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
@@ -106,3 +108,31 @@ def test_no_network(tmp_path: Path):
         assert part in last
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.slow
+def test_a_kill_while_tfds_builds(tmp_path: Path, tfds_folders):
+    """What a killed build leaves does not count: the next run does it all again."""
+    (tmp_path / "params.yaml").write_text("data: {tiny_shakespeare: {}}\nsystems: {}\n")
+    built = tmp_path / "built"
+    variables = {
+        **tfds_folders,
+        "TFDS_DATA_DIR": str(built),
+        "DVC_ROOT": "",
+        "PYTHONPATH": str(ROOT),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.prepare", "tiny_shakespeare"],
+        cwd=tmp_path,
+        env={**os.environ, **variables},
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None and not list(built.glob("tiny_shakespeare/incomplete*")):
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert list(built.glob("tiny_shakespeare/incomplete*"))
+    assert not (tmp_path / "data").exists()
+    result = command(tmp_path, "tiny_shakespeare", **variables)
+    assert result.returncode == 0, result.stderr
+    assert PreparedData(tmp_path / "data" / "tiny_shakespeare").size("train") == 1003854

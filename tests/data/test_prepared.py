@@ -41,7 +41,7 @@ def test_images_are_scaled_to_minus_one_and_one(images: PreparedData):
     rows = np.array([5, 0, 5])
     np.testing.assert_array_equal(images.scaled("train", "image", rows), scaled[rows])
     np.testing.assert_array_equal(images.scaled("train", indices=slice(2, 4)), scaled[2:4])
-    with pytest.raises(ValueError, match='only "image" has a scale'):
+    with pytest.raises(ValueError, match=r"\"label\" has no scale"):
         images.scaled("train", "label")
 
 
@@ -107,6 +107,28 @@ def test_a_broken_description(images: PreparedData, text: str):
     (images.path / "dataset.json").write_text(text)
     with pytest.raises(ValueError, match=r"dataset.json .*pipelines.prepare own"):
         PreparedData(images.path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"primary": "target"},
+        {"fields": {"image": {"shape": [4, 5, 3]}}},
+        {"levels": None},
+        {"stream": True},
+    ],
+)
+def test_a_description_without_sense(images: PreparedData, change: dict):
+    file = images.path / "dataset.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(ValueError, match=r"does not describe its fields; .*pipelines.prepare own"):
+        PreparedData(images.path)
+
+
+def test_an_unknown_field(images: PreparedData):
+    assert (images.shape("label"), images.levels_of("label")) == ((), None)
+    with pytest.raises(ValueError, match='no field "source"; it has image, label'):
+        images.scaled("train", "source")
 
 
 def test_a_pixel_beyond_the_levels(images: PreparedData):

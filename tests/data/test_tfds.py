@@ -81,7 +81,24 @@ class Sizes(tfds.core.GeneratorBasedBuilder):
 
 
 class Words(tfds.core.GeneratorBasedBuilder):
-    """A set that has no images."""
+    """A set that has words under another name than `text`."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        text = tfds.features.FeaturesDict({"words": tfds.features.Text()})
+        return tfds.core.DatasetInfo(builder=self, features=text)
+
+    def _split_generators(self, dl_manager) -> dict:
+        del dl_manager
+        return {}
+
+    def _generate_examples(self):
+        yield from ()
+
+
+class Sentences(tfds.core.GeneratorBasedBuilder):
+    """Many short texts."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -91,10 +108,11 @@ class Words(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager) -> dict:
         del dl_manager
-        return {}
+        return {"train": self._generate_examples()}
 
     def _generate_examples(self):
-        yield from ()
+        for n in range(12):
+            yield n, {"text": "one more"}
 
 
 def test_images_of_different_sizes(tmp_path: Path, monkeypatch):
@@ -112,9 +130,11 @@ def test_images_of_different_sizes(tmp_path: Path, monkeypatch):
 
 def test_sets_that_cannot_be_used(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(tfds_source.BUILDERS, "words", Words)
+    monkeypatch.setitem(tfds_source.BUILDERS, "sentences", Sentences)
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     for name, settings, message in (
-        ("words", DataSettings(), 'has no "image": it has text'),
+        ("words", DataSettings(), 'has no "image": it has words'),
+        ("sentences", DataSettings(), "has 12 texts in train; only one long text a split"),
         ("digits", DataSettings(image_size=16), "its pixels have 17 levels"),
         ("digitz", DataSettings(), 'no data set "digitz": did you mean "digits"'),
         ("../mnist", DataSettings(), "is no name of a TFDS data set"),

@@ -8,7 +8,8 @@ import pytest
 from keras import ops
 from scipy import special, stats
 
-from gm_keras.models.diffusion import likelihood, samplers, schedules
+from gm_keras.distributions import discretized_normal as likelihood
+from gm_keras.models.diffusion import samplers, schedules
 from gm_keras.models.diffusion.ddpm import DDPM
 from gm_keras.ops.random import RandomStream
 
@@ -247,7 +248,7 @@ def test_grey_levels_have_probabilities_that_sum_to_one(levels):
     grid = np.linspace(-1.0, 1.0, levels, dtype="float32")
     for mean in (-3.0, -1.0, 0.013, 0.9, 1.2):
         for deviation in (0.004, 0.05, 1.0):
-            log_prob = likelihood.discretized_normal_log_prob(
+            log_prob = likelihood.log_prob(
                 ops.convert_to_tensor(grid), ops.full((levels,), mean), deviation, levels
             )
             assert np.isfinite(numpy_of(log_prob)).all()
@@ -257,9 +258,7 @@ def test_grey_levels_have_probabilities_that_sum_to_one(levels):
 @pytest.mark.backend
 def test_grey_levels_far_from_the_mean():
     # Level 0 of 17 is the bin from -0.0625 to 0.0625; at mean 0.9625 and deviation 0.1 that is 9 to 10.25.
-    actual = likelihood.discretized_normal_log_prob(
-        ops.zeros((1,)), ops.full((1,), 0.9625), 0.1, 17
-    )
+    actual = likelihood.log_prob(ops.zeros((1,)), ops.full((1,), 0.9625), 0.1, 17)
     expected = np.log(special.ndtr(-9.0) - special.ndtr(-10.25))
     np.testing.assert_allclose(numpy_of(actual), expected, rtol=1e-4)
 

@@ -1,11 +1,11 @@
-"""Trains every system for five steps with given weights, batches and noise; run once for each backend."""
+"""Trains every system for five steps of each stage with given weights, batches and noise; run once for each backend."""
 
 import sys
 
 import keras
 import numpy as np
 
-from gm_keras import registry
+from gm_keras import backend, registry
 from tests.systems import BATCH, batch, build
 
 STEPS = 5
@@ -43,14 +43,17 @@ def fix_noise() -> None:
 
 def fix_weights(model) -> None:
     """Gives every random weight a value that does not depend on the backend's generator."""
+    # Layers with an equalized learning rate divide by the root of the fan-in themselves.
+    unit = {id(layer.kernel) for layer in model._flatten_layers() if hasattr(layer, "gain")}
     for index, variable in enumerate(model.trainable_variables):
         value = keras.ops.convert_to_numpy(variable)
         if np.unique(value).size > 1:
             random = np.random.default_rng(index).normal(size=value.shape)
             # A random scale of a normalization is near 1.
-            new = (
-                random / np.sqrt(np.prod(value.shape[:-1])) if value.ndim > 1 else 1 + 0.02 * random
-            )
+            if value.ndim < 2:
+                new = 1 + 0.02 * random
+            else:
+                new = random / (1.0 if id(variable) in unit else np.sqrt(np.prod(value.shape[:-1])))
             variable.assign(new.astype("float32"))
 
 
@@ -59,13 +62,17 @@ def main(path: str, *names: str) -> None:
     fix_noise()
     result = {}
     for name in names or registry.names():
+        # State that starts at random, such as a codebook, follows the seed: it is drawn on the host.
+        backend.set_seed(11)
         model = build(name)
         for layer in model._flatten_layers():
             if isinstance(layer, keras.layers.Dropout):
                 layer.rate = 0.0
         fix_weights(model)
-        for step in range(STEPS):
-            logs = model.train_on_batch(batch(model, step), return_dict=True)
+        for stage in model.stages:
+            model.enter_stage(stage)
+            for step in range(STEPS):
+                logs = model.train_on_batch(batch(model, step), return_dict=True)
         for index, variable in enumerate(model.weights):
             result[f"{name}/{index}/{variable.path}"] = keras.ops.convert_to_numpy(variable)
         for curve, value in logs.items():

@@ -9,7 +9,16 @@ from pipelines import catalog
 from pipelines.errors import UserError
 
 FAMILIES = catalog.folder().parent / "models"
-CAPABILITIES = {"sampler", "density", "bound", "autoencoder", "translator", "conditional"}
+CAPABILITIES = {
+    "sampler",
+    "density",
+    "bound",
+    "energy",
+    "autoencoder",
+    "codes",
+    "translator",
+    "conditional",
+}
 
 
 @pytest.mark.parametrize("name", catalog.names())

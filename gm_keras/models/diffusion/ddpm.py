@@ -15,9 +15,8 @@ import numpy as np
 from keras import ops
 
 from gm_keras.core import GenerativeModel, Phase
-from gm_keras.distributions import normal
+from gm_keras.distributions import discretized_normal, normal
 from gm_keras.models.diffusion import samplers
-from gm_keras.models.diffusion.likelihood import discretized_normal_log_prob
 from gm_keras.models.diffusion.schedules import SCHEDULES
 from gm_keras.networks.unet import timed_dense, unet
 from gm_keras.ops.random import RandomStream
@@ -257,7 +256,7 @@ class DDPM(GenerativeModel):
         mean = self._clean(noisy, time, self._noise(noisy, time, label), self._clips)
         variance = float(self.reverse_variance[1])
         if self.levels:
-            return self._sum(discretized_normal_log_prob(x, mean, variance**0.5, self.levels))
+            return self._sum(discretized_normal.log_prob(x, mean, variance**0.5, self.levels))
         return self._sum(normal.log_prob(x, mean, float(np.log(variance))))
 
     # ---- sampling ---------------------------------------------------------------------------------

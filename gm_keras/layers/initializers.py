@@ -31,3 +31,27 @@ class HostGlorotUniform(keras.initializers.Initializer):
 
     def get_config(self):
         return {"seed": self._given}
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class HostNormal(keras.initializers.Initializer):
+    """Weights from N(mean, stddev), drawn with NumPy; see `HostGlorotUniform`.
+
+    Args:
+        stddev: The standard deviation.
+        mean: The mean.
+        seed: An integer, or None for another draw in each instance.
+    """
+
+    def __init__(self, stddev, mean=0.0, seed=None):
+        self.stddev = stddev
+        self.mean = mean
+        self._given = seed
+        self.seed = random.randint(1, 10**9) if seed is None else seed
+
+    def __call__(self, shape, dtype=None):
+        values = np.random.default_rng(self.seed).normal(self.mean, self.stddev, shape)
+        return ops.convert_to_tensor(values.astype("float32"), dtype=dtype)
+
+    def get_config(self):
+        return {"stddev": self.stddev, "mean": self.mean, "seed": self._given}

@@ -1,4 +1,4 @@
-"""The last step of the bound for grey levels: a normal distribution cut into bins."""
+"""The normal distribution cut into the bins of grey levels."""
 
 import math
 from typing import Any
@@ -20,7 +20,7 @@ def log_normal_cdf(x: Any) -> Any:
     return ops.where(x > _FAR_TAIL, central, tail)
 
 
-def discretized_normal_log_prob(values: Any, mean: Any, deviation: Any, levels: int) -> Any:
+def log_prob(values: Any, mean: Any, deviation: Any, levels: int) -> Any:
     """Returns the log-probability of grey levels, element by element, in nats (Ho et al. 2020, equation 13).
 
     Args:

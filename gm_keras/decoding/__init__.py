@@ -1,0 +1,1 @@
+"""Autoregressive sampling: how one token is drawn, and the loop that draws one after the other."""

@@ -1,0 +1,1 @@
+"""Networks of stochastic binary units: Boltzmann machines and Helmholtz machines."""

@@ -1,0 +1,249 @@
+"""Helmholtz machine (Dayan, Hinton, Neal & Zemel 1995, "The Helmholtz machine", Neural Computation 7), trained by
+the wake-sleep algorithm (Hinton, Dayan, Frey & Neal 1995, "The wake-sleep algorithm for unsupervised neural
+networks", Science 268).
+
+As in the second paper: layers of stochastic binary units; generative connections down and recognition
+connections up, each unit's probability a logistic function of the layer next to it; in the wake phase hidden
+states are drawn from the recognition connections given data and the generative ones learn to give back each
+layer from the one above; in the sleep phase dreams are drawn from the generative connections and the
+recognition ones learn to find their causes. Both are the local delta rule.
+
+Differences from the paper: any Keras optimizer instead of steps along the delta rule after each example;
+batches, and one dream for each example of a batch; the recognition connections see images in [-1, 1], hidden
+units are 0 or 1; grey images are binarized anew in each step where `binarize` is set.
+"""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from gm_keras.core import GenerativeModel, Phase
+from gm_keras.distributions import bernoulli
+from gm_keras.models.boltzmann.bipartite import draw_bits
+from gm_keras.networks.dense import dense
+from gm_keras.ops.random import RandomStream
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class HelmholtzMachine(GenerativeModel):
+    """Layered network of stochastic binary units with recognition and generative connections.
+
+    Args:
+        image_shape: Shape of one example, with values in [-1, 1]: (height, width, channels), or (features,).
+        units: Hidden units of each layer, from the one next to the data up.
+        binarize: Draw each pixel as 0 or 1 with its brightness as probability, anew in each step.
+        levels: Number of grey levels of the data, or None for continuous data.
+    """
+
+    offers = frozenset({"sampler", "bound"})
+
+    # More hidden units than this have too many states to enumerate.
+    ENUMERATED = 20
+
+    def __init__(self, image_shape, units=(8,), binarize=False, levels=None, name=None):
+        super().__init__(name=name)
+        if not units or min(units) < 1:
+            raise ValueError(f"units must be one or more widths of at least 1, not {units}")
+
+        # ---- networks ----
+        self.size = math.prod(image_shape)
+        below = [(self.size,), *((width,) for width in units[:-1])]
+        self.recognition = [
+            dense(tuple(image_shape) if level == 0 else shape, (), width, name=f"up_{level + 1}")
+            for level, (shape, width) in enumerate(zip(below, units, strict=True))
+        ]
+        self.generation = [
+            dense((width,), (), math.prod(shape), name=f"down_{level + 1}")
+            for level, (shape, width) in enumerate(zip(below, units, strict=True))
+        ]
+        # The biases of the top layer are its connections from a unit that is always on.
+        self.top = keras.Sequential(
+            [
+                keras.Input((1,)),
+                keras.layers.Dense(units[-1], use_bias=False, kernel_initializer="zeros"),
+            ],
+            name="top",
+        )
+
+        # ---- config ----
+        self.units = tuple(units)
+        self.binarize = binarize
+        self.levels = levels
+        self.setup()
+
+    def phases(self):
+        return [
+            Phase("wake", self._wake_loss, (*self.generation, self.top), optimizer="generation"),
+            Phase("sleep", self._sleep_loss, self.recognition, optimizer="recognition"),
+        ]
+
+    def inference_networks(self):
+        """Each maps the states of one layer to the log-odds of the next; draw in between."""
+        return {network.name: network for network in (*self.recognition, *self.generation)}
+
+    @property
+    def nats_of(self) -> str:
+        """What likelihoods are of: "discrete" data, or a "relaxed" Bernoulli."""
+        return "discrete" if self.binarize or self.levels == 2 else "relaxed"
+
+    # ---- training ---------------------------------------------------------------------------------
+
+    def _wake_loss(self, batch, training):
+        x = self._target(batch[self.data_field], self.seed_generator)
+        states = self._recognize(x, [self.seed_generator] * len(self.units))
+        return -ops.mean(self._log_generation(states))
+
+    def _sleep_loss(self, batch, training):
+        n = ops.shape(batch[self.data_field])[0]
+        states = self._dream(n, [self.seed_generator] * (len(self.units) + 1))
+        return -ops.mean(self._log_recognition(states))
+
+    def _target(self, x, seed):
+        """The data, `(batch, *image_shape)` in [-1, 1]: drawn anew where `binarize` is set."""
+        x = ops.cast(x, "float32")
+        if not self.binarize:
+            return x
+        uniform = keras.random.uniform(ops.shape(x), seed=seed)
+        return 2.0 * ops.cast(uniform < 0.5 * (x + 1.0), "float32") - 1.0
+
+    def _recognize(self, x, seeds):
+        """Draws the hidden layers from the bottom up: `[x, bits of layer 1, ..., bits of the top]`."""
+        states = [x]
+        for network, seed in zip(self.recognition, seeds, strict=True):
+            states.append(ops.stop_gradient(draw_bits(_log_odds(network, states[-1]), seed)))
+        return states
+
+    def _dream(self, n, seeds):
+        """Draws all layers from the top down, in the order of `_recognize`."""
+        states = [ops.stop_gradient(draw_bits(self._top_log_odds(n), seeds[0]))]
+        for network, seed in zip(reversed(self.generation), seeds[1:], strict=True):
+            states.append(ops.stop_gradient(draw_bits(_log_odds(network, states[-1]), seed)))
+        states[-1] = self._as_data(states[-1])
+        return states[::-1]
+
+    def _as_data(self, values):
+        return 2.0 * ops.reshape(values, (-1, *self.data_shape)) - 1.0
+
+    def _top_log_odds(self, n):
+        return _log_odds(self.top, ops.ones((n, 1)))
+
+    def _log_generation(self, states):
+        """log p(x, h) of all layers together: `(batch,)`, in nats."""
+        bits = ops.reshape(0.5 * (states[0] + 1.0), (-1, self.size))
+        top = self._top_log_odds(ops.shape(bits)[0])
+        total = ops.sum(bernoulli.log_prob(states[-1], top), axis=-1)
+        for values, above, network in zip(
+            [bits, *states[1:-1]], states[1:], self.generation, strict=True
+        ):
+            total = total + ops.sum(bernoulli.log_prob(values, _log_odds(network, above)), axis=-1)
+        return total
+
+    def _log_recognition(self, states):
+        """log q(h | x): `(batch,)`, in nats."""
+        total = 0.0
+        for values, below, network in zip(states[1:], states[:-1], self.recognition, strict=True):
+            total = total + ops.sum(bernoulli.log_prob(values, _log_odds(network, below)), axis=-1)
+        return total
+
+    # ---- sampling ---------------------------------------------------------------------------------
+
+    def sample_batch(self, n, random, label=None, *, noise=False):
+        """Draws the hidden layers from the top down, and returns the means of the pixels given them.
+
+        Args:
+            n: How many.
+            random: The stream of seeds.
+            label: None: this model has no classes.
+            noise: Draw the pixels too.
+        """
+        states = self._dream(n, [random.next() for _ in range(len(self.units) + 1)])
+        if noise:
+            return states[0]
+        return self._as_data(ops.sigmoid(_log_odds(self.generation[0], states[1])))
+
+    # ---- likelihoods ------------------------------------------------------------------------------
+
+    def elbo(self, x, *, label=None, seed=0):
+        """A lower bound of log p(x) with one draw of the hidden states: `(batch,)`, in nats."""
+        return self._run_with_label(self._elbo, label, x, seed)
+
+    def _elbo(self, x, seed, label=None):
+        random = RandomStream(seed)
+        x = self._target(x, random.next())
+        return self._draw_weight(x, [random.next() for _ in self.units])
+
+    def _draw_weight(self, x, seeds):
+        states = self._recognize(x, seeds)
+        return self._log_generation(states) - self._log_recognition(states)
+
+    def log_prob_estimate(self, x, num_samples=64, *, label=None, seed=0):
+        """Estimates log p(x) by importance sampling from the recognition network, in nats.
+
+        Args:
+            x: Examples in [-1, 1].
+            num_samples: Draws of the hidden states; on average the estimate is a lower bound.
+            label: None: this model has no classes.
+            seed: Of the draws.
+
+        Returns:
+            The estimate and its standard error, each `(batch,)`.
+        """
+        return self._run_with_label(self._importance, label, x, seed, num_samples=num_samples)
+
+    def _importance(self, x, seed, label=None, *, num_samples):
+        random = RandomStream(seed)
+        x = self._target(x, random.next())
+        layers = len(self.units)
+        log_weights = ops.map(
+            lambda index: self._draw_weight(
+                x, [random.at(index * layers + level) for level in range(layers)]
+            ),
+            ops.arange(num_samples),
+        )
+        estimate = ops.logsumexp(log_weights, axis=0) - math.log(num_samples)
+        relative = ops.exp(log_weights - estimate)
+        return estimate, ops.std(relative, axis=0) / math.sqrt(num_samples)
+
+    def log_prob(self, x, *, label=None, seed=0):
+        """log p(x), exact, by a sum over all hidden states: `(batch,)`, in nats.
+
+        Raises:
+            ValueError: If there are more than 20 hidden units.
+        """
+        if sum(self.units) > self.ENUMERATED:
+            raise ValueError(
+                f"{sum(self.units)} hidden units have too many states to enumerate; the limit is "
+                f"{self.ENUMERATED}: use elbo() or log_prob_estimate()"
+            )
+        return self._run_with_label(self._log_prob, label, x, seed)
+
+    def _log_prob(self, x, seed, label=None):
+        x = self._target(x, RandomStream(seed).next())
+        bits = ops.reshape(0.5 * (x + 1.0), (-1, self.size))
+        every = [_all_states(width) for width in self.units]
+        # From the top down: the log-probability of each state of a layer, from those of the layer above.
+        log_prior = _log_table(every[-1], self._top_log_odds(1))[:, 0]
+        for values, above, network in reversed(
+            list(zip([bits, *every[:-1]], every, self.generation, strict=True))
+        ):
+            table = _log_table(values, _log_odds(network, above))
+            log_prior = ops.logsumexp(table + log_prior, axis=-1)
+        return log_prior
+
+
+def _log_odds(network, states):
+    """What a network says of the layer next to `states`, in float32 whatever the policy."""
+    return ops.cast(network(states), "float32")
+
+
+def _all_states(width: int) -> np.ndarray:
+    """Every state of a layer: float32 `(2 ** width, width)`."""
+    return (np.arange(2**width)[:, None] >> np.arange(width) & 1).astype("float32")
+
+
+def _log_table(values, log_odds):
+    """log p of each of `(n, units)` values under each of `(m, units)` log-odds: `(n, m)`."""
+    agreement = ops.matmul(values, ops.transpose(log_odds))
+    return agreement - ops.sum(ops.softplus(log_odds), axis=-1)

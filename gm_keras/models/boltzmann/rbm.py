@@ -1,0 +1,255 @@
+"""Restricted Boltzmann machine (Smolensky 1986), trained by contrastive divergence (Hinton 2002, "Training
+products of experts by minimizing contrastive divergence") or its persistent form (Tieleman 2008, "Training
+restricted Boltzmann machines using approximations to the likelihood gradient").
+
+As in the papers: block Gibbs sampling; chains from the data for contrastive divergence, and chains of their
+own, carried from update to update, for the persistent form; binary hidden units.
+
+Differences from the papers: any Keras optimizer instead of gradient steps with momentum; the hidden units
+enter the statistics with their probabilities in both phases (as Hinton's practical guide, 2012, advises),
+which is what the gradient of the free energy says; the optimizer is given that gradient by a surrogate loss,
+the free energy of data minus that of the chains, whose value is no likelihood; grey images are binarized anew
+in each step where `binarize` is set. Continuous visible units are those of Cho, Ilin & Raiko 2011 ("Improved
+learning of Gaussian-Bernoulli restricted Boltzmann machines"), with the logarithm of the variance learned, or
+a given variance. Grey levels of images with continuous units are filled up with uniform noise. Sampling
+raises the inverse temperature from 0 to 1 in the first half of its steps.
+"""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from gm_keras.core import GenerativeModel, Phase
+from gm_keras.models.boltzmann.bipartite import Bipartite, Enumeration, draw_bits
+from gm_keras.models.boltzmann.partition import estimate_log_partition
+from gm_keras.ops.random import RandomStream
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class PersistentChains(keras.layers.Layer):
+    """The visible values of Gibbs chains that a training carries on; they start at zero.
+
+    Args:
+        chains: How many.
+        visible_units: Values of each.
+    """
+
+    def __init__(self, chains, visible_units, **options):
+        super().__init__(**{"dtype": "float32", **options})
+        # At first the weights are small, so that one step forgets the start.
+        self.visible = self.add_weight(
+            shape=(chains, visible_units), initializer="zeros", trainable=False, name="visible"
+        )
+        self.built = True
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class RBM(GenerativeModel):
+    """Restricted Boltzmann machine with binary or continuous visible units and binary hidden ones.
+
+    Args:
+        image_shape: Shape of one example: (height, width, channels), or (features,).
+        hidden: Number of hidden units.
+        visible: "bernoulli": values in [-1, 1], of which -1 is off and 1 is on, and grey values between
+            are probabilities; or "gaussian": continuous values, taken as they are.
+        variance: Of continuous visible units; None learns one for each unit.
+        steps: Gibbs steps in each update (the k of CD-k).
+        persistent: Carry the chains from update to update instead of starting at the data.
+        chains: Number of persistent chains.
+        binarize: Draw each pixel as 0 or 1 with its brightness as probability, anew in each step.
+        levels: Number of grey levels of the data, or None for continuous data.
+    """
+
+    offers = frozenset({"sampler", "energy"})
+
+    def __init__(
+        self,
+        image_shape,
+        hidden=128,
+        visible="bernoulli",
+        variance=None,
+        steps=1,
+        persistent=False,
+        chains=64,
+        binarize=False,
+        levels=None,
+        name=None,
+    ):
+        super().__init__(name=name)
+        if visible not in ("bernoulli", "gaussian"):
+            raise ValueError(f'visible must be "bernoulli" or "gaussian", not {visible!r}')
+        if min(hidden, steps, chains) < 1:
+            raise ValueError(
+                "hidden, steps and chains must be at least 1, "
+                f"not hidden={hidden}, steps={steps}, chains={chains}"
+            )
+        if variance is not None and (visible != "gaussian" or variance <= 0.0):
+            raise ValueError(f'variance is for visible="gaussian", and above 0, not {variance}')
+        if binarize and visible != "bernoulli":
+            raise ValueError('binarize needs visible="bernoulli"')
+
+        # ---- networks ----
+        self.gaussian = visible == "gaussian"
+        self.size = math.prod(image_shape)
+        self.machine = Bipartite(self.size, hidden, self.gaussian, variance, name="machine")
+        self._build_networks(tuple(image_shape), hidden)
+
+        # ---- state ----
+        self.chains = PersistentChains(chains, self.size, name="chains") if persistent else None
+
+        # ---- config ----
+        self.hidden = hidden
+        self.steps = steps
+        self.binarize = binarize
+        self.levels = levels
+        self.setup()
+
+    def _build_networks(self, image_shape, hidden):
+        """The machine's three functions as networks from and to the range of the data."""
+        images = keras.Input(image_shape, name="inputs")
+        values = keras.layers.Reshape((self.size,), dtype="float32")(images)
+        if not self.gaussian:
+            values = keras.layers.Rescaling(0.5, 0.5, dtype="float32")(values)
+        self.recognition = keras.Model(images, self.machine(values), name="recognition")
+        energy = self.machine(values, output="free_energy")
+        self.free_energy_network = keras.Model(images, energy, name="free_energy")
+        bits = keras.Input((hidden,), name="inputs")
+        mean = self.machine(bits, output="visible")
+        if not self.gaussian:
+            mean = keras.layers.Rescaling(2.0, -1.0, dtype="float32")(mean)
+        mean = keras.layers.Reshape(image_shape, dtype="float32")(mean)
+        self.generation = keras.Model(bits, mean, name="generation")
+
+    def phases(self):
+        networks = (self.machine,) if self.chains is None else (self.machine, self.chains)
+        return [Phase("divergence", self._loss, networks)]
+
+    def inference_networks(self):
+        return {
+            "recognition": self.recognition,
+            "generation": self.generation,
+            "free_energy": self.free_energy_network,
+        }
+
+    @property
+    def nats_of(self) -> str:
+        """What likelihoods are of: "discrete" data, a "density", or a "relaxed" Bernoulli."""
+        if self.gaussian:
+            return "discrete" if self.levels else "density"
+        return "discrete" if self.binarize or self.levels == 2 else "relaxed"
+
+    # ---- training ---------------------------------------------------------------------------------
+
+    def _loss(self, batch, training):
+        data = self._values(batch[self.data_field], self.seed_generator)
+        start = data if self.chains is None else ops.convert_to_tensor(self.chains.visible)
+        chains = start
+        for _ in range(self.steps):
+            chains = self.machine.gibbs_step(chains, (self.seed_generator, self.seed_generator))
+        # The gradient must not go through the draws: it is that of the two free energies alone.
+        chains = ops.stop_gradient(chains)
+        loss = ops.mean(self.machine.free_energy(data)) - ops.mean(self.machine.free_energy(chains))
+        if training and self.chains is not None:
+            self.chains.visible.assign(chains)
+        return loss
+
+    def _values(self, x, seed):
+        """Data as the visible units see them, `(batch, size)`: bits, probabilities, or continuous values."""
+        x = ops.reshape(ops.cast(x, "float32"), (-1, self.size))
+        if self.gaussian:
+            if not self.levels:
+                return x
+            return x + self._level_width * keras.random.uniform(ops.shape(x), -0.5, 0.5, seed=seed)
+        probabilities = 0.5 * (x + 1.0)
+        if not self.binarize:
+            return probabilities
+        uniform = keras.random.uniform(ops.shape(x), seed=seed)
+        return ops.cast(uniform < probabilities, "float32")
+
+    @property
+    def _level_width(self):
+        return 2.0 / (self.levels - 1)
+
+    # ---- sampling ---------------------------------------------------------------------------------
+
+    def sample_batch(self, n, random, label=None, *, steps=1000, noise=False):
+        """Runs Gibbs chains from independent visible units, and returns the last means.
+
+        Args:
+            n: How many.
+            random: The stream of seeds.
+            label: None: this model has no classes.
+            steps: Gibbs steps; in the first half the inverse temperature rises from 0 to 1.
+            noise: Return a draw of the visible units instead of their means.
+        """
+        chains = self.machine.gibbs_chains(n, random, steps)
+        hidden = draw_bits(self.machine.hidden_input(chains), random.next())
+        if noise:
+            values = self.machine.draw_visible(hidden, random.next())
+        else:
+            values = self.machine(hidden, output="visible")
+        if not self.gaussian:
+            values = 2.0 * values - 1.0
+        values = ops.reshape(values, (n, *self.data_shape))
+        # Means of continuous units may leave the range of an image.
+        return ops.clip(values, -1.0, 1.0) if self.data_field == "image" else values
+
+    # ---- likelihoods ------------------------------------------------------------------------------
+
+    def free_energy(self, x):
+        """The free energy `(batch,)`, in nats: log p(x) is minus this minus `log_partition()`.
+
+        Args:
+            x: Examples as in training; grey values of binary units are taken as they are.
+        """
+        return self.run_compiled(self._free_energy, x)
+
+    def _free_energy(self, x):
+        return self.free_energy_network(x)
+
+    def exact_log_partition(self) -> float:
+        """The logarithm of the partition function, in nats, by enumeration of at most 20 hidden units."""
+        return Enumeration(self.machine).log_partition()
+
+    def log_partition(self, num_chains=128, num_steps=5000, seed=0, direction="forward"):
+        """The logarithm of the partition function by annealed importance sampling.
+
+        Args:
+            num_chains: Independent runs, at least 2.
+            num_steps: Intermediate distributions of each. When the standard error is not far below 1,
+                more are needed; it is then too small itself.
+            seed: Of the noise.
+            direction: "forward", whose mean is a lower bound, or "reverse", from samples of the machine
+                to the base, whose mean is an upper bound if those samples are exact. They are with up
+                to 20 hidden units; with more they are those of a forward run, drawn by their weights.
+
+        Returns:
+            The estimate and its standard error, in nats.
+        """
+        return estimate_log_partition(self, num_chains, num_steps, seed, direction)
+
+    def log_prob_estimate(self, x, num_samples=128, *, label=None, seed=0):
+        """Estimates log p(x), in nats, with the partition function of `log_partition`.
+
+        Args:
+            x: Examples as in training.
+            num_samples: Chains of the annealed importance sampling.
+            label: None: this model has no classes.
+            seed: Of the noise; the same partition function serves every example.
+
+        Returns:
+            The estimate and the standard error of the partition function, each `(batch,)`.
+        """
+        log_partition, error = self.log_partition(num_chains=num_samples, seed=seed)
+        log_weights = self._run_with_label(self._log_values, label, x, np.int32(seed))
+        estimate = ops.convert_to_numpy(log_weights) - log_partition
+        return estimate.astype("float32"), np.full(len(estimate), error, "float32")
+
+    def _log_values(self, x, seed, label=None):
+        values = self._values(x, RandomStream(seed).next())
+        log_values = -self.machine.free_energy(values)
+        if self.gaussian and self.levels:  # the density times the volume of a grey level's cell
+            log_values = log_values + self.size * math.log(self._level_width)
+        return log_values

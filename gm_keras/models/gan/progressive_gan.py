@@ -1,0 +1,192 @@
+"""Progressive growing of GANs (Karras, Aila, Laine & Lehtinen 2018, "Progressive Growing of GANs for Improved Quality,
+Stability, and Variation", arXiv 1710.10196).
+
+As in the paper: training starts with small images; each doubling fades in while alpha goes linearly from 0 to 1, in
+generator, critic and data, and is then trained as it stands; equalized learning rate; pixelwise normalization of the
+generator's features and of the latents; minibatch standard deviation in the critic; WGAN-GP's loss with a penalty of
+weight 10 at random points between data and fakes, plus 0.001 times the mean square of the scores of data, one update
+of the critic to one of the generator; nearest-neighbour enlarging, shrinking by averages, LeakyReLU 0.2, a generator
+without a last activation. Adam forgets its moments when a stage begins, as in the authors' code. Samples come from an
+average of the generator's weights where its optimizer says so (`use_ema: true`), as in the paper.
+
+Differences from the paper: the first resolution is `base_size` (the paper's is 4), the last 8 to 32 rather than 1024;
+the size of the batch is the same in all stages; alpha goes by updates instead of by images; the average of the
+weights begins anew with each stage. In the first dense layer of the generator every unit has a bias of its own.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from gm_keras.core import GenerativeModel, Phase
+from gm_keras.losses import adversarial, penalties
+from gm_keras.networks.progressive import (
+    double,
+    halve,
+    is_fading,
+    progressive_critics,
+    progressive_generators,
+    side_of,
+    sides_for,
+    stage_names,
+)
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class ProgressiveGAN(GenerativeModel):
+    """GAN that grows from small images to large ones; optimizers "critic" and "generator".
+
+    Training goes through `stages`, for example "8x8", "16x16_fade", "16x16": call `enter_stage(name)` and `fit` for
+    each. Data have the full size in all stages. In a stage before the last, samples are what the generator of that
+    stage makes, enlarged to the full size by repeating pixels. A saved model knows its stage and how far it is.
+
+    Args:
+        image_shape: (side, side, channels), the side base_size times a power of two; images in [-1, 1].
+        latent_dim: Number of latent variables.
+        filters: Of both networks at each resolution, from the first to the last.
+        base_size: Side of the images of the first stage, in pixels.
+        fade_steps: Training steps in which a new resolution fades in. A fading stage should last as long: a shorter
+            one ends with a jump, in a longer one the rest is trained without fading.
+        penalty_weight: Of the gradient penalty (lambda in the paper).
+        drift: Weight of the mean square of the scores of data (epsilon_drift in the paper), which keeps them near 0.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim=128,
+        filters=(128, 64, 32),
+        base_size=8,
+        fade_steps=1000,
+        penalty_weight=10.0,
+        drift=0.001,
+        name=None,
+    ):
+        super().__init__(name=name)
+        if len(image_shape) != 3:
+            raise ValueError(
+                f"ProgressiveGAN learns images (side, side, channels), not vectors of shape {tuple(image_shape)}"
+            )
+        sides = sides_for(image_shape, base_size)
+        if len(filters) != len(sides):
+            raise ValueError(
+                f"filters must have a number for each of the resolutions {', '.join(map(str, sides))}, "
+                f"not {tuple(filters)}"
+            )
+        if fade_steps < 1:
+            raise ValueError(f"fade_steps must be at least 1, not {fade_steps}")
+
+        # ---- networks ----
+        self.stages = stage_names(sides)
+        self.generators = progressive_generators(latent_dim, image_shape, filters, base_size)
+        self.critics = progressive_critics(image_shape, filters, base_size)
+
+        # ---- state ----
+        # The stage is a variable too: it is restored with the others, and then entering it changes nothing.
+        self.stage_index, self.stage_start = (
+            self.add_weight(
+                shape=(), dtype="int32", initializer="zeros", trainable=False, name=each
+            )
+            for each in ("stage_index", "stage_start")
+        )
+
+        # ---- config ----
+        self.latent_dim = latent_dim
+        self.fade_steps = fade_steps
+        self.penalty_weight = penalty_weight
+        self.drift = drift
+        self.setup(logs=("wasserstein", "gradient_penalty"))
+
+    def phases(self):
+        return [
+            Phase("critic", self._critic_loss, (self.critics[self.stage],), "critic"),
+            Phase("generator", self._generator_loss, (self.generators[self.stage],), "generator"),
+        ]
+
+    def inference_networks(self):
+        """The generator of the last stage; its images may leave [-1, 1] a little."""
+        return {"generator": self.generators[self.stages[-1]]}
+
+    def enter_stage(self, name):
+        """Goes on with another stage: alpha starts anew, and optimizers forget their gradients.
+
+        Entering the stage that the model is in (by its variables, also after loading) changes nothing.
+        """
+        super().enter_stage(name)
+        index = self.stages.index(name)
+        if index == int(self.stage_index):
+            return
+        self.stage_index.assign(index)
+        self.stage_start.assign(ops.convert_to_numpy(self.step).copy())
+        for member in self.optimizer.members.values() if self.compiled else ():
+            _forget(member)
+
+    def alpha(self):
+        """How far the present stage's resolution has faded in: a function of the state alone.
+
+        From 1 / fade_steps in the first step (at 0 the new layers would learn nothing) to 1 in the last.
+        """
+        steps = ops.cast(self.step - self.stage_start + 1, "float32")
+        return ops.minimum(steps / float(self.fade_steps), 1.0)
+
+    def _call(self, network, inputs, training):
+        if is_fading(self.stage):
+            inputs = [inputs, ops.broadcast_to(self.alpha(), (ops.shape(inputs)[0],))]
+        return ops.cast(network(inputs, training=training), "float32")
+
+    def _generate(self, n, seed, training=False):
+        latents = keras.random.normal((n, self.latent_dim), seed=seed)
+        return self._call(self.generators[self.stage], latents, training)
+
+    def _scores(self, images, training):
+        return self._call(self.critics[self.stage], images, training)
+
+    def _shrunk(self, images):
+        """Data as the present stage sees them; while it fades in, mixed with their half-resolution version."""
+        for _ in range(self._halvings()):
+            images = halve(images)
+        if is_fading(self.stage):
+            alpha = self.alpha()
+            images = (1.0 - alpha) * double(halve(images)) + alpha * images
+        return images
+
+    def _halvings(self):
+        return (self.data_shape[0] // side_of(self.stage)).bit_length() - 1
+
+    def _critic_loss(self, batch, training):
+        real = self._shrunk(batch[self.data_field])
+        n = ops.shape(real)[0]
+        fake = ops.stop_gradient(self._generate(n, self.seed_generator, training))
+        real_scores = self._scores(real, training)
+        distance = adversarial.wasserstein_distance(real_scores, self._scores(fake, training))
+        fractions = keras.random.uniform((n,), seed=self.seed_generator)
+        between = penalties.interpolates(real, fake, fractions)
+        slopes = self.gradient(lambda x: self._scores(x, training), between)
+        penalty = penalties.gradient_penalty(slopes)
+        self.log("wasserstein", distance)
+        self.log("gradient_penalty", penalty)
+        drift = ops.mean(ops.square(real_scores))
+        return self.penalty_weight * penalty + self.drift * drift - distance
+
+    def _generator_loss(self, batch, training):
+        n = ops.shape(batch[self.data_field])[0]
+        fake = self._generate(n, self.seed_generator, training)
+        return adversarial.wasserstein_generator(self._scores(fake, training))
+
+    def sample_batch(self, n, random, label=None):
+        """Images of random latents, cut to [-1, 1] and enlarged to the full size: `(n, *image_shape)`."""
+        images = ops.clip(self._generate(n, random.next()), -1.0, 1.0)
+        for _ in range(self._halvings()):
+            images = double(images)
+        return images
+
+
+def _forget(optimizer: keras.optimizers.Optimizer) -> None:
+    """Sets all that an optimizer keeps back to 0, but for its learning rate and its averages of weights."""
+    kept = [optimizer._learning_rate]
+    if optimizer.use_ema:
+        kept += optimizer._model_variables_moving_average
+    kept = {id(variable) for variable in kept}
+    for variable in optimizer.variables:
+        if id(variable) not in kept:
+            variable.assign(np.zeros(variable.shape, variable.dtype))

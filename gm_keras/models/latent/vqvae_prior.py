@@ -1,0 +1,142 @@
+"""The second stage of VQ-VAE: a learned prior over the codes (van den Oord, Vinyals & Kavukcuoglu 2017, "Neural Discrete
+Representation Learning", arXiv 1711.00937, section 3.3).
+
+As in the paper: a PixelCNN learns to predict each code of the grid from those before it, on the codes that a trained
+VQ-VAE gives the data; the VQ-VAE stays as it is. A sample is drawn code after code, and decoded.
+
+Differences from the paper: the PixelCNN is the gated one (van den Oord et al. 2016, arXiv 1606.05328), on embeddings of
+the codes; dropout, which small data sets need; images only, no WaveNet over the codes of audio.
+"""
+
+import keras
+from keras import ops
+
+from gm_keras.core import GenerativeModel, Phase
+from gm_keras.decoding.images import sample_codes
+from gm_keras.models.latent.vqvae import VQVAE
+from gm_keras.networks.gated_pixelcnn import gated_pixelcnn
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class VQVAEPrior(GenerativeModel):
+    """Gated PixelCNN over the codes of a VQ-VAE, and with it a model of its images.
+
+    Args:
+        first_stage: A trained VQVAE; it becomes part of this model, and is frozen.
+        filters: Features of each layer of the PixelCNN.
+        layers: Number of gated layers.
+        kernel_size: Of all layers but the first; odd.
+        first_kernel_size: Of the first layer; odd.
+        hidden: Features between the two 1 x 1 convolutions at the end.
+        dropout: Fraction of the gated features dropped in training.
+        num_classes: Condition on a label of so many classes.
+    """
+
+    offers = frozenset({"sampler", "bound"})
+
+    def __init__(
+        self,
+        first_stage,
+        filters=64,
+        layers=7,
+        kernel_size=3,
+        first_kernel_size=5,
+        hidden=128,
+        dropout=0.0,
+        num_classes=None,
+        name=None,
+    ):
+        super().__init__(name=name)
+        if not isinstance(first_stage, VQVAE):
+            raise ValueError(f"first_stage must be a VQVAE, not a {type(first_stage).__name__}")
+
+        # ---- networks ----
+        self.first_stage = first_stage
+        self.first_stage.trainable = False
+        self.network = gated_pixelcnn(
+            (*first_stage.code_shape, 1),
+            first_stage.num_codes,
+            filters=filters,
+            depth=layers,
+            kernel_size=kernel_size,
+            first_kernel_size=first_kernel_size,
+            hidden=hidden,
+            dropout=dropout,
+            inputs="codes",
+            num_classes=num_classes,
+            name="network",
+        )
+
+        # ---- config ----
+        self.levels = first_stage.levels
+        self.num_classes = num_classes
+        self.setup()
+
+    def phases(self):
+        return [Phase("nll", self._loss, (self.network,))]
+
+    def inference_networks(self):
+        return {"prior": self.network, **self.first_stage.inference_networks()}
+
+    @property
+    def data_shape(self):
+        """The shape of one image: that of the first stage."""
+        return self.first_stage.data_shape
+
+    @property
+    def nats_of(self) -> str:
+        """What the bound is a bound of: "discrete" grey levels or a "density"."""
+        return self.first_stage.nats_of
+
+    def _loss(self, batch, training):
+        codes = ops.stop_gradient(self.first_stage.codes(batch[self.data_field]))
+        return -ops.mean(self._log_prob_of_codes(codes, batch.get("label"), training))
+
+    def _log_prob_of_codes(self, codes, label=None, training=False):
+        grid = ops.expand_dims(codes, -1)
+        logits = self.network(grid if label is None else [grid, label], training=training)
+        nats = ops.sparse_categorical_crossentropy(
+            grid, ops.cast(logits, "float32"), from_logits=True
+        )
+        return -ops.sum(nats, axis=(1, 2, 3))
+
+    def log_prob_of_codes(self, codes, *, label=None):
+        """The exact log-probability `(batch,)` of codes `(batch, height, width)`, in nats."""
+        return self._run_with_label(self._log_prob_of_codes, label, codes)
+
+    def elbo(self, x, *, label=None, seed=0):
+        """log p(codes) + log p(x | codes), codes being those of x: a bound of log p(x), `(batch,)`, in nats.
+
+        log p(x) sums this over all grids of codes, of which the bound takes the encoder's one. `seed` is not used:
+        there is nothing to draw.
+        """
+        del seed
+        return sum(self.bound_parts(x, label=label))
+
+    def bound_parts(self, x, *, label=None):
+        """The two terms of the bound, each `(batch,)`, in nats: log p(codes) and log p(x | codes)."""
+        return self._run_with_label(self._bound_parts, label, x)
+
+    def _bound_parts(self, x, label=None):
+        codes = self.first_stage.codes(x)
+        return self._log_prob_of_codes(codes, label), self.first_stage.log_likelihood(x, codes)
+
+    def sample_batch(
+        self, n, random, label=None, *, temperature=1.0, top_k=None, top_p=None, cached=True
+    ):
+        """Draws codes one after the other, and decodes them: `(n, *data_shape)`, in [-1, 1].
+
+        Args:
+            n: How many.
+            random: The stream of seeds.
+            label: int32 `(n,)`; None draws classes, each as often as the others.
+            temperature: Divides the logits of the codes: below 1 samples are more probable and less varied.
+            top_k: Draw each code among its so many most probable values only.
+            top_p: Draw each code among the most probable values that make up this probability only.
+            cached: False runs the whole network for each code: slow, and the same samples.
+        """
+        if self.num_classes and label is None:
+            label = keras.random.randint((n,), 0, self.num_classes, seed=random.next())
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "cached": cached}
+        codes = sample_codes(self.network, n, random, label, **options)
+        return self.first_stage.images(ops.squeeze(codes, -1))

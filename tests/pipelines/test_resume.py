@@ -1,0 +1,176 @@
+"""A training that is killed goes on from its last checkpoint and ends as if nothing had been."""
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.projects import environment, make_project, run
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
+
+PARAMS = """
+backend: jax
+seed: 3
+tracking: {uri: "sqlite:///mlflow.db", experiment: test}
+checkpoint_every: {steps: 7}
+data:
+  digits: {source: tfds}
+systems:
+  vae:
+    class: vae
+    family: latent
+    data: digits
+    uses: none
+    model: {latent_dim: 4, network: dense, units: [32], binarize: true, num_classes: 10}
+    optimizers: {main: {class: adam, learning_rate: 0.003, use_ema: true, ema_momentum: 0.9}}
+    fit: {epochs: 40, batch_size: 64, grids: 4}
+    sample: {}
+    evaluate: {samples: 200}
+"""
+# A date, and the run's number, are those of the one training.
+OWN = ("run.json", "timing.json")
+
+
+def digest(project: Path, *folders: str) -> dict[str, str]:
+    return {
+        str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in folders
+        for path in sorted((project / folder).rglob("*"))
+        if path.is_file() and path.name not in OWN
+    }
+
+
+def start(project: Path, *command: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=project,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def kill_after(process: subprocess.Popen, condition) -> str:
+    """Kills a process as soon as a condition holds; returns what it printed."""
+    end = time.monotonic() + 300.0
+    while not condition() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGKILL)
+    return process.communicate()[0]
+
+
+def points(project: Path) -> dict[str, list[int]]:
+    """The steps of every curve of the one run that there is."""
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("test").experiment_id
+    (found,) = client.search_runs([experiment])
+    assert found.info.status == "FINISHED"
+    return {
+        name: [each.step for each in client.get_metric_history(found.info.run_id, name)]
+        for name in found.data.metrics
+    }
+
+
+@pytest.mark.backend
+def test_killed_while_it_trains(tmp_path):
+    project = make_project(tmp_path, PARAMS)
+    assert run(project, "python", "-m", "pipelines.prepare", "digits").returncode == 0
+    whole = run(project, "python", "-m", "pipelines.train", "vae")
+    assert whole.returncode == 0, whole.stderr[-3000:]
+    expected = digest(project, "models/vae", "reports/vae")
+    assert len(expected) == 7
+    assert not (project / "checkpoints/vae").exists()
+    for folder in ("models/vae", "reports/vae"):
+        shutil.rmtree(project / folder)
+    for name in project.glob("mlflow.db*"):
+        name.unlink()
+
+    def seen() -> set[str]:
+        return {path.name for path in (project / "checkpoints/vae").rglob("checkpoint_*.npz")}
+
+    for _ in range(2):
+        before = seen()
+        printed = kill_after(
+            start(project, "pipelines.train", "vae"), lambda before=before: len(seen() - before) > 1
+        )
+        assert "goes on after" in printed or not before
+    newest = max(project.glob("checkpoints/vae/*/checkpoint_*.npz"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    # Moved to another folder it goes on as well.
+    moved = tmp_path.with_name(f"{tmp_path.name}-moved")
+    project.rename(moved)
+    done = run(moved, "python", "-m", "pipelines.train", "vae")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "goes on after" in done.stdout
+    assert "damaged" in done.stdout
+    assert digest(moved, "models/vae", "reports/vae") == expected
+    steps = points(moved)
+    assert steps["elbo_loss"] == list(range(1, 41))
+    assert all(each == sorted(set(each)) for each in steps.values())
+
+
+@pytest.mark.backend
+def test_asked_to_stop_it_goes_on_later(tmp_path):
+    project = make_project(tmp_path, PARAMS.replace("steps: 7", "minutes: 60.0"))
+    assert run(project, "python", "-m", "pipelines.prepare", "digits").returncode == 0
+    process = start(project, "pipelines.train", "vae")
+    # The first picture: the training is under way.
+    while not list(project.glob("checkpoints/vae/*/epochs/*.png")) and process.poll() is None:
+        time.sleep(0.01)
+    process.terminate()
+    printed = process.communicate(timeout=120)[0]
+    assert process.returncode == 130, printed
+    assert "goes on from there" in printed
+    assert "Traceback" not in printed
+    assert len(list(project.glob("checkpoints/vae/*/checkpoint_*.npz"))) == 1
+
+
+def test_dvc_killed_at_random_moments(tmp_path):
+    stages = ("models/vae", "reports/vae", "exports/vae", "data", "extractors")
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole = make_project(tmp_path / "whole", PARAMS)
+    began = time.monotonic()
+    done = run(whole, "dvc", "repro", "export@vae")
+    seconds = time.monotonic() - began
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    killed = make_project(tmp_path / "killed", PARAMS)
+    moments = random.Random(0)
+    for _ in range(4):
+        end = time.monotonic() + moments.uniform(0.1, 0.7) * seconds
+        # Killed alone: its stages must not go on without it.
+        kill_after(
+            start(killed, "dvc", "repro", "export@vae"), lambda end=end: time.monotonic() > end
+        )
+    done = run(killed, "dvc", "repro", "export@vae")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert digest(killed, *stages) == digest(whole, *stages)
+    steps = points(killed)
+    assert all(each == sorted(set(each)) for each in steps.values())
+    left = [
+        path.name
+        for folder in (*stages, "models", "exports")
+        for path in (killed / folder).glob(".*.*")
+    ]
+    assert not [name for name in left if name != ".gitignore"]
+    content = json.loads((killed / "exports/vae/export.json").read_text())
+    assert content["networks"].keys() == {"encoder", "decoder"}
+    assert (
+        run(killed, "dvc", "status", "export@vae").stdout.strip()
+        == "Data and pipelines are up to date."
+    )
