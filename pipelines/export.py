@@ -66,7 +66,8 @@ def export(key: str, settings: Settings, root: Path) -> None:
         sampler = Sampler(
             key=key,
             model=folder / "model.keras",
-            shape=model.data_shape,
+            shape=() if model.data_field == "tokens" else model.data_shape,
+            source_shape=model.fields.get("source"),
             backend=backend,
             options=settings.system(key).sample,
         )

@@ -1,6 +1,7 @@
 """Networks as `.keras`, SavedModel and ONNX."""
 
 import json
+import re
 import warnings
 import zipfile
 from pathlib import Path
@@ -17,7 +18,7 @@ FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def save_keras(model: keras.Model, path: Path) -> None:
-    """Writes a `.keras` file without dates in it: the same model is the same bytes.
+    """Writes a `.keras` file without dates and addresses in it: the same model is the same bytes.
 
     Args:
         model: Any model; an optimizer is saved only if it is compiled.
@@ -29,9 +30,20 @@ def save_keras(model: keras.Model, path: Path) -> None:
     metadata = json.loads(members["metadata.json"])
     metadata["date_saved"] = "1980-01-01@00:00:00"
     members["metadata.json"] = json.dumps(metadata).encode()
+    members["config.json"] = _without_addresses(members["config.json"])
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name, FIXED_DATE), content)
+
+
+def _without_addresses(config: bytes) -> bytes:
+    """Numbers the objects that a configuration shares in their order, instead of by their place in memory."""
+    numbers: dict[bytes, int] = {}
+    return re.sub(
+        rb'("shared_object_id": )(\d+)',
+        lambda match: match[1] + str(numbers.setdefault(match[2], len(numbers))).encode(),
+        config,
+    )
 
 
 def export_network(name: str, network: keras.Model, folder: Path) -> dict[str, Any]:

@@ -56,7 +56,8 @@ class Sampler:
     Attributes:
         key: Of the system: the name of the registered model.
         model: The `.keras` file.
-        shape: Of one sample.
+        shape: Of one sample; () for text.
+        source_shape: Of one source, for a translator.
         backend: That it runs on, where nothing else is said: the one that it was trained with.
         options: Of `sample()`, such as the number of steps.
     """
@@ -66,6 +67,7 @@ class Sampler:
     shape: tuple[int, ...]
     backend: str
     options: dict[str, Any]
+    source_shape: tuple[int, ...] | None = None
 
     def config(self) -> dict[str, Any]:
         """What `sampler_model.py` is told besides the model."""
@@ -137,7 +139,7 @@ def _new_version(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
             model_config=sampler.config(),
             artifacts={"model": str(sampler.model)},
             code_paths=[str(package())],
-            signature=_signature(sampler.shape),
+            signature=_signature(sampler),
             pip_requirements=requirements(sampler.backend),
         )
     if not run.client.search_registered_models(f"name = '{sampler.key}'"):
@@ -152,14 +154,16 @@ def _new_version(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
     return str(version.version)
 
 
-def _signature(shape: tuple[int, ...]) -> Any:
+def _signature(sampler: Sampler) -> Any:
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
     return ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype("float64"), (-1, 1))]),
-        outputs=Schema([TensorSpec(np.dtype("float32"), (-1, *shape))]),
+        inputs=Schema([TensorSpec(np.dtype("float64"), (-1, *(sampler.source_shape or (1,))))]),
+        outputs=Schema(
+            [TensorSpec(np.dtype("float32" if sampler.shape else "str"), (-1, *sampler.shape))]
+        ),
         params=ParamSchema(
             [
                 ParamSpec("n", "long", 1),

@@ -1,7 +1,7 @@
 """The sampler as MLflow serves it: this file is copied beside the model ("models from code").
 
 A request holds the parameters `n`, `seed` and `label`; its input is not looked at, as MLflow wants one.
-For example: `{"inputs": [[0.0]], "params": {"n": 4, "seed": 3}}`.
+For example: `{"inputs": [[0.0]], "params": {"n": 4, "seed": 3}}`. Of a translator the inputs are the sources.
 """
 
 import os
@@ -30,16 +30,23 @@ class Sampler(mlflow.pyfunc.PythonModel):
         )
 
     def predict(self, context, model_input: np.ndarray, params=None):
-        """Returns samples `(n, *shape of one example)`, float32, in the range of the training data."""
+        """Returns samples `(n, *shape of one example)` in the range of the training data; of text, `n` strings."""
         params = params or {}
+        if "translator" in self.model.capabilities:
+            sources = np.asarray(model_input, "float32")
+            options = {**context.model_config["options"], "seed": int(params.get("seed", 0))}
+            return np.asarray(self.model.translate(sources, **options))
         n, label = int(params.get("n", 1)), int(params.get("label", -1))
         try:
             options = {"batch_size": min(max(n, 1), CHUNK), **context.model_config["options"]}
             if label >= 0:
                 options["label"] = label
-            return self.model.sample(n, **{**options, "seed": int(params.get("seed", 0))})
+            made = self.model.sample(n, **{**options, "seed": int(params.get("seed", 0))})
         except ValueError as error:  # the model says in one line what is wrong with n or label
             raise MlflowException.invalid_parameter_value(str(error)) from None
+        if hasattr(self.model, "decode_text"):
+            return np.array([self.model.decode_text(row) for row in made])
+        return made
 
 
 mlflow.models.set_model(Sampler())

