@@ -110,11 +110,11 @@ class VQVAEPrior(GenerativeModel):
         log p(x) sums this over all grids of codes, of which the bound takes the encoder's one. `seed` is not used:
         there is nothing to draw.
         """
-        del seed
-        return sum(self.bound_parts(x, label=label))
+        return sum(self.bound_parts(x, label=label, seed=seed))
 
-    def bound_parts(self, x, *, label=None):
+    def bound_parts(self, x, *, label=None, seed=0):
         """The two terms of the bound, each `(batch,)`, in nats: log p(codes) and log p(x | codes)."""
+        del seed
         return self._run_with_label(self._bound_parts, label, x)
 
     def _bound_parts(self, x, label=None):
