@@ -41,7 +41,9 @@ systems:
 def environment() -> dict[str, str]:
     """The environment of a user who activated the virtual environment."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("DVC_ROOT")}
+    # MLflow puts the store that this process used last into the environment.
+    own = ("DVC_ROOT", "MLFLOW_TRACKING_URI")
+    kept = {key: value for key, value in os.environ.items() if key not in own}
     return {**kept, "PATH": path, "DVC_NO_ANALYTICS": "1", "COLUMNS": "200"}
 
 

@@ -31,10 +31,27 @@ def test_values_out_of_range_and_nan_are_shown_at_the_ends():
 
 
 def test_points_become_a_scatter_plot(tmp_path):
-    picture = images.picture_of(np.random.default_rng(0).normal(size=(50, 2)))
+    picture = images.scatter(np.random.default_rng(0).normal(size=(50, 2)))
     assert picture.shape == (480, 480, 3)
     assert picture.min() < 100
     images.save(picture, tmp_path / "a.png")
     images.save(picture, tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), picture)
+
+
+def test_images_that_belong_together_stand_beside_each_other():
+    grey, coloured = np.zeros((2, 2, 2, 1)), np.ones((2, 4, 4, 3))
+    row = images.beside(grey, coloured)
+    assert row.shape == (4, 4, 4, 3)
+    np.testing.assert_array_equal(row[0::2], 0.0)
+    np.testing.assert_array_equal(row[1::2], 1.0)
+
+
+def test_text_becomes_a_picture():
+    one = images.text(["a\n" + 200 * "b", "\t\u4e00"])
+    assert one.dtype == np.uint8
+    assert one.min() < 60
+    np.testing.assert_array_equal(one, images.text(["a\n" + 200 * "b", "\t\u4e00"]))
+    assert images.text(["a"]).shape[0] < images.text(["a\nb\nc"]).shape[0]
+    assert images.text([""]).shape[2] == 3

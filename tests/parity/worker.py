@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from gm_keras import backend, registry
+from gm_keras.layers.equalized import EqualizedConv2D, EqualizedDense
 from tests.systems import BATCH, batch, build
 
 STEPS = 5
@@ -44,7 +45,9 @@ def fix_noise() -> None:
 def fix_weights(model) -> None:
     """Gives every random weight a value that does not depend on the backend's generator."""
     # Layers with an equalized learning rate divide by the root of the fan-in themselves.
-    unit = {id(layer.kernel) for layer in model._flatten_layers() if hasattr(layer, "gain")}
+    equalized = (EqualizedConv2D, EqualizedDense)
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, equalized)]
+    unit = {id(layer.kernel) for layer in layers}
     for index, variable in enumerate(model.trainable_variables):
         value = keras.ops.convert_to_numpy(variable)
         if np.unique(value).size > 1:
