@@ -76,6 +76,17 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         for variable, average in self.averages():
             variable.assign(_copied(average))
 
+    def forget(self) -> None:
+        """Sets what the members remember of gradients back to zero; rates and averages of weights stay."""
+        for member in self.members.values():
+            kept = [member._learning_rate]
+            if member.use_ema:
+                kept += member._model_variables_moving_average
+            kept_ids = {id(variable) for variable in kept}
+            for variable in member.variables:
+                if id(variable) not in kept_ids:
+                    variable.assign(np.zeros(variable.shape, variable.dtype))
+
     def averages(self) -> list[tuple[keras.Variable, keras.Variable]]:
         """The pairs (variable, its exponential moving average) of the members with `use_ema`."""
         return [

@@ -15,7 +15,6 @@ weights begins anew with each stage. In the first dense layer of the generator e
 """
 
 import keras
-import numpy as np
 from keras import ops
 
 from gm_keras.core import GenerativeModel, Phase
@@ -118,8 +117,8 @@ class ProgressiveGAN(GenerativeModel):
             return
         self.stage_index.assign(index)
         self.stage_start.assign(ops.convert_to_numpy(self.step).copy())
-        for member in self.optimizer.members.values() if self.compiled else ():
-            _forget(member)
+        if self.compiled:
+            self.optimizer.forget()
 
     def alpha(self):
         """How far the present stage's resolution has faded in: a function of the state alone.
@@ -179,14 +178,3 @@ class ProgressiveGAN(GenerativeModel):
         for _ in range(self._halvings()):
             images = double(images)
         return images
-
-
-def _forget(optimizer: keras.optimizers.Optimizer) -> None:
-    """Sets all that an optimizer keeps back to 0, but for its learning rate and its averages of weights."""
-    kept = [optimizer._learning_rate]
-    if optimizer.use_ema:
-        kept += optimizer._model_variables_moving_average
-    kept = {id(variable) for variable in kept}
-    for variable in optimizer.variables:
-        if id(variable) not in kept:
-            variable.assign(np.zeros(variable.shape, variable.dtype))
