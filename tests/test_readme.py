@@ -131,6 +131,10 @@ def on_one_stage(folder: Path, command: str) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
 
 
+def on_one_target(folder: Path, command: str) -> None:
+    as_it_stands(folder, f"{command} evaluate@vae")
+
+
 def on_the_vae(folder: Path, command: str) -> None:
     as_it_stands(folder, command.replace(" ddpm ", " vae "))
 
@@ -183,7 +187,7 @@ HOW = {
     "gm-keras sample": on_the_vae,
     "dvc repro": on_one_stage,
     "KERAS_BACKEND=tensorflow dvc repro": on_one_stage,
-    "dvc exp run": as_it_stands,
+    "dvc exp run": on_one_target,
     "dvc exp show": as_it_stands,
     "dvc metrics show": as_it_stands,
     "python -m flows.train": as_it_stands,

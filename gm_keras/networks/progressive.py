@@ -7,7 +7,7 @@ after their resolution: "8x8", then "16x16_fade", in which the layers of 16 x 16
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from keras import Input, KerasTensor, Model, layers
+from keras import Input, KerasTensor, Model, layers, ops
 
 from gm_keras.layers.equalized import EqualizedConv2D, EqualizedDense
 from gm_keras.layers.fade_in import FadeIn
@@ -53,12 +53,13 @@ def is_fading(stage: str) -> bool:
 
 def halve(images: Any) -> Any:
     """Shrinks images `(batch, height, width, channels)` to half their sides by averages of 2 x 2 pixels."""
-    return layers.AveragePooling2D(2)(images)
+    # No layer: a new one for each call would number the layers made later.
+    return ops.average_pool(images, 2, 2)
 
 
 def double(images: Any) -> Any:
     """Enlarges images `(batch, height, width, channels)` to twice their sides by repeating pixels."""
-    return layers.UpSampling2D(2)(images)
+    return ops.repeat(ops.repeat(images, 2, axis=1), 2, axis=2)
 
 
 def _activated(hidden: KerasTensor, normalize: bool = False) -> KerasTensor:
@@ -95,7 +96,9 @@ def progressive_generators(
             )(PixelNormalization()(latents))
             hidden = _activated(layers.Reshape((side, side, width))(hidden), normalize=True)
         else:
-            hidden = EqualizedConv2D(width, name=f"generator_{side}_first")(double(hidden))
+            hidden = EqualizedConv2D(width, name=f"generator_{side}_first")(
+                layers.UpSampling2D(2)(hidden)
+            )
             hidden = _activated(hidden, normalize=True)
         hidden = EqualizedConv2D(width, name=f"generator_{side}_last")(hidden)
         hidden = _activated(hidden, normalize=True)
@@ -107,7 +110,7 @@ def progressive_generators(
         if old is not None:
             models[f"{name}_fade"] = Model(
                 [latents, alpha],
-                FadeIn()([double(old), image, alpha]),
+                FadeIn()([layers.UpSampling2D(2)(old), image, alpha]),
                 name=f"generator_{name}_fade",
             )
         models[name] = Model(latents, image, name=f"generator_{name}")
@@ -146,7 +149,9 @@ def progressive_critics(
         if index:
             alpha = Input((), name="alpha")
             new = blocks[index](from_image[index](images))
-            mixed = FadeIn()([from_image[index - 1](halve(images)), new, alpha])
+            mixed = FadeIn()(
+                [from_image[index - 1](layers.AveragePooling2D(2)(images)), new, alpha]
+            )
             models[f"{name}_fade"] = Model(
                 [images, alpha], scores(mixed, index - 1), name=f"critic_{name}_fade"
             )
@@ -164,7 +169,7 @@ def _entry(side: int, width: int) -> Callable[[KerasTensor], KerasTensor]:
 def _block(side: int, width: int, wider: int) -> Callable[[KerasTensor], KerasTensor]:
     first = EqualizedConv2D(width, name=f"critic_{side}_first")
     last = EqualizedConv2D(wider, name=f"critic_{side}_last")
-    return lambda hidden: halve(_activated(last(_activated(first(hidden)))))
+    return lambda hidden: layers.AveragePooling2D(2)(_activated(last(_activated(first(hidden)))))
 
 
 def _head(side: int, width: int) -> Callable[[KerasTensor], KerasTensor]:
