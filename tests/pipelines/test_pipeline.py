@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from tests.projects import make_project, run
 
 pytestmark = [pytest.mark.backend, pytest.mark.pipeline, pytest.mark.slow]
 
+# What does not depend on the backend runs with one.
+once = pytest.mark.skipif(
+    os.environ.get("KERAS_BACKEND") == "tensorflow", reason="runs with JAX: no backend in it"
+)
 KEEP = ("models", "reports", "exports", "data")
 
 
@@ -97,6 +102,7 @@ def test_a_second_repro_does_nothing(project):
     assert "Running stage" not in done.stdout
 
 
+@once
 def test_an_argument_makes_its_system_stale_and_no_other(project):
     params = project / "params.yaml"
     text = params.read_text()
@@ -112,6 +118,7 @@ def test_an_argument_makes_its_system_stale_and_no_other(project):
         params.write_text(text)
 
 
+@once
 def test_a_comment_in_a_family_leaves_other_families_alone(project):
     for name, expected in (
         ("gm_keras/models/flow/realnvp.py", set()),
@@ -127,6 +134,7 @@ def test_a_comment_in_a_family_leaves_other_families_alone(project):
             path.write_text(text)
 
 
+@once
 def test_the_same_weights_under_another_run_make_nothing_stale(project):
     path = project / "models/vae/run.json"
     text = path.read_text()
@@ -138,6 +146,7 @@ def test_the_same_weights_under_another_run_make_nothing_stale(project):
         path.write_text(text)
 
 
+@once
 @pytest.mark.parametrize(
     ("old", "new", "stage", "parts"),
     [
@@ -171,6 +180,7 @@ def test_a_mistake_in_params_is_told_before_anything_is_removed(project, old, ne
         params.write_text(text)
 
 
+@once
 @pytest.mark.parametrize(
     ("change", "stage", "parts"),
     [
@@ -208,6 +218,7 @@ def test_a_mistake_that_only_the_stage_can_see(project, change, stage, parts):
         params.write_text(text)
 
 
+@once
 @pytest.mark.parametrize(
     ("damage", "parts"),
     [
@@ -235,6 +246,7 @@ def test_damaged_weights_are_named(project, damage, parts):
     assert digest(project) == before
 
 
+@once
 def test_usage(project):
     for stage in ("prepare", "extractor", "train", "evaluate", "export"):
         done = run(project, "python", "-m", f"pipelines.{stage}")
