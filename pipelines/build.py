@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,13 @@ from gm_keras.core import GenerativeModel
 from gm_keras.data import PreparedData
 from pipelines.errors import UserError, nearest
 from pipelines.settings import Settings, SystemSettings
+
+#: What a constructor asks for that only some data sets have.
+NEEDED = {
+    "vocabulary": "text",
+    "source_shape": "pairs (pairs: under data)",
+    "image_shape": "images or vectors",
+}
 
 
 def prepared(name: str, settings: Settings, root: Path) -> PreparedData:
@@ -64,6 +72,13 @@ def build_model(
             f"{where}.num_classes is {arguments['num_classes']}, but "
             f'"{system.data}" has {classes or "no"} classes'
         )
+    for name, kind in NEEDED.items():
+        required = name in known and known[name].default is inspect.Parameter.empty
+        if required and name not in arguments:
+            raise UserError(
+                f"params.yaml: systems.{key}.data: {system.class_name} learns from {kind}, and "
+                f'"{system.data}" has {", ".join(data.info["fields"])}: choose other data'
+            )
     try:
         with precision(system.fit.precision):
             model = cls(**arguments)
@@ -165,7 +180,8 @@ def _from_block(where: str, block: dict[str, Any], kind: str, module: Any, base:
     arguments = dict(block)
     name = str(arguments.pop(kind, ""))
     if _plain(name) not in known:
-        raise UserError(f'{where}.{kind} is "{name}": {nearest(_plain(name), list(known))}')
+        names = [_snake(member.__name__) for member in known.values()]
+        raise UserError(f'{where}.{kind} is "{name}": {nearest(_snake(name), names)}')
     cls = known[_plain(name)]
     parameters = [
         parameter
@@ -184,6 +200,10 @@ def _from_block(where: str, block: dict[str, Any], kind: str, module: Any, base:
 def _plain(name: str) -> str:
     # `cosine_decay` and `CosineDecay` are one name.
     return name.replace("_", "").lower()
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def compile_model(key: str, system: SystemSettings, model: GenerativeModel) -> None:

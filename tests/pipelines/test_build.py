@@ -47,7 +47,10 @@ def test_the_half_life_is_in_examples():
 @pytest.mark.parametrize(
     ("block", "parts"),
     [
-        ({"learning_rate": {"schedule": "cosine"}}, ["here.learning_rate.schedule", "cosine"]),
+        (
+            {"learning_rate": {"schedule": "cosine"}},
+            ["here.learning_rate.schedule", '"cosine_decay"'],
+        ),
         (
             {"learning_rate": {"schedule": "cosine_decay", "steps": 3}},
             ["here.learning_rate.steps", "decay_steps"],
