@@ -59,7 +59,7 @@ def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedPr
 
 
 def make_project(folder: Path, params: str = PARAMS) -> Path:
-    """Copies what git tracks or would track, and commits it as a new repository."""
+    """Copies what git tracks or would track, results aside, and commits it as a new repository."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -67,6 +67,8 @@ def make_project(folder: Path, params: str = PARAMS) -> Path:
         check=True,
     ).stdout.decode()
     for name in filter(None, listed.split("\0")):
+        if name == "dvc.lock" or name.startswith("reports/"):
+            continue  # what this checkout has trained is no part of a new project
         source = ROOT / name
         if source.is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
