@@ -1,0 +1,34 @@
+"""What a served model answers, for systems that make no plain samples."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pipelines.sampler_model import Sampler
+from tests.systems import batch, build
+
+pytestmark = pytest.mark.backend
+
+CONTEXT = SimpleNamespace(model_config={"options": {}})
+
+
+def served(name):
+    sampler = Sampler()
+    sampler.model = build(name)
+    return sampler
+
+
+def test_text_is_answered_as_strings():
+    answer = served("gpt2").predict(CONTEXT, np.zeros((1, 1)), {"n": 2, "seed": 1})
+    assert answer.shape == (2,)
+    assert all(isinstance(each, str) and len(each) == 7 for each in answer)
+
+
+def test_a_translator_takes_sources():
+    sampler = served("pix2pix")
+    sources = batch(sampler.model)["source"].astype("float64")
+    first = sampler.predict(CONTEXT, sources, {"seed": 1})
+    assert first.shape == sources.shape
+    np.testing.assert_array_equal(first, sampler.predict(CONTEXT, sources, {"seed": 1}))
+    assert not np.array_equal(first, sampler.predict(CONTEXT, sources, {"seed": 2}))
