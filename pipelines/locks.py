@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipelines.files import writing
+
 
 @contextmanager
 def alone(path: Path, what: str, log: Callable[[str], None]) -> Iterator[None]:
@@ -16,15 +18,18 @@ def alone(path: Path, what: str, log: Callable[[str], None]) -> Iterator[None]:
         what: What the holder does, for the line that says who is waited for.
         log: Takes that line.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             log(f"waiting: {what} (process {file.read().strip()})")
             fcntl.flock(file, fcntl.LOCK_EX)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with writing(path):
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
         yield

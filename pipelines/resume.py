@@ -88,7 +88,7 @@ def open_run(folder: Path, settings: Settings, key: str, facts: dict[str, Any]) 
         # On disk before the run is there: so it is found again whenever the training was broken off.
         token = token or uuid.uuid4().hex
         write_json(note, {"token": token})
-    return tracking.continue_run(settings.tracking, key, token, **facts)
+    return tracking.start_run(settings.tracking, key, token=token, **facts)
 
 
 def _unrecorded(folder: Path, key: str) -> str | None:

@@ -21,7 +21,7 @@ from pipelines.tracking_store import (
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["Run", "check", "continue_run", "flatten", "resume_run", "start_run"]
+__all__ = ["Run", "check", "flatten", "resume_run", "start_run"]
 
 LONGEST_VALUE = 6000  # of a parameter, in characters; a limit of MLflow
 PARAMETERS_A_CALL = 100  # a limit of MLflow
@@ -34,8 +34,9 @@ def start_run(
     parameters: Mapping[str, Any],
     tags: Mapping[str, str],
     data: Path | None = None,
+    token: str | None = None,
 ) -> Run:
-    """Starts a run named `<key>-<short git revision>`.
+    """Starts a run named `<key>-<short git revision>`, or goes on with that of a training broken off.
 
     Args:
         tracking: The settings.
@@ -44,6 +45,8 @@ def start_run(
         tags: What the caller knows: `system`, `family`, `data`, `backend`, `backend.version`, `device`,
             `seed`; the revisions of git and DVC are added.
         data: The folder of the prepared data set, recorded as the run's input.
+        token: Names the training, as a tag of its run: where the store has such a run, that one is
+            continued, and no point is written to it twice.
 
     Returns:
         The run. Use it as a context around the training: it ends as finished, failed or killed.
@@ -54,47 +57,15 @@ def start_run(
     client, experiment = open_store(tracking)
     uri = store_uri(tracking)
     try:
+        if token is not None:
+            found = client.search_runs([experiment], f"tags.training = '{token}'", max_results=1)
+            if found:
+                return Run(client, found[0].info.run_id, uri, patient=True, continued=True)
+            tags = {**tags, "training": token}
         run = _create(client, experiment, key, parameters, tags, data)
     except Exception as error:  # MLflow lets through what its many stores raise
         raise unusable(uri, error) from None
     return Run(client, run, uri, patient=True)
-
-
-def continue_run(
-    tracking: Tracking,
-    key: str,
-    token: str,
-    *,
-    parameters: Mapping[str, Any],
-    tags: Mapping[str, str],
-    data: Path | None = None,
-) -> Run:
-    """Goes on with the run of a training that was broken off, or starts one; no point is written twice.
-
-    Args:
-        tracking: The settings.
-        key: Of the system in `params.yaml`.
-        token: Names the training; a tag of its run.
-        parameters: As for `start_run`.
-        tags: Likewise.
-        data: Likewise.
-
-    Returns:
-        The run, as for `start_run`.
-
-    Raises:
-        UserError: The store cannot be used.
-    """
-    client, experiment = open_store(tracking)
-    uri = store_uri(tracking)
-    try:
-        found = client.search_runs([experiment], f"tags.training = '{token}'", max_results=1)
-    except Exception as error:  # MLflow lets through what its many stores raise
-        raise unusable(uri, error) from None
-    if found:
-        return Run(client, found[0].info.run_id, uri, patient=True, continued=True)
-    tags = {**tags, "training": token}
-    return start_run(tracking, key, parameters=parameters, tags=tags, data=data)
 
 
 def resume_run(

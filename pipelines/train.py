@@ -20,13 +20,10 @@ def run(key: str, settings: Settings, root: Path) -> None:
     """Writes `models/<key>/`, `reports/<key>/history.csv` and `reports/<key>/epochs/`."""
     settings.system(key)
     work = root / "checkpoints" / key
-    with (
-        writing(work),
-        alone(
-            root / "checkpoints" / f"{key}.lock",
-            f"another process trains {key} in this checkout",
-            lambda line: print(line, flush=True),
-        ),
+    with alone(
+        root / "checkpoints" / f"{key}.lock",
+        f"another process trains {key} in this checkout",
+        lambda line: print(line, flush=True),
     ):
         _run(key, settings, root, work)
 

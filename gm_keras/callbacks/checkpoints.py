@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import time
 import zipfile
 import zlib
@@ -171,6 +172,8 @@ class Checkpoints(keras.callbacks.Callback):
             self.folder.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as file:
                 np.savez(file, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
             temporary.replace(path)
         except OSError as error:
             temporary.unlink(missing_ok=True)

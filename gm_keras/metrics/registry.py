@@ -177,12 +177,14 @@ def annealed_likelihood(evaluation: Evaluation) -> dict[str, float]:
 
     Forward errs below log Z on average and backward above, so that the two enclose it.
     """
-    model, results = evaluation.model, {}
+    model, results, partitions = evaluation.model, {}, {}
     for direction in ("forward", "reverse"):
         name = f"log_partition_{direction}_nats"
-        estimate, error = model.log_partition(seed=evaluation.seed, direction=direction)
-        results |= {name: float(estimate), f"{name}_stderr": float(error)}
-    log_prob, error = model.log_prob_estimate(evaluation.test, seed=evaluation.seed)
+        partitions[direction] = model.log_partition(seed=evaluation.seed, direction=direction)
+        results[name], results[f"{name}_stderr"] = map(float, partitions[direction])
+    log_prob, error = model.log_prob_estimate(
+        evaluation.test, seed=evaluation.seed, log_partition=partitions["forward"]
+    )
     nats = _mean("nll_estimate_nats", -np.asarray(log_prob, "float64"))
     # The error of log Z is that of every example at once.
     nats["nll_estimate_nats_stderr"] = float(

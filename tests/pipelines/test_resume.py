@@ -166,3 +166,31 @@ def test_dvc_killed_at_random_moments(tmp_path):
         run(killed, "dvc", "status", "evaluate@vae").stdout.strip()
         == "Data and pipelines are up to date."
     )
+
+
+@pytest.mark.backend
+def test_a_checkpoint_is_of_one_training_only(tmp_path):
+    from pipelines import resume
+    from pipelines.settings import load_settings
+
+    (tmp_path / "data" / "digits").mkdir(parents=True)
+    description = tmp_path / "data" / "digits" / "dataset.json"
+    description.write_text("{}")
+
+    def fingerprint(old: str = "", new: str = "") -> str:
+        assert old in PARAMS
+        (tmp_path / "params.yaml").write_text(PARAMS.replace(old, new, 1) if old else PARAMS)
+        return resume.fingerprint("vae", load_settings(tmp_path / "params.yaml"), tmp_path)
+
+    first = fingerprint()
+    assert fingerprint("steps: 7", "minutes: 1.0") == first
+    assert fingerprint("samples: 200", "samples: 300") == first
+    for change in (
+        ("seed: 3", "seed: 4"),
+        ("units: [32]", "units: [33]"),
+        ("epochs: 40", "epochs: 41"),
+        ("0.003", "0.004"),
+    ):
+        assert fingerprint(*change) != first
+    description.write_text('{"name": "digits"}')
+    assert fingerprint() != first

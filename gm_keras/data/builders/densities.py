@@ -65,7 +65,7 @@ class _Density(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     NAMES: tuple[str, ...]
 
     def _draw(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define _draw()")
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(

@@ -230,7 +230,7 @@ class RBM(GenerativeModel):
         """
         return estimate_log_partition(self, num_chains, num_steps, seed, direction)
 
-    def log_prob_estimate(self, x, num_samples=128, *, label=None, seed=0):
+    def log_prob_estimate(self, x, num_samples=128, *, label=None, seed=0, log_partition=None):
         """Estimates log p(x), in nats, with the partition function of `log_partition`.
 
         Args:
@@ -238,11 +238,14 @@ class RBM(GenerativeModel):
             num_samples: Chains of the annealed importance sampling.
             label: None: this model has no classes.
             seed: Of the noise; the same partition function serves every example.
+            log_partition: What `log_partition()` returned, where it was estimated before.
 
         Returns:
             The estimate and the standard error of the partition function, each `(batch,)`.
         """
-        log_partition, error = self.log_partition(num_chains=num_samples, seed=seed)
+        if log_partition is None:
+            log_partition = self.log_partition(num_chains=num_samples, seed=seed)
+        log_partition, error = log_partition
         log_weights = self._run_with_label(self._log_values, label, x, np.int32(seed))
         estimate = ops.convert_to_numpy(log_weights) - log_partition
         return estimate.astype("float32"), np.full(len(estimate), error, "float32")
