@@ -28,6 +28,8 @@ ROLES = {
     "audio": ("audio",),
     "label": ("label", "labels", "y"),
 }
+# What describes a mixture that vectors were drawn from.
+MIXTURE = ("centres", "deviation")
 KEYS = (
     "expected image (or x), source and target, tokens, or audio and, if there are labels, label "
     "(or y), each also as train_..., validation_... and test_..."
@@ -51,7 +53,8 @@ def array_source(path: Path, image_size: int | None = None, length: int | None =
 
     Images are uint8 (or bool) of (n, height, width) or (n, height, width, 1 or 3); vectors are
     floats of (n, features); tokens are integers from 0 of (n, length); audio is int16, or floats
-    in [-1, 1], of (n, samples). Labels are integers from 0, or strings.
+    in [-1, 1], of (n, samples). Labels are integers from 0, or strings. Vectors drawn around known
+    centres may come with `centres` (modes, features) and `deviation`, one number or one for each centre.
 
     Args:
         path: An `.npz` file with arrays `image` (or `x`), or `source` and `target`, or `tokens`,
@@ -64,7 +67,7 @@ def array_source(path: Path, image_size: int | None = None, length: int | None =
     Returns:
         The source. Its version is taken from the file's content.
     """
-    splits = _load(path)
+    splits, mixture = _load(path)
     columns = []
     for role in next(iter(splits.values())):
         if role != "label":
@@ -77,6 +80,7 @@ def array_source(path: Path, image_size: int | None = None, length: int | None =
         if value is not None and columns[0].name not in wanted:
             raise DataError(f"{path}: {option} does not go with {columns[0].name}; remove it")
     labels, names = _labels(splits, path)
+    _check_mixture(mixture, columns[0], path)
     fields = {column.name: column.spec for column in columns}
     if labels is not None:
         fields["label"] = Field((), "int32")
@@ -87,13 +91,15 @@ def array_source(path: Path, image_size: int | None = None, length: int | None =
         splits={split: len(values) for split, values in columns[0].splits.items()},
         read=partial(_read, columns, labels),
         class_names=names,
+        mixture={name: values.tolist() for name, values in mixture.items()} or None,
     )
 
 
-def _load(path: Path) -> Splits:
+def _load(path: Path) -> tuple[Splits, dict[str, np.ndarray]]:
+    """The arrays of a file by split and role, and those that describe a mixture."""
     try:
         if path.suffix == ".npy":
-            return {"train": {"data": np.load(path, mmap_mode="r", allow_pickle=False)}}
+            return {"train": {"data": np.load(path, mmap_mode="r", allow_pickle=False)}}, {}
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
     except ValueError as error:
@@ -105,6 +111,7 @@ def _load(path: Path) -> Splits:
         raise DataError(f"{path} is broken: {error}") from None
     except Exception as error:  # zipfile, zlib and numpy each have errors of their own
         raise DataError(f"{path} is broken or no {path.suffix} file: {error}") from None
+    mixture = {name: arrays.pop(name) for name in MIXTURE if name in arrays}
     splits: Splits = {}
     for key, values in arrays.items():
         split, role = _role(key, path)
@@ -121,7 +128,26 @@ def _load(path: Path) -> Splits:
                 f"{path}: the splits differ: train has {_listed(splits['train'])}, {split} has "
                 f"{_listed(roles)}"
             )
-    return {split: dict(sorted(roles.items())) for split, roles in splits.items()}
+    return {split: dict(sorted(roles.items())) for split, roles in splits.items()}, mixture
+
+
+def _check_mixture(mixture: dict[str, np.ndarray], column: _Column, path: Path) -> None:
+    if not mixture:
+        return
+    shapes = {name: values.shape for name, values in mixture.items()}
+    centres = shapes.get("centres", ())
+    if (
+        column.name != "features"
+        or len(centres) != 2
+        or centres[1:] != column.spec.shape
+        or shapes.get("deviation") not in ((), centres[:1])
+        or not all(np.isfinite(values).all() for values in mixture.values())
+        or not (mixture["deviation"] > 0.0).all()
+    ):
+        raise DataError(
+            f"{path}: a mixture of vectors of {column.spec.shape} has centres (modes, features) and a "
+            f"deviation above 0 (one, or one for each mode), not {shapes}"
+        )
 
 
 def _check_roles(split: str, roles: set[str], path: Path) -> None:

@@ -54,6 +54,8 @@ class Source:
         stream: Whether a split is one long sequence of tokens.
         vocabulary: The character of each token in order, or `bytes`; None without text.
         sample_rate: Of audio, in samples a second; None if it is not known.
+        mixture: Of vectors drawn around known centres: `centres`, a list of vectors, and `deviation`, one
+            number or one for each centre; None for all other data.
     """
 
     kind: str
@@ -65,6 +67,7 @@ class Source:
     stream: bool = False
     vocabulary: str | None = None
     sample_rate: int | None = None
+    mixture: dict[str, list | float] | None = None
 
     @property
     def primary(self) -> str:

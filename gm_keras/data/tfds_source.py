@@ -75,6 +75,7 @@ def tfds_source(
         read=partial(_read, builder, aliases, fields, image_size),
         class_names=tuple(label.names) if label is not None else None,
         sample_rate=getattr(audio, "sample_rate", None),
+        mixture=(builder.info.metadata or {}).get("mixture") if "features" in fields else None,
     )
 
 

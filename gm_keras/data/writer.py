@@ -172,4 +172,6 @@ def _describe(
         info["vocabulary"] = source.vocabulary
     if source.sample_rate is not None:
         info["sample_rate"] = source.sample_rate
+    if source.mixture is not None:
+        info["mixture"] = source.mixture
     return info | {"checksums": dict(sorted(checksums.items()))}

@@ -64,6 +64,15 @@ def test_image_size_scales_and_cuts(tmp_path: Path):
     assert data.arrays("train")["image"].min() > 180  # the filter lets a little of the rest in
 
 
+def test_a_mixture_says_its_centres(make_data):
+    data = make_data(x=POINTS, centres=np.eye(3), deviation=np.array([0.1, 0.2, 0.3]))
+    assert data.info["mixture"] == {
+        "centres": np.eye(3).tolist(),
+        "deviation": [0.1, 0.2, 0.3],
+    }
+    assert "mixture" not in make_data(x=POINTS).info
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -86,6 +95,10 @@ def test_image_size_scales_and_cuts(tmp_path: Path):
         ({"x_train": POINTS, "x_test": POINTS[:, :2]}, "the splits differ in shape"),
         ({"x_train": POINTS, "x_test": POINTS, "y_test": np.arange(20)}, "train has no labels"),
         ({"x": np.array([{}] * 20, dtype=object)}, "Python objects, which are not read"),
+        ({"x": POINTS, "centres": np.eye(3)}, "a mixture of vectors of .3,. has centres"),
+        ({"x": POINTS, "centres": np.eye(2), "deviation": 0.1}, "has centres .modes, features."),
+        ({"x": POINTS, "centres": np.eye(3), "deviation": np.zeros(3)}, "a deviation above 0"),
+        ({"image": IMAGES, "centres": np.eye(3), "deviation": 0.1}, "a mixture of vectors"),
     ],
 )
 def test_what_cannot_be_used_is_said_in_one_line(make_data, arrays: dict, message: str):

@@ -77,6 +77,8 @@ def test_gaussians(tmp_path: Path):
         assert abs(len(mine) - len(points) / densities.MODES) < 250  # five standard deviations
         np.testing.assert_allclose(mine.mean(axis=0), centre, atol=0.02)
         np.testing.assert_allclose(mine.std(axis=0), densities.SIGMA, atol=0.01)
+        np.testing.assert_allclose(data.info["mixture"]["centres"][mode], centre, atol=1e-5)
+    assert data.info["mixture"]["deviation"] == densities.SIGMA
 
 
 def test_moons():

@@ -31,10 +31,14 @@ def gaussians(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """
     generator = np.random.default_rng([seed, MODES])
     modes = generator.integers(MODES, size=n)
-    angles = 2.0 * np.pi * modes / MODES
-    centres = RADIUS * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    points = centres + SIGMA * generator.normal(size=(n, 2))
+    points = centres()[modes] + SIGMA * generator.normal(size=(n, 2))
     return points.astype("float32"), modes
+
+
+def centres() -> np.ndarray:
+    """The means of the eight Gaussians, float64 (8, 2), in the order of the modes."""
+    angles = 2.0 * np.pi * np.arange(MODES) / MODES
+    return RADIUS * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
 
 
 def moons(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -63,6 +67,7 @@ class _Density(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}
     NAMES: tuple[str, ...]
+    MIXTURE: dict[str, list | float] | None = None
 
     def _draw(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         raise NotImplementedError(f"{type(self).__name__} must define _draw()")
@@ -78,6 +83,7 @@ class _Density(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 }
             ),
             supervised_keys=("features", "label"),
+            metadata=tfds.core.MetadataDict({"mixture": self.MIXTURE} if self.MIXTURE else {}),
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
@@ -96,6 +102,7 @@ class Gaussians(_Density):
     """Eight Gaussians on a circle; the label is the mode. 20,000 points to train, 4,000 to test."""
 
     NAMES = tuple(str(mode) for mode in range(MODES))
+    MIXTURE = {"centres": centres().round(6).tolist(), "deviation": SIGMA}
 
     def _draw(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         return gaussians(n, seed)
