@@ -13,13 +13,13 @@ from pipelines.build import build_optimizer, precision
 BATCH = 8
 
 
-def build(name: str, precision_name: str = "float32") -> GenerativeModel:
-    """Builds and compiles a system as the `test:` block of its recipe says.
+def build(name: str, precision_name: str = "float32", **changes: Any) -> GenerativeModel:
+    """Builds and compiles a system as the `test:` block of its recipe says, with some changes to it.
 
     There `uses` names the recipe of the first stage of a two-stage system.
     """
     recipe = catalog.recipe(name)
-    arguments = dict(recipe.test)
+    arguments = {**recipe.test, **changes}
     if first := arguments.pop("uses", None):
         arguments["first_stage"] = build(first)
     with precision(precision_name):

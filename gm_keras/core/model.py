@@ -253,8 +253,9 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
                 f"{type(self).__name__} was built with num_classes={self.num_classes} and needs labels: "
                 f"fit(x, labels), or a dictionary with {[*self.fields, 'label']}"
             )
-        if "label" in batch:
-            batch["label"] = ops.reshape(ops.cast(batch["label"], "int32"), (-1,))
+        label = batch.pop("label", None)
+        if self.num_classes:
+            batch["label"] = ops.reshape(ops.cast(label, "int32"), (-1,))
         return batch
 
     def _part(self, batch: dict[str, Any], repeat: int) -> dict[str, Any]:
