@@ -1,53 +1,76 @@
-"""Distances between two sets of features."""
+"""The Fréchet distance between two sets of features."""
 
 import numpy as np
+from scipy.linalg import eigh
+
+from gm_keras.metrics.estimate import Estimate
+from gm_keras.metrics.moments import mean_and_covariance
+from gm_keras.metrics.streams import checked_pair, chunks
+
+Normal = tuple[np.ndarray, np.ndarray]
 
 
-def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
+def frechet_distance(real: np.ndarray, generated: np.ndarray) -> Estimate:
     """Fréchet distance between the normal distributions fitted to two sets of features.
 
     Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule", arXiv 1706.08500. With the features of
     the Inception network it is the FID; with others it must be called by another name.
 
+    The standard error is that of the delta method: the spread of the influence that each row of either set has on the
+    distance. It ignores the bias of the distance, which is upwards and falls with 1/n, and it supposes many more rows
+    than dimensions; between two sets of one distribution, where the influence vanishes, the bias is the larger part.
+
     Args:
-        real: Features `(n, d)`.
-        generated: Features `(m, d)`.
+        real: Features `(n, d)`; an array or a memory map.
+        generated: Features `(m, d)`, likewise.
 
     Returns:
         The squared distance, at least 0; computed in float64 with unbiased covariances.
 
     Raises:
-        ValueError: If the arrays do not fit each other, hold fewer than two rows, or are not finite.
+        TooFewSamples: If a set has no more rows than dimensions: its covariance would be singular.
+        ValueError: If the arrays do not fit each other or are not finite.
     """
-    real, generated = checked(real, generated, at_least=2)
-    difference = real.mean(axis=0) - generated.mean(axis=0)
-    first = np.atleast_2d(np.cov(real, rowvar=False))
-    second = np.atleast_2d(np.cov(generated, rowvar=False))
-    # tr (AB)^(1/2) by the symmetric A^(1/2) B A^(1/2), whose eigenvalues are real whatever the rounding.
-    values, vectors = np.linalg.eigh(first)
-    root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
-    cross = np.linalg.eigvalsh(root @ second @ root)
-    overlap = np.sqrt(np.clip(cross, 0.0, None)).sum()
-    distance = difference @ difference + np.trace(first) + np.trace(second) - 2.0 * overlap
-    return float(max(distance, 0.0))
+    width = np.shape(real)[1] if np.ndim(real) == 2 else 1
+    reason = f"one more than its {width} dimensions"
+    real, generated = checked_pair(real, generated, max(2, width + 1), reason)
+    first = mean_and_covariance(real, "moments of real")
+    second = mean_and_covariance(generated, "moments of generated")
+    difference = first[0] - second[0]
+    overlap, second_to_first = _transport(second[1], first[1])
+    distance = difference @ difference + np.trace(first[1]) + np.trace(second[1]) - 2.0 * overlap
+    variance = _variance(generated, second, first[0], second_to_first)
+    _, first_to_second = _transport(first[1], second[1])
+    variance += _variance(real, first, second[0], first_to_second)
+    return Estimate(max(distance, 0.0), np.sqrt(variance))
 
 
-def checked(
-    real: np.ndarray, generated: np.ndarray, at_least: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns both sets as float64 after a look at their shapes and values."""
-    arrays = []
-    for name, values in (("real", real), ("generated", generated)):
-        values = np.asarray(values, dtype="float64")
-        if values.ndim != 2 or len(values) < at_least:
-            raise ValueError(
-                f"{name} must be an array (n, d) with n of at least {at_least}, not {values.shape}"
-            )
-        if not np.isfinite(values).all():
-            raise ValueError(f"{name} holds values that are not finite")
-        arrays.append(values)
-    if arrays[0].shape[1] != arrays[1].shape[1]:
-        raise ValueError(
-            f"real and generated differ in width: {arrays[0].shape[1]} and {arrays[1].shape[1]}"
-        )
-    return arrays[0], arrays[1]
+def _transport(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    """tr (source target)^(1/2), and the matrix of the optimal map from the one normal to the other."""
+    # By the symmetric A^(1/2) B A^(1/2), whose eigenvalues are real whatever the rounding.
+    values, vectors = eigh(target, driver="evr")
+    vectors *= np.clip(values, 0.0, None) ** 0.25
+    root = vectors @ vectors.T
+    values, vectors = eigh(root @ source @ root, driver="evr", overwrite_a=True)
+    values = np.clip(values, 0.0, None)
+    # Directions in which a set does not vary have eigenvalues of rounding only.
+    kept = values > len(values) * np.finfo("float64").eps * values.max()
+    vectors *= np.where(kept, np.where(kept, values, 1.0) ** -0.25, 0.0)
+    spread = root @ vectors
+    return float(np.sqrt(values).sum()), spread @ spread.T
+
+
+def _variance(
+    values: np.ndarray, normal: Normal, other_mean: np.ndarray, transport: np.ndarray
+) -> float:
+    """The variance that the rows of one set give the distance."""
+    mean, covariance = normal
+    curvature = np.eye(len(mean)) - transport
+    centre = float(np.sum(curvature * covariance))
+    total = 0.0
+    for _, part in chunks(values, "standard error"):
+        part -= mean
+        influence = 2.0 * part @ (mean - other_mean) - centre
+        influence += np.einsum("ij,ij->i", part @ curvature, part)
+        total += float(influence @ influence)
+    return total / len(values) ** 2

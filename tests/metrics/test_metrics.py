@@ -1,89 +1,114 @@
-"""Scores against answers that are known."""
+"""Scores of a classifier's probabilities, modes of a mixture, bits, and what all scores have in common."""
 
+import itertools
+import json
 import math
+import pickle
 
 import numpy as np
 import pytest
-from scipy import linalg
+from scipy import special, stats
 
-from gm_keras.metrics import bits_per_dim, frechet_distance, precision_recall
+from gm_keras.metrics import Estimate, TooFewSamples, bits_per_dim, inception_score, mode_coverage
 
 RNG = np.random.default_rng(0)
 
 
-def test_frechet_distance_of_normals_with_known_moments():
-    # Shifted by 3 in one of two coordinates: the squared distance is 9. Scaled by 2 in both: 2 * (2 - 1)^2.
-    x = RNG.normal(size=(200_000, 2))
-    assert frechet_distance(x, x + np.array([3.0, 0.0])) == pytest.approx(9.0, abs=1e-9)
-    assert frechet_distance(x, 2.0 * x) == pytest.approx(2.0, rel=0.02)
+def test_an_estimate_is_a_number_with_an_error():
+    estimate = Estimate(2.5, 0.25)
+    assert estimate + 1 == 3.5
+    assert f"{estimate:.2f} {estimate}" == "2.50 2.5"
+    assert json.dumps([estimate]) == "[2.5]"
+    again = pickle.loads(pickle.dumps(estimate))
+    assert (again, again.stderr) == (2.5, 0.25)
+    assert Estimate(1.0).stderr is None
 
 
-def test_frechet_distance_agrees_with_the_matrix_square_root():
-    mixing = RNG.normal(size=(6, 6))
-    real = RNG.normal(size=(500, 6)) @ mixing + 1.0
-    generated = RNG.gamma(2.0, size=(400, 6))
-    first, second = np.cov(real, rowvar=False), np.cov(generated, rowvar=False)
-    root = linalg.sqrtm(first @ second).real
-    difference = real.mean(axis=0) - generated.mean(axis=0)
-    expected = difference @ difference + np.trace(first + second - 2.0 * root)
-    assert frechet_distance(real, generated) == pytest.approx(expected, rel=1e-6)
+def test_inception_score_of_a_perfect_and_of_a_collapsed_generator():
+    perfect, collapsed = np.eye(10)[np.arange(5000) % 10], np.eye(10)[np.full(5000, 3)]
+    assert inception_score(perfect) == pytest.approx(10.0)
+    assert inception_score(collapsed) == pytest.approx(1.0)
+    assert inception_score(np.full((100, 10), 0.1)) == pytest.approx(1.0)
 
 
-def test_frechet_distance_with_fewer_samples_than_features():
-    assert frechet_distance(RNG.normal(size=(5, 20)), RNG.normal(size=(6, 20))) > 0.0
+def test_inception_score_agrees_with_the_definition():
+    probabilities = RNG.dirichlet(np.full(7, 0.3), size=503)
+    marginal = probabilities.mean(axis=0)
+    expected = math.exp(np.mean([stats.entropy(row, marginal) for row in probabilities]))
+    assert inception_score(probabilities) == pytest.approx(expected, rel=1e-12)
 
 
-def test_frechet_distance_of_a_set_to_itself_is_zero():
-    x = RNG.normal(size=(100, 8)).astype("float32")
-    assert frechet_distance(x, x) == pytest.approx(0.0, abs=1e-9)
+def test_inception_score_in_splits_is_the_mean_of_the_parts():
+    probabilities = RNG.dirichlet(np.full(7, 0.3), size=503)
+    score = inception_score(probabilities, splits=4)
+    bounds = [0, 125, 251, 377, 503]
+    parts = [
+        inception_score(probabilities[start:stop]) for start, stop in itertools.pairwise(bounds)
+    ]
+    assert score == pytest.approx(np.mean(parts))
+    assert score.stderr == pytest.approx(stats.sem(parts))
+
+
+def test_inception_score_takes_the_rounding_of_half_precision():
+    exact = special.softmax(RNG.normal(size=(200, 10)), axis=1)
+    assert inception_score(exact.astype("float16")) == pytest.approx(
+        inception_score(exact), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize(
-    ("real", "generated", "message"),
+    ("probabilities", "options", "message"),
     [
-        (np.zeros((3, 2)), np.zeros((3, 4)), "differ in width"),
-        (np.zeros((1, 2)), np.zeros((3, 2)), "at least 2"),
-        (np.full((3, 2), np.nan), np.zeros((3, 2)), "not finite"),
-        (np.zeros(3), np.zeros((3, 1)), "array"),
+        (RNG.normal(size=(20, 5)), {}, "row 0 .*softmax"),
+        (np.full((20, 5), 0.3), {}, "sum 1.5"),
+        (np.full((3, 5), 0.2), {"splits": 2}, "at least 4 rows"),
+        (np.full((3, 5), 0.2), {"splits": 0}, "splits"),
+        (np.full(5, 0.2), {}, "array"),
     ],
 )
-def test_wrong_features_are_refused(real, generated, message):
+def test_wrong_probabilities_are_refused(probabilities, options, message):
     with pytest.raises(ValueError, match=message):
-        frechet_distance(real, generated)
+        inception_score(probabilities, **options)
 
 
-def _slow_precision(real, generated, k):
-    def inside(point, centres):
-        for index, centre in enumerate(centres):
-            distances = sorted(np.linalg.norm(centres - centre, axis=1))
-            if np.linalg.norm(point - centres[index]) <= distances[k] + 1e-12:
-                return True
-        return False
-
-    return np.mean([inside(point, real) for point in generated])
-
-
-def test_precision_and_recall_agree_with_the_definition():
-    real, generated = RNG.normal(size=(60, 3)), RNG.normal(size=(50, 3)) * 1.3 + 0.4
-    precision, recall = precision_recall(real, generated, k=3)
-    assert precision == pytest.approx(_slow_precision(real, generated, 3))
-    assert recall == pytest.approx(_slow_precision(generated, real, 3))
+def test_modes_of_a_hand_made_set():
+    centres = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+    # Two at the first centre, one just within and one just out of reach of the second, none near the third.
+    samples = np.array([[0.0, 0.0], [0.1, 0.1], [10.0, 0.29], [10.0, 0.31]])
+    modes, share = mode_coverage(samples, centres, 0.1)
+    assert (modes, share) == (2.0, 0.75)
+    modes, share = mode_coverage(samples, centres, np.array([0.01, 0.2, 1.0]))
+    assert (modes, share) == (2.0, 0.75)
+    modes, share = mode_coverage(samples, centres, [0.01, 0.01, 5.0])
+    assert (modes, share) == (1.0, 0.25)
 
 
-def test_precision_and_recall_notice_dropped_modes_and_bad_samples():
-    modes = np.repeat([[0.0, 0.0], [10.0, 0.0]], 200, axis=0)
-    real = modes + RNG.normal(size=modes.shape)
-    one_mode = RNG.normal(size=(400, 2))
-    precision, recall = precision_recall(real, one_mode)
-    assert precision > 0.9
-    assert 0.35 < recall < 0.65
-    far = real + 100.0
-    assert precision_recall(real, far) == (0.0, 0.0)
+def test_share_of_high_quality_samples_of_a_normal():
+    # In two dimensions the squared distance in deviations is chi-squared with two degrees of freedom.
+    samples = RNG.normal(size=(40_000, 2)) * 0.05 + 3.0
+    modes, share = mode_coverage(samples, [[3.0, 3.0]], 0.05)
+    assert modes == 1.0
+    assert share == pytest.approx(stats.chi2(2).cdf(9.0), abs=4 * share.stderr)
 
 
-def test_precision_needs_more_samples_than_neighbours():
-    with pytest.raises(ValueError, match="at least 4"):
-        precision_recall(np.zeros((3, 2)), np.zeros((9, 2)), k=3)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.zeros((5, 2)), np.zeros((3, 4)), 1.0), "differ in width"),
+        ((np.zeros((5, 2)), np.zeros((3, 2)), 0.0), "positive"),
+        ((np.zeros((5, 2)), np.zeros((3, 2)), [1.0, 2.0]), "3 of them"),
+        ((np.zeros((1, 2)), np.zeros((3, 2)), 1.0), "at least 2"),
+        ((np.zeros((5, 2)), np.full((3, 2), np.inf), 1.0), "centres .*not finite"),
+    ],
+)
+def test_wrong_modes_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        mode_coverage(*arguments)
+
+
+def test_too_few_samples_are_told_apart():
+    with pytest.raises(TooFewSamples):
+        mode_coverage(np.zeros((1, 2)), np.zeros((3, 2)), 1.0)
 
 
 def test_bits_per_dim():
