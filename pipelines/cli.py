@@ -1,15 +1,18 @@
-"""The command `gm-keras`: list, show, add and sample.
+"""The command `gm-keras`.
 
-Nothing heavy is imported up here: `gm-keras --help` answers in a fraction of a second, and only
-`sample` loads Keras.
+Nothing heavy is imported up here: `gm-keras --help` answers in a fraction of a second, and only the
+commands that draw from a trained system load Keras.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines import errors
+
+if TYPE_CHECKING:
+    from gm_keras.exploration import Picture
 
 app = typer.Typer(
     help="Generative models on Keras: the systems, their recipes, and samples from trained ones.",
@@ -20,6 +23,8 @@ app = typer.Typer(
 )
 
 PARAMS = Path("params.yaml")
+Exported = Annotated[str, typer.Argument(help="A system of params.yaml that has been exported.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same picture.")]
 
 
 @app.command("list")
@@ -93,6 +98,112 @@ def sample(
     output = output or Path(f"{key}.png")
     sampling.sample_to_file(PARAMS, key, n=n, seed=seed, label=label, output=output)
     typer.echo(f"{n} samples of {key} in {output}")
+
+
+@app.command()
+def compare(
+    keys: Annotated[
+        list[str], typer.Argument(help="Systems of params.yaml that have been evaluated.")
+    ],
+) -> None:
+    """The scores of several systems side by side, with their standard errors."""
+    from pipelines import comparing
+
+    typer.echo(comparing.comparison(PARAMS, keys))
+
+
+@app.command()
+def interpolate(
+    key: Exported,
+    n: Annotated[int, typer.Option("-n", help="How many pairs.")] = 4,
+    steps: Annotated[int, typer.Option(help="Points from one end to the other.")] = 8,
+    spherical: Annotated[
+        bool | None,
+        typer.Option("--spherical/--linear", help="Along an arc, or straight; by default both."),
+    ] = None,
+    label: Annotated[int | None, typer.Option(help="The class of all examples.")] = None,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="By default KEY-interpolation.png.")
+    ] = None,
+) -> None:
+    """Examples on the way from one to another."""
+    from pipelines import exploring
+
+    output = output or Path(f"{key}-interpolation.png")
+    request = exploring.Request(PARAMS, key, output, seed, n)
+    _tell(output, exploring.interpolate(request, steps=steps, spherical=spherical, label=label))
+
+
+@app.command()
+def arithmetic(
+    key: Exported,
+    expression: Annotated[
+        str, typer.Argument(help='Names or numbers of classes, such as "3 - 5 + 8".')
+    ],
+    n: Annotated[int, typer.Option("-n", help="Rows of single members of the classes.")] = 3,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="By default KEY-arithmetic.png.")
+    ] = None,
+) -> None:
+    """Adds and subtracts mean latents of classes."""
+    from pipelines import exploring
+
+    output = output or Path(f"{key}-arithmetic.png")
+    request = exploring.Request(PARAMS, key, output, seed, n)
+    _tell(output, exploring.arithmetic(request, expression=expression))
+
+
+@app.command()
+def traverse(
+    key: Exported,
+    n: Annotated[int, typer.Option("-n", help="How many dimensions, by their effect.")] = 8,
+    steps: Annotated[int, typer.Option(help="Values of each, over the range of the prior.")] = 7,
+    label: Annotated[
+        int | None, typer.Option(help="The class of the example that is changed.")
+    ] = None,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="By default KEY-traversal.png.")
+    ] = None,
+) -> None:
+    """Changes one dimension of the latents at a time."""
+    from pipelines import exploring
+
+    output = output or Path(f"{key}-traversal.png")
+    request = exploring.Request(PARAMS, key, output, seed, n)
+    _tell(output, exploring.traverse(request, steps=steps, label=label))
+
+
+@app.command()
+def neighbours(
+    key: Exported,
+    n: Annotated[int, typer.Option("-n", help="How many samples to show.")] = 8,
+    features: Annotated[
+        bool,
+        typer.Option(
+            "--features/--pixels", help="Compare features of the data set's network, or pixels."
+        ),
+    ] = False,
+    label: Annotated[
+        int | None, typer.Option(help="The class to draw, for a system trained with labels.")
+    ] = None,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="By default KEY-neighbours.png.")
+    ] = None,
+) -> None:
+    """Samples beside their nearest training examples."""
+    from pipelines import exploring
+
+    output = output or Path(f"{key}-neighbours.png")
+    request = exploring.Request(PARAMS, key, output, seed, n)
+    _tell(output, exploring.neighbours(request, features=features, label=label))
+
+
+def _tell(output: Path, picture: "Picture") -> None:
+    typer.echo(f"{picture.title} in {output}. {picture.caption}")
 
 
 def main() -> None:

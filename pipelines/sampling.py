@@ -45,16 +45,10 @@ def sample_to_file(
     settings.system(key)
     if n < 1:
         raise UserError(f"-n is the number of samples and must be at least 1, not {n}")
-    path = exports / key / "model.keras"
-    if not path.is_file():
-        raise UserError(f'"{key}" is not exported yet ({path} is missing): dvc repro export@{key}')
-    _check_output(output)
+    path = exported(key, exports)
+    check_output(output)
 
-    settings.choose_backend()
-    quiet()
-    model = load_keras(path)
-    if not isinstance(getattr(model, "capabilities", None), frozenset):
-        raise UserError(f"{path} holds a {type(model).__name__}, which is no system of gm_keras")
+    model = load_exported(path, settings)
     options = {**settings.system(key).sample, "seed": seed}
     try:
         if "translator" in model.capabilities:
@@ -66,6 +60,28 @@ def sample_to_file(
     except (TypeError, ValueError) as error:  # in one line, what is wrong with n, label or sample:
         raise UserError(f'system "{key}": {" ".join(str(error).split())}') from None
     _write(model, made, columns, output)
+
+
+def exported(key: str, exports: Path) -> Path:
+    """The `.keras` file of a system; a `UserError` where it has not been exported yet."""
+    path = exports / key / "model.keras"
+    if not path.is_file():
+        raise UserError(f'"{key}" is not exported yet ({path} is missing): dvc repro export@{key}')
+    return path
+
+
+def load_exported(path: Path, settings: Settings) -> Any:
+    """Chooses the backend, and loads an exported system on it in safe mode.
+
+    Raises:
+        UserError: The file is damaged, or holds something else.
+    """
+    settings.choose_backend()
+    quiet()
+    model = load_keras(path)
+    if not isinstance(getattr(model, "capabilities", None), frozenset):
+        raise UserError(f"{path} holds a {type(model).__name__}, which is no system of gm_keras")
+    return model
 
 
 def _translations(
@@ -101,10 +117,12 @@ def _write(model: Any, made: np.ndarray, columns: int | None, output: Path) -> N
             images.save(images.scatter(made), temporary)
 
 
-def _check_output(output: Path) -> None:
-    if output.suffix.lower() not in (".png", ".txt"):
+def check_output(output: Path, *, text: bool = True) -> None:
+    """Raises a `UserError` for an output that is no PNG (or, with `text`, TXT) file in a writable folder."""
+    if output.suffix.lower() not in ((".png", ".txt") if text else (".png",)):
+        otherwise = " (or for text a TXT file)" if text else ""
         raise UserError(
-            f"-o expects the name of a PNG file such as grid.png (or for text a TXT file), not {output}"
+            f"-o expects the name of a PNG file such as grid.png{otherwise}, not {output}"
         )
     if output.is_dir():
         raise UserError(f"-o {output} is a folder: name a file in it")

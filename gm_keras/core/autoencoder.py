@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from gm_keras.core.latents import path
+
 
 class AutoencoderMixin:
     """Reconstruction and interpolation on top of `encode(x, label=)` and `decode(latents, label=)`."""
@@ -13,23 +15,28 @@ class AutoencoderMixin:
         """Returns `decode(encode(x))`, of the shape and range of `x`."""
         return self.decode(self.encode(x, label=label), label=label)
 
-    def interpolate(self, x0: Any, x1: Any, steps: int = 8, *, label: Any = None) -> np.ndarray:
-        """Decodes points on the straight line between the latents of two batches.
+    def interpolate(
+        self, x0: Any, x1: Any, steps: int = 8, *, label: Any = None, spherical: bool = False
+    ) -> np.ndarray:
+        """Decodes points between the latents of two batches.
 
         Args:
             x0: Examples `(batch, ...)` at one end.
             x1: Examples of the same shape at the other end.
-            steps: Points on the line, the ends included; at least 2.
+            steps: Points on the way, the ends included; at least 2.
             label: `(batch,)` for models with classes.
+            spherical: Go on the arc between the latents instead of the straight line (`core.latents.path`).
 
         Returns:
             An array `(steps, batch, ...)`.
+
+        Raises:
+            ValueError: If there are fewer than 2 steps.
         """
         if steps < 2:
             raise ValueError(f"an interpolation has at least 2 steps, not {steps}")
-        first, last = self.encode(x0, label=label), self.encode(x1, label=label)
+        ends = [ops.convert_to_numpy(self.encode(x, label=label)) for x in (x0, x1)]
         points = [
-            self.decode(first + fraction * (last - first), label=label)
-            for fraction in np.linspace(0.0, 1.0, steps, dtype="float32")
+            self.decode(point, label=label) for point in path(*ends, steps, spherical=spherical)
         ]
         return np.stack([ops.convert_to_numpy(point) for point in points])

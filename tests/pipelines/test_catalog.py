@@ -18,6 +18,8 @@ CAPABILITIES = {
     "codes",
     "translator",
     "conditional",
+    "latents",
+    "trajectory",
 }
 
 

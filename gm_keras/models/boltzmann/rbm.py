@@ -140,6 +140,12 @@ class RBM(GenerativeModel):
             return "discrete" if self.levels else "density"
         return "discrete" if self.binarize or self.levels == 2 else "relaxed"
 
+    @property
+    def dequantization(self) -> str | None:
+        """What is added to discrete images, so that the nats are theirs; None if nothing is."""
+        noisy = self.gaussian and self.levels
+        return "uniform noise of one grey level, one draw for each image" if noisy else None
+
     # ---- training ---------------------------------------------------------------------------------
 
     def _loss(self, batch, training):

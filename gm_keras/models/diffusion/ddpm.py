@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from gm_keras.core import GenerativeModel, Phase
+from gm_keras.core import GenerativeModel, LatentsMixin, Phase
 from gm_keras.distributions import discretized_normal, normal
 from gm_keras.models.diffusion import samplers
 from gm_keras.models.diffusion.schedules import SCHEDULES
@@ -26,7 +26,7 @@ DEFAULT_TERMS = 128
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class DDPM(GenerativeModel):
+class DDPM(LatentsMixin, GenerativeModel):
     """Denoising diffusion model that predicts the noise, with a U-Net for images or a dense one for vectors.
 
     Args:
@@ -46,7 +46,7 @@ class DDPM(GenerativeModel):
         label_dropout: The share of labels hidden in training, from which the model learns to do without.
     """
 
-    offers = frozenset({"sampler", "bound"})
+    offers = frozenset({"sampler", "bound", "latents", "trajectory"})
 
     def __init__(
         self,
@@ -296,6 +296,13 @@ class DDPM(GenerativeModel):
         Raises:
             ValueError: If an argument is out of range or unknown, or a model without classes shall be guided.
         """
+        options = self._sampling_options(sampler, steps, eta, variance, guidance, clip)
+        return super().sample(n, seed=seed, label=label, batch_size=batch_size, **options)
+
+    def _sampling_options(
+        self, sampler="ddim", steps=None, eta=0.0, variance=None, guidance=0.0, clip=None
+    ):
+        """The options of `sample`, checked and complete."""
         if sampler not in samplers.SAMPLERS:
             raise ValueError(f'sampler must be "ddim" or "ancestral", not {sampler!r}')
         if guidance and not self.num_classes:
@@ -312,7 +319,7 @@ class DDPM(GenerativeModel):
         }
         # Here, for a clear error: inside the compiled function it would come wrapped in others.
         self._steps(**options)
-        return super().sample(n, seed=seed, label=label, batch_size=batch_size, **options)
+        return options
 
     def _steps(self, *, sampler, steps, eta, variance, **_):
         if sampler == "ddim":
@@ -321,6 +328,12 @@ class DDPM(GenerativeModel):
 
     def sample_batch(self, n, random, label=None, *, guidance, clip, **options):
         """Runs a sampler from pure noise; the options are those of `sample`, complete."""
+        count, step = self._reverse_steps(n, random, label, guidance, clip, options)
+        noise = self._draw_latents(n, random.next())
+        return ops.fori_loop(0, count, lambda index, x: step(index, x)[1], noise)
+
+    def _reverse_steps(self, n, random, label, guidance, clip, options):
+        """How many steps a sampler takes, and `step(index, x) -> (expected clean examples, next x)`."""
         steps = self._steps(**options)
         shape = (n, *self.data_shape)
         times = ops.convert_to_tensor(steps.times.astype("int32"))
@@ -334,8 +347,92 @@ class DDPM(GenerativeModel):
             expected = self._clean(x, time, self._guided_noise(x, time, label, guidance), clip)
             clean, noisy, noise = (ops.take(table, index) for table in tables)
             drawn = keras.random.normal(shape, seed=random.at(index))
-            return clean * expected + noisy * x + noise * drawn
+            return expected, clean * expected + noisy * x + noise * drawn
 
-        return ops.fori_loop(
-            0, len(steps.times), step, keras.random.normal(shape, seed=random.next())
+        return len(steps.times), step
+
+    # ---- latents and the way of sampling ----------------------------------------------------------
+
+    def _draw_latents(self, n, seed):
+        return keras.random.normal((n, *self.data_shape), seed=seed)
+
+    def decode(self, latents, *, label=None, steps=None, guidance=0.0, clip=None):
+        """The examples to which deterministic DDIM (Song et al. 2021, arXiv 2010.02502) leads noise.
+
+        With `eta` 0 an example is a function of the noise at its beginning, which so is its latent:
+        `decode(draw_latents(n, seed=seed))` is `sample(n, seed=seed)` with the sampler "ddim" and `eta` 0.
+
+        Args:
+            latents: Noise `(batch, *shape of one example)`, such as `draw_latents` gives.
+            label: One class for all, or one for each; None decodes without a label.
+            steps: How many of the T times are visited; by default 50, or all that there are.
+            guidance: As in `sample`.
+            clip: As in `sample`.
+
+        Returns:
+            Examples `(batch, *shape of one example)` in the range of the training data.
+
+        Raises:
+            ValueError: If an argument is out of range, or a model without classes shall be guided.
+        """
+        options = self._sampling_options(steps=steps, guidance=guidance, clip=clip)
+        labels = self._labels(len(latents), label)
+        inputs = [latents] if labels is None else [latents, labels]
+        return self.run_compiled(self._decode, *inputs, **options)
+
+    def _decode(self, latents, label=None, *, guidance, clip, **options):
+        n = ops.shape(latents)[0]
+        count, step = self._reverse_steps(n, RandomStream(0), label, guidance, clip, options)
+        return ops.fori_loop(0, count, lambda index, x: step(index, x)[1], latents)
+
+    def trajectory(self, n, *, seed=0, label=None, frames=8, **options):
+        """The way from noise to samples: states x_t, and the clean examples expected from them.
+
+        Args:
+            n: How many samples.
+            seed: As in `sample`.
+            label: As in `sample`.
+            frames: States to keep, evenly spaced over the steps, the first noise and the sample included.
+            **options: Of `sample`: `sampler`, `steps`, `eta`, `variance`, `guidance`, `clip`.
+
+        Returns:
+            Two arrays `(frames, n, *shape of one example)`: the states, and what the model expects to come of each.
+            Both end in `sample(n, seed=seed, label=label, **options)`.
+
+        Raises:
+            ValueError: If there are fewer than 2 frames or more than steps + 1, or `sample` refuses an argument.
+        """
+        if n < 1:
+            raise ValueError(f"the number of samples must be at least 1, not {n}")
+        options = self._sampling_options(**options)
+        if not 2 <= frames <= options["steps"] + 1:
+            raise ValueError(
+                f"frames must be from 2 to steps + 1 = {options['steps'] + 1}, not {frames}"
+            )
+        inputs = [np.int32(int(seed) % 2**31)]
+        labels = self._labels(n, label)
+        if labels is not None:
+            inputs.append(labels)
+        states = self.run_compiled(self._trajectory, *inputs, n=n, frames=frames, **options)
+        return tuple(ops.convert_to_numpy(each) for each in states)
+
+    def _trajectory(self, seed, label=None, *, n, frames, guidance, clip, **options):
+        random = RandomStream(seed)
+        count, step = self._reverse_steps(n, random, label, guidance, clip, options)
+        kept = np.round(np.linspace(0, count, frames)).astype("int32")
+        kept = ops.reshape(ops.convert_to_tensor(kept), (-1, 1, *[1] * len(self.data_shape)))
+
+        def keep(index, carried):
+            x, noisy, expected = carried
+            clean, following = step(index, x)
+            noisy, expected = (
+                ops.where(ops.equal(kept, index), new[None], old)
+                for new, old in ((x, noisy), (clean, expected))
+            )
+            return following, noisy, expected
+
+        empty = ops.zeros((frames, n, *self.data_shape))
+        x, *states = ops.fori_loop(
+            0, count, keep, (self._draw_latents(n, random.next()), empty, empty)
         )
+        return tuple(ops.where(ops.equal(kept, count), x[None], each) for each in states)

@@ -16,7 +16,7 @@ import math
 import keras
 from keras import ops
 
-from gm_keras.core import AutoencoderMixin, GenerativeModel, Phase
+from gm_keras.core import AutoencoderMixin, GenerativeModel, LatentsMixin, Phase
 from gm_keras.distributions import normal
 from gm_keras.layers.logit import GreyLevelLogit
 from gm_keras.networks.couplings import image_couplings, vector_couplings
@@ -25,7 +25,7 @@ from gm_keras.ops.random import RandomStream
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class RealNVP(AutoencoderMixin, GenerativeModel):
+class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
     """Normalizing flow of affine couplings, for images or vectors.
 
     Images with `levels` are discrete: uniform noise of one level is added in each step, and likelihoods are
@@ -46,7 +46,7 @@ class RealNVP(AutoencoderMixin, GenerativeModel):
         dropout: Fraction dropped in the residual blocks in training.
     """
 
-    offers = frozenset({"sampler", "density", "autoencoder"})
+    offers = frozenset({"sampler", "density", "autoencoder", "latents"})
 
     def __init__(
         self,
@@ -118,6 +118,11 @@ class RealNVP(AutoencoderMixin, GenerativeModel):
         """What the likelihood is one of: "discrete" images, or a "density" of continuous data."""
         return "discrete" if self.levels else "density"
 
+    @property
+    def dequantization(self) -> str | None:
+        """What is added to discrete images, so that the nats are theirs; None if nothing is."""
+        return "uniform noise of one grey level, one draw for each image" if self.levels else None
+
     def _loss(self, batch, training):
         x = self._dequantized(batch[self.data_field], self.seed_generator)
         nats = -ops.mean(self._log_density(x, training))
@@ -174,6 +179,9 @@ class RealNVP(AutoencoderMixin, GenerativeModel):
     def _decode(self, latents, label=None):
         return self.decoder(latents, training=False)
 
+    def _draw_latents(self, n, seed):
+        return keras.random.normal((n, self.size), seed=seed)
+
     def sample_batch(self, n, random, label=None, *, temperature=1.0):
         """Decodes draws from the prior; images with `levels` lie on them.
 
@@ -184,6 +192,6 @@ class RealNVP(AutoencoderMixin, GenerativeModel):
             temperature: Standard deviation of the prior; below 1 the samples are nearer to the most
                 probable ones than the density that was learned.
         """
-        latents = temperature * keras.random.normal((n, self.size), seed=random.next())
+        latents = temperature * self._draw_latents(n, random.next())
         x = self._decode(latents)
         return self._on_levels(x) * self._level_width - 1.0 if self.levels else x

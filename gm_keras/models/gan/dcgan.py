@@ -15,14 +15,14 @@ normalization of the other network as it is: its moving averages belong to its o
 import keras
 from keras import ops
 
-from gm_keras.core import GenerativeModel, Phase
+from gm_keras.core import GenerativeModel, LatentsMixin, Phase
 from gm_keras.core.statistics import unchanged
 from gm_keras.losses import adversarial
 from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class DCGAN(GenerativeModel):
+class DCGAN(LatentsMixin, GenerativeModel):
     """Deep convolutional generative adversarial network; optimizers "discriminator" and "generator".
 
     Args:
@@ -34,6 +34,8 @@ class DCGAN(GenerativeModel):
         loss: The generator's: "non_saturating" or "minimax".
         latents: Their distribution: "uniform" in [-1, 1], or "normal".
     """
+
+    offers = frozenset({"sampler", "latents"})
 
     def __init__(
         self,
@@ -61,7 +63,7 @@ class DCGAN(GenerativeModel):
 
         # ---- config ----
         self.latent_dim = latent_dim
-        self.latents = latents
+        self.latents = self.latent_prior = latents
         self._generator_objective = adversarial.GENERATOR_LOSSES[loss]
         self.setup(logs=("real_probability", "fake_probability"))
 
@@ -83,8 +85,10 @@ class DCGAN(GenerativeModel):
         return keras.random.normal(shape, seed=seed)
 
     def _generate(self, n, seed, training=False):
-        images = self.generator(self._draw_latents(n, seed), training=training)
-        return ops.cast(images, "float32")
+        return self._images(self._draw_latents(n, seed), training)
+
+    def _images(self, latents, training=False):
+        return ops.cast(self.generator(latents, training=training), "float32")
 
     def _logits(self, images, training):
         return ops.cast(self.discriminator(images, training=training), "float32")
@@ -105,6 +109,15 @@ class DCGAN(GenerativeModel):
         with unchanged(self.discriminator):
             logits = self._logits(fake, training)
         return self._generator_objective(logits)
+
+    def decode(self, latents, *, label=None):
+        """The images of latents `(batch, latent_dim)`, in [-1, 1]: `(batch, *image_shape)`.
+
+        Args:
+            latents: Such as `draw_latents` gives.
+            label: None: this model has no classes.
+        """
+        return self._run_with_label(self._images, label, latents)
 
     def sample_batch(self, n, random, label=None):
         """Images of random latents, normalized by the moving averages: `(n, *image_shape)`."""

@@ -17,7 +17,7 @@ weights begins anew with each stage. In the first dense layer of the generator e
 import keras
 from keras import ops
 
-from gm_keras.core import GenerativeModel, Phase
+from gm_keras.core import GenerativeModel, LatentsMixin, Phase
 from gm_keras.losses import adversarial, penalties
 from gm_keras.networks.progressive import (
     double,
@@ -32,7 +32,7 @@ from gm_keras.networks.progressive import (
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class ProgressiveGAN(GenerativeModel):
+class ProgressiveGAN(LatentsMixin, GenerativeModel):
     """GAN that grows from small images to large ones; optimizers "critic" and "generator".
 
     Training goes through `stages`, for example "8x8", "16x16_fade", "16x16": call `enter_stage(name)` and `fit` for
@@ -49,6 +49,8 @@ class ProgressiveGAN(GenerativeModel):
         penalty_weight: Of the gradient penalty (lambda in the paper).
         drift: Weight of the mean square of the scores of data (epsilon_drift in the paper), which keeps them near 0.
     """
+
+    offers = frozenset({"sampler", "latents"})
 
     def __init__(
         self,
@@ -133,9 +135,11 @@ class ProgressiveGAN(GenerativeModel):
             inputs = [inputs, ops.broadcast_to(self.alpha(), (ops.shape(inputs)[0],))]
         return ops.cast(network(inputs, training=training), "float32")
 
+    def _draw_latents(self, n, seed):
+        return keras.random.normal((n, self.latent_dim), seed=seed)
+
     def _generate(self, n, seed, training=False):
-        latents = keras.random.normal((n, self.latent_dim), seed=seed)
-        return self._call(self.generators[self.stage], latents, training)
+        return self._call(self.generators[self.stage], self._draw_latents(n, seed), training)
 
     def _scores(self, images, training):
         return self._call(self.critics[self.stage], images, training)
@@ -174,7 +178,20 @@ class ProgressiveGAN(GenerativeModel):
 
     def sample_batch(self, n, random, label=None):
         """Images of random latents, cut to [-1, 1] and enlarged to the full size: `(n, *image_shape)`."""
-        images = ops.clip(self._generate(n, random.next()), -1.0, 1.0)
+        return self._images(self._draw_latents(n, random.next()))
+
+    def _images(self, latents):
+        images = ops.clip(self._call(self.generators[self.stage], latents, False), -1.0, 1.0)
         for _ in range(self._halvings()):
             images = double(images)
         return images
+
+    def decode(self, latents, *, label=None):
+        """The images of latents `(batch, latent_dim)`, as `sample` shows them: `(batch, *image_shape)`.
+
+        Args:
+            latents: Such as `draw_latents` gives; the generator normalizes them, so that their length is nothing
+                to it.
+            label: None: this model has no classes.
+        """
+        return self._run_with_label(self._images, label, latents)

@@ -13,7 +13,7 @@ paper's dense networks. Each update of the critic leaves the generator's batch n
 import keras
 from keras import ops
 
-from gm_keras.core import GenerativeModel, Phase
+from gm_keras.core import GenerativeModel, LatentsMixin, Phase
 from gm_keras.core.statistics import unchanged
 from gm_keras.losses import adversarial, penalties
 from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
@@ -21,7 +21,7 @@ from gm_keras.networks.dense import dense
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class WGANGP(GenerativeModel):
+class WGANGP(LatentsMixin, GenerativeModel):
     """Wasserstein GAN with gradient penalty; optimizers "critic" and "generator".
 
     Args:
@@ -35,6 +35,8 @@ class WGANGP(GenerativeModel):
         n_critic: Updates of the critic for one of the generator.
         penalty_weight: Of the gradient penalty (lambda in the paper).
     """
+
+    offers = frozenset({"sampler", "latents"})
 
     def __init__(
         self,
@@ -85,8 +87,13 @@ class WGANGP(GenerativeModel):
     def inference_networks(self):
         return {"generator": self.generator}
 
+    def _draw_latents(self, n, seed):
+        return keras.random.normal((n, self.latent_dim), seed=seed)
+
     def _generate(self, n, seed, training=False):
-        latents = keras.random.normal((n, self.latent_dim), seed=seed)
+        return self._examples(self._draw_latents(n, seed), training)
+
+    def _examples(self, latents, training=False):
         return ops.cast(self.generator(latents, training=training), "float32")
 
     def _scores(self, x, training):
@@ -114,6 +121,15 @@ class WGANGP(GenerativeModel):
         with unchanged(self.critic):
             scores = self._scores(fake, training)
         return adversarial.wasserstein_generator(scores)
+
+    def decode(self, latents, *, label=None):
+        """The examples of latents `(batch, latent_dim)`: `(batch, *image_shape)`.
+
+        Args:
+            latents: Such as `draw_latents` gives.
+            label: None: this model has no classes.
+        """
+        return self._run_with_label(self._examples, label, latents)
 
     def sample_batch(self, n, random, label=None):
         """Samples of random latents, normalized by the moving averages: `(n, *image_shape)`."""

@@ -11,7 +11,7 @@ import math
 import keras
 from keras import ops
 
-from gm_keras.core import AutoencoderMixin, GenerativeModel, Phase
+from gm_keras.core import AutoencoderMixin, GenerativeModel, LatentsMixin, Phase
 from gm_keras.distributions import bernoulli, normal
 from gm_keras.networks.convolutional import convolutional_decoder, convolutional_encoder
 from gm_keras.networks.dense import dense
@@ -19,7 +19,7 @@ from gm_keras.ops.random import RandomStream
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class VAE(AutoencoderMixin, GenerativeModel):
+class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
     """Variational autoencoder with a Bernoulli or Gaussian likelihood, convolutional or dense.
 
     Args:
@@ -34,7 +34,7 @@ class VAE(AutoencoderMixin, GenerativeModel):
         num_classes: Condition encoder and decoder on a label of so many classes.
     """
 
-    offers = frozenset({"sampler", "bound", "autoencoder"})
+    offers = frozenset({"sampler", "bound", "autoencoder", "latents"})
 
     def __init__(
         self,
@@ -112,6 +112,12 @@ class VAE(AutoencoderMixin, GenerativeModel):
         if self.likelihood == "gaussian":
             return "discrete" if self.levels else "density"
         return "discrete" if self.binarize or self.levels == 2 else "relaxed"
+
+    @property
+    def dequantization(self) -> str | None:
+        """What is added to discrete images, so that the nats are theirs; None if nothing is."""
+        noisy = self.likelihood == "gaussian" and self.levels
+        return "uniform noise of one grey level, one draw for each image" if noisy else None
 
     def _loss(self, batch, training):
         x = self._target(batch[self.data_field], self.seed_generator)
@@ -215,9 +221,12 @@ class VAE(AutoencoderMixin, GenerativeModel):
         mean = self._likelihood_parameters(latents, label)[0]
         return 2.0 * ops.sigmoid(mean) - 1.0 if self.likelihood == "bernoulli" else mean
 
+    def _draw_latents(self, n, seed):
+        return keras.random.normal((n, self.latent_dim), seed=seed)
+
     def sample_batch(self, n, random, label=None, *, noise=False):
         """Decodes draws from the prior; with `noise` also draws from p(x | z) instead of its mean."""
-        latents = keras.random.normal((n, self.latent_dim), seed=random.next())
+        latents = self._draw_latents(n, random.next())
         if self.num_classes and label is None:
             label = keras.random.randint((n,), 0, self.num_classes, seed=random.next())
         if not noise:

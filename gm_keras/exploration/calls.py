@@ -1,0 +1,68 @@
+"""Calls of a model's `encode` and `decode` on any number of examples, in parts of one size."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+# One size for every call: a model is then compiled once for encoding and once for decoding.
+BATCH = 64
+
+
+def in_parts(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
+    """Calls a function on `BATCH` rows at a time; the last part is filled up by repeating rows.
+
+    Args:
+        function: Takes so many arrays, and returns one `(batch, ...)`, row by row.
+        *arrays: Of one length, at least 1.
+
+    Returns:
+        The results end to end, a NumPy array.
+    """
+    n, parts = len(arrays[0]), []
+    for start in range(0, n, BATCH):
+        rows = np.arange(start, start + BATCH) % n
+        parts.append(keras.ops.convert_to_numpy(function(*(each[rows] for each in arrays))))
+    return np.concatenate(parts)[:n]
+
+
+def encode(model: Any, x: np.ndarray, label: np.ndarray | None = None) -> np.ndarray:
+    """The latents of examples.
+
+    Args:
+        model: A model with `encode`.
+        x: `(n, *shape of one example)`, scaled as in training.
+        label: `(n,)` for a model with classes; others are not told.
+    """
+    if not model.num_classes:
+        return in_parts(model.encode, x)
+    return in_parts(lambda part, labels: model.encode(part, label=labels), x, label)
+
+
+def decode(
+    model: Any,
+    latents: np.ndarray,
+    label: np.ndarray | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> np.ndarray:
+    """The examples of latents.
+
+    Args:
+        model: A model with `decode`.
+        latents: `(n, *latent shape)`.
+        label: `(n,)` for a model with classes; others are not told.
+        options: Of `sample`: those that `decode` takes too, such as the number of steps, hold here.
+
+    Returns:
+        `(n, *shape of one example)`, float32.
+    """
+    known = set(inspect.signature(model.decode).parameters) - {"latents", "label"}
+    shared = {name: value for name, value in (options or {}).items() if name in known}
+    latents = np.asarray(latents)
+    if not model.num_classes or label is None:
+        return in_parts(lambda part: model.decode(part, **shared), latents)
+    return in_parts(
+        lambda part, labels: model.decode(part, label=labels, **shared), latents, np.asarray(label)
+    )
