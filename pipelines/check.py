@@ -1,18 +1,21 @@
 """`python -m pipelines.check`: the stage that reads `params.yaml` before DVC removes any output.
 
-Its outputs never change, so that it makes nothing stale: it only goes first.
+It only goes first: of its outputs one changes, with the settings under `metrics:`.
 """
 
 from pipelines.errors import main
+from pipelines.files import write_json
 from pipelines.settings import NOTHING, load_settings, project_root
 
 
 def run() -> None:
     """Checks `params.yaml` and writes the marker that every other stage waits for."""
-    load_settings()
+    settings = load_settings()
     marker = project_root() / "build" / "checked"
     marker.parent.mkdir(exist_ok=True)
     marker.write_text("params.yaml was read without a problem\n", encoding="utf-8")
+    # DVC refuses a parameter that is not there, and `metrics:` may be left out.
+    write_json(marker.parent / "metrics.json", settings.metrics.model_dump())
     # DVC cannot leave a dependency out: `uses: none` depends on these.
     nothing = project_root() / "models" / NOTHING
     nothing.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """`python -m pipelines.export KEY`: the trained model, for use elsewhere.
 
 Writes `exports/<key>/`: `model.keras`, in `networks/` the inference networks as `.keras`, SavedModel and
-ONNX, and `export.json`; registers the sampler with MLflow.
+ONNX, `export.json`, and the scores in `scores.json`; registers the sampler with MLflow.
 
 It runs on TensorFlow, whatever trained the weights: they do not depend on the backend. JAX can write
 neither every SavedModel (not `top_k`, `inv`) nor every ONNX file (not `arange`, `mod`, `image.resize`), and
@@ -74,6 +74,7 @@ def export(key: str, settings: Settings, root: Path) -> None:
         tags = {"weights_sha256": sha256(source / "model.weights.h5")}
         version = register(current, sampler, tags)
         write_json(folder / "export.json", {"system": key, **content})
+        write_json(folder / "scores.json", _scores(key, root))
     networks = ", ".join(content["networks"])
     print(f"{key}: exported {networks}; the challenger is version {version}", flush=True)
 
@@ -111,6 +112,20 @@ def write_exports(model: "GenerativeModel", folder: Path) -> dict[str, Any]:
             for name, network in model.inference_networks().items()
         },
     }
+
+
+def _scores(key: str, root: Path) -> dict[str, Any]:
+    """What the evaluation found out, to go with the model, and which pictures it drew."""
+    from pipelines.registration import sha256
+
+    folder, command = root / "reports" / key, f"dvc repro evaluate@{key}"
+    read = {
+        name: read_json(folder / f"{name}.json", command)
+        for name in ("metrics", "calibration", "seeds", "pictures")
+    }
+    for picture in read["pictures"]:
+        picture["sha256"] = sha256(need(folder / "latents" / picture["file"], command))
+    return read
 
 
 def _trained_model(folder: Path, key: str) -> "GenerativeModel":

@@ -1,28 +1,37 @@
-"""`python -m pipelines.extractor DATA`: trains the classifier in whose features samples are compared."""
+"""`python -m pipelines.extractor DATA`: makes what samples are compared in: a classifier, or the Inception network."""
 
 from pathlib import Path
 
+from pipelines.errors import UserError
 from pipelines.files import replacing
 from pipelines.settings import Settings
 from pipelines.stages import stage
 
 
 def run(name: str, settings: Settings, root: Path) -> None:
-    """Writes `extractors/<name>/`."""
+    """Writes `extractors/<name>/`: the network, and what it makes of the real examples."""
     from pipelines.build import prepared
 
     data = prepared(name, settings, root)
-    from gm_keras.metrics.features import train_extractor
+    from gm_keras.metrics.features import make_extractor
 
+    chosen = settings.metrics
+    weights = chosen.weights_file(root)
     with replacing(root / "extractors" / name) as folder:
         folder.mkdir()
-        content = train_extractor(data, settings.seed, folder)
-    accuracy = content["accuracy"]
-    print(
-        f"{name}: compared as they are (no labels to train a classifier on)"
-        if accuracy is None
-        else f"{name}: a classifier with {accuracy:.1%} of the test set right"
-    )
+        try:
+            content = make_extractor(
+                data, settings.seed, folder, kind=chosen.extractor, weights=weights
+            )
+        except ValueError as error:
+            raise UserError(f"{name}: {error}") from None
+    accuracy, kind = content["accuracy"], content["kind"]
+    if kind == "classifier":
+        print(f"{name}: a classifier with {accuracy:.1%} of the test set right")
+    elif kind == "inception":
+        print(f"{name}: {content['name']}, weights {content['sha256'][:12]}")
+    else:
+        print(f"{name}: compared as they are (no labelled images to train a classifier on)")
 
 
 if __name__ == "__main__":

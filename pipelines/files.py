@@ -57,6 +57,23 @@ def replacing(target: Path) -> Iterator[Path]:
             shutil.rmtree(holder, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def scratch(target: Path) -> Iterator[Path]:
+    """Gives an empty folder beside `target` for what is needed within the block only.
+
+    Args:
+        target: Names the folder; what a killed process left under this name is removed.
+    """
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _clear(target)
+        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", dir=target.parent))
+        try:
+            yield holder
+        finally:
+            shutil.rmtree(holder, ignore_errors=True)
+
+
 def _clear(target: Path) -> None:
     """Removes what processes left behind that were killed while they replaced this target."""
     for holder in target.parent.glob(f".{target.name}.*.*"):

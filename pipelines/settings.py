@@ -87,9 +87,31 @@ class FitSettings(_Block):
 
 
 class EvaluateSettings(_Block):
-    """How a system is measured."""
+    """How a system is measured.
+
+    Attributes:
+        samples: How many are drawn.
+        seeds: How often; the scores are averages.
+    """
 
     samples: PositiveInt = 1000
+    seeds: PositiveInt = 1
+
+
+class MetricsSettings(_Block):
+    """What samples are compared in.
+
+    Attributes:
+        extractor: "classifier" is trained on the data set, "inception" is the network that papers use.
+        weights: The file with the weights of the Inception network, if not where it is looked for.
+    """
+
+    extractor: Literal["classifier", "inception"] = "classifier"
+    weights: str | None = None
+
+    def weights_file(self, root: Path) -> Path | None:
+        """Where the weights are, as seen from the folder of the project; None if that is not said."""
+        return root / Path(self.weights).expanduser() if self.weights else None
 
 
 class SystemSettings(_Block):
@@ -113,6 +135,7 @@ class Settings(_Block):
     seed: int = Field(0, ge=0, lt=2**31)
     tracking: TrackingSettings = TrackingSettings()
     checkpoint_every: CheckpointSettings = CheckpointSettings(minutes=2.0)
+    metrics: MetricsSettings = MetricsSettings()
     data: dict[str, DataSettings]
     systems: dict[str, SystemSettings]
 
@@ -196,6 +219,7 @@ def _known_keys(parents: list[str]) -> list[str]:
         (): Settings,
         ("tracking",): TrackingSettings,
         ("checkpoint_every",): CheckpointSettings,
+        ("metrics",): MetricsSettings,
         ("data", "*"): DataSettings,
         ("systems", "*"): SystemSettings,
         ("systems", "*", "fit"): FitSettings,

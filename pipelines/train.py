@@ -6,18 +6,20 @@ Broken off, it goes on from its last checkpoint, and ends as if it had never sto
 import csv
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import UserError
 from pipelines.files import replacing, write_json, writing
 from pipelines.locks import alone
+from pipelines.revision import revision_tags
 from pipelines.settings import NOTHING, Settings
 from pipelines.stages import need, stage
 
 
 def run(key: str, settings: Settings, root: Path) -> None:
-    """Writes `models/<key>/`, `reports/<key>/history.csv` and `reports/<key>/epochs/`."""
+    """Writes `models/<key>/`, and in `reports/<key>/` `history.csv`, `curves/` and `epochs/`."""
     settings.system(key)
     work = root / "checkpoints" / key
     with alone(
@@ -47,17 +49,32 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
     compile_model(key, system, model)
     print(f"{key}: {model.count_params():,} parameters, {backend.name} on {backend.device_name()}")
 
+    tags = revision_tags(root, None)
     folder = work / resume.fingerprint(key, settings, root)
     facts = run_facts(key, settings, root)
     with resume.open_run(folder, settings, key, facts) as tracked:
-        history = _fit(key, settings, data, model, tracked, folder)
+        started = time.monotonic()
+        history, whole = _fit(key, settings, data, model, tracked, folder)
+        seconds = round(time.monotonic() - started, 1)
     with replacing(root / "models" / key) as target:
         target.mkdir()
         io.save(model, target)
-        write_json(target / "run.json", {"run_id": tracked.run_id, "backend": backend.name})
+        record = {
+            "run_id": tracked.run_id,
+            "backend": backend.name,
+            "device": backend.device_name(),
+            # Of a training that was broken off, the time before that is not known.
+            "training_seconds": seconds if whole else None,
+            "git_revision": tags.get("git.revision"),
+            "git_dirty": tags.get("git.dirty") == "true",
+        }
+        write_json(target / "run.json", record)
     report = root / "reports" / key
     with replacing(report / "history.csv") as path:
         _write_history(path, history)
+    with replacing(report / "curves") as target:
+        target.mkdir()
+        _write_curves(target, history)
     with replacing(report / "epochs") as target:
         shutil.copytree(folder / "epochs", target)
     resume.finish(folder, root / "models" / key / "model.weights.h5")
@@ -77,7 +94,8 @@ def _first_stage(uses: str, root: Path) -> Any:
 
 def _fit(
     key: str, settings: Settings, data: Any, model: Any, tracked: Any, folder: Path
-) -> list[dict[str, float]]:
+) -> tuple[list[dict[str, float]], bool]:
+    """Trains; returns the curves, and whether it began at the beginning."""
     from gm_keras.callbacks import Checkpoints, NotFiniteError, SampleGrids, StopOnNaN, Stopped
     from gm_keras.callbacks.grids import examples
     from gm_keras.data import Batches
@@ -152,7 +170,7 @@ def _fit(
     except Stopped as stopped:
         print(f"{key}: {stopped}; the next dvc repro goes on from there", flush=True)
         raise
-    return checkpoints.history
+    return checkpoints.history, not (position.epoch or position.batch)
 
 
 def _stage_ends(key: str, fit: Any, model: Any) -> list[tuple[str, int]]:
@@ -204,6 +222,17 @@ def _write_history(path: Path, history: list[dict[str, float]]) -> None:
         for epoch, row in enumerate(history, start=1):
             # A stage without some phase has no point on its curve.
             writer.writerow([epoch, *(f"{row[name]:.7g}" if name in row else "" for name in names)])
+
+
+def _write_curves(folder: Path, history: list[dict[str, float]]) -> None:
+    """Writes each curve into a file of its own: DVC draws one column of a file."""
+    for name in dict.fromkeys(name for row in history for name in row):
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["epoch", name])
+            for epoch, row in enumerate(history, start=1):
+                if name in row:
+                    writer.writerow([epoch, f"{row[name]:.7g}"])
 
 
 if __name__ == "__main__":

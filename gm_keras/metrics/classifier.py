@@ -1,11 +1,16 @@
 """A small classifier whose last hidden layer gives the features in which samples are compared."""
 
 import math
+from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 FEATURES = 32
+BATCH = 64
+# About so many steps of training, but at least one look at every example, and at most so many looks.
+STEPS, LOOKS = 2000, 40
 
 
 def build_classifier(image_shape: tuple[int, ...], num_classes: int) -> keras.Model:
@@ -29,3 +34,55 @@ def build_classifier(image_shape: tuple[int, ...], num_classes: int) -> keras.Mo
     features = layers.Dense(FEATURES, activation="relu", name="features")(hidden)
     logits = layers.Dense(num_classes, name="logits")(features)
     return keras.Model(inputs, {"logits": logits, "features": features}, name="classifier")
+
+
+def train_classifier(data: Any, seed: int) -> keras.Model:
+    """Trains the classifier of a data set with labelled images; reads the images batch by batch.
+
+    Args:
+        data: Prepared data (`gm_keras.data.PreparedData`).
+        seed: Of the initial weights, the order of the batches and the dropout.
+
+    Returns:
+        The model of `build_classifier`.
+    """
+    from gm_keras import backend
+
+    backend.set_seed(seed)
+    network = build_classifier(data.example_shape, data.num_classes)
+    logits = keras.Model(network.input, network.get_layer("logits").output)
+    logits.compile(
+        keras.optimizers.AdamW(1e-3, weight_decay=1e-3),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    epochs = min(LOOKS, max(1, round(STEPS * BATCH / data.size("train"))))
+    # The batches have an order of their own.
+    logits.fit(_Labelled(data, seed), epochs=epochs, shuffle=False, verbose=2)
+    return network
+
+
+class _Labelled(keras.utils.PyDataset):
+    """The training examples of a data set and their labels, in another order in each epoch."""
+
+    def __init__(self, data: Any, seed: int):
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.data, self.seed, self.epoch = data, seed, 0
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        generator = np.random.default_rng([self.seed, self.epoch])
+        self.order = generator.permutation(self.data.size("train"))
+
+    def __len__(self) -> int:
+        return max(1, len(self.order) // BATCH)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.order[index * BATCH : (index + 1) * BATCH]
+        labels = self.data.arrays("train")["label"][rows]
+        return self.data.scaled("train", None, rows), np.asarray(labels)
+
+    def on_epoch_end(self) -> None:
+        """Called by Keras between the epochs."""
+        self.epoch += 1
+        self._shuffle()

@@ -1,103 +1,219 @@
-"""What samples are compared in: the features of a classifier trained on the data set, or the data themselves."""
+"""What samples are compared in: the features of a network, or the data themselves.
+
+The network is a classifier trained on the data set, or the Inception network that papers use.
+"""
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gm_keras.metrics.classifier import build_classifier
+from gm_keras.metrics.classifier import FEATURES, build_classifier, train_classifier
+from gm_keras.metrics.examples import drawn
+from gm_keras.metrics.progress import progress
+from gm_keras.metrics.spool import Spool
 
 BATCH = 256
 IMAGES = ("image", "target")
+# Training examples whose features are kept, to see what score real data have: as many as test examples, or so many.
+FLOOR = 10_000
+Measured = tuple[np.ndarray, np.ndarray | None]
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """Turns examples into features `(n, d)`.
+    """Turns examples into features `(n, d)`, and where it is a classifier of any kind into probabilities.
 
     Attributes:
-        kind: "classifier", or "raw" for vectors and unlabelled images, which are compared as they are.
-        accuracy: Share of test examples that the classifier gets right.
-        sha256: Of the classifier's weights.
-        network: The classifier.
+        kind: "classifier", "inception", or "raw" for vectors and unlabelled images, which are compared as
+            they are.
+        features: d; None for "raw".
+        accuracy: Share of test examples that the data set's own classifier gets right.
+        sha256: Of the network's weights.
+        name: Of a network that others know too; it says when its weights are not the public ones.
+        network: Called with examples in [-1, 1]; returns features and probabilities.
+        kept: What the network made of the test examples ("test") and of some training examples ("train").
     """
 
     kind: str
+    features: int | None = None
     accuracy: float | None = None
     sha256: str | None = None
+    name: str | None = None
     network: Any = None
+    kept: dict[str, Measured] | None = None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Returns the features of examples in [-1, 1]."""
+        return self.measure(x)[0]
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray | None:
+        """Returns the probabilities `(n, classes)` of the classes; None without a classifier."""
+        return self.measure(x)[1]
+
+    def measure(self, x: np.ndarray) -> Measured:
+        """Returns features and probabilities of examples in [-1, 1]."""
         if self.network is None:
-            return np.asarray(x, "float64").reshape(len(x), -1)
-        return np.asarray(self.network.predict(x, batch_size=BATCH, verbose=0)["features"])
+            return np.asarray(x, "float32").reshape(len(x), -1), None
+        return self.network(x)
+
+    def measure_all(
+        self, parts: Iterable[np.ndarray], rows: int, folder: Path | None, name: str
+    ) -> Measured:
+        """Measures examples part by part.
+
+        Args:
+            parts: Examples, some at a time.
+            rows: How many there are in all.
+            folder: Where the results are kept; None keeps them in memory.
+            name: Of their files.
+        """
+        features = Spool(rows, folder, f"{name}_features")
+        probabilities = Spool(rows, folder, f"{name}_probabilities")
+        known = False
+        with progress(rows, f"features of {name} examples") as bar:
+            for part in parts:
+                of_part, classes = self.measure(part)
+                features.add(of_part)
+                if classes is not None:
+                    probabilities.add(classes)
+                    known = True
+                bar.update(len(part))
+        return features.finish(), probabilities.finish() if known else None
 
 
-def train_extractor(data: Any, seed: int, folder: Path) -> dict[str, Any]:
-    """Trains the classifier of a data set, where it has labels, and writes it into `folder`.
+class Classifier:
+    """The data set's own classifier as a function.
+
+    Args:
+        network: Of `build_classifier`.
+    """
+
+    def __init__(self, network: Any):
+        self.network = network
+
+    def __call__(self, x: np.ndarray) -> Measured:
+        """Returns features `(n, 32)` and probabilities `(n, classes)`, float32, of examples in [-1, 1]."""
+        n = len(x)
+        # The last batch is filled up, so that there is one shape to compile.
+        filled = np.resize(x, (-(-n // BATCH) * BATCH, *x.shape[1:])) if n % BATCH else x
+        made = self.network.predict(filled, batch_size=BATCH, verbose=0)
+        logits = np.asarray(made["logits"], "float64")[:n]
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities = weights / weights.sum(axis=1, keepdims=True)
+        return np.asarray(made["features"])[:n], probabilities.astype("float32")
+
+
+def make_extractor(
+    data: Any, seed: int, folder: Path, *, kind: str = "classifier", weights: Path | None = None
+) -> dict[str, Any]:
+    """Makes what a data set's samples are compared in, and writes it into `folder`.
 
     Args:
         data: Prepared data (`gm_keras.data.PreparedData`).
-        seed: Of the initial weights, the order of the batches and the dropout.
+        seed: Of the classifier's initial weights, the order of its batches and its dropout.
         folder: An existing folder.
+        kind: "classifier" trains one, where there are labelled images; "inception" takes the network of the
+            papers for all images. All other data are compared as they are.
+        weights: The file with the weights of the Inception network, if not where it is looked for.
 
     Returns:
         What `extractor.json` holds.
+
+    Raises:
+        ValueError: The weights of the Inception network cannot be had.
     """
-    content: dict[str, Any] = {"kind": "raw", "accuracy": None, "sha256": None}
-    if data.primary in IMAGES and (data.info["num_classes"] or 0) > 1:
-        network, accuracy = _train(data, seed)
-        weights = folder / "classifier.weights.h5"
-        network.save_weights(weights)
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        content = {"kind": "classifier", "accuracy": accuracy, "sha256": digest}
+    extractor = Extractor("raw")
+    if data.primary in IMAGES and kind == "inception":
+        from gm_keras.metrics.inception import Inception
+
+        inception = Inception.load(weights)
+        extractor = Extractor(
+            "inception",
+            inception.features,
+            sha256=inception.sha256,
+            name=inception.name,
+            network=inception,
+        )
+    elif data.primary in IMAGES and (data.num_classes or 0) > 1:
+        network = train_classifier(data, seed)
+        path = folder / "classifier.weights.h5"
+        network.save_weights(path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        extractor = Extractor("classifier", FEATURES, sha256=digest, network=Classifier(network))
+    accuracy = None
+    if extractor.network is not None:
+        of_test = _keep(extractor, data, seed, folder)
+        if extractor.kind == "classifier":
+            right = of_test.argmax(axis=1) == data.arrays("test")["label"]
+            accuracy = round(float(right.mean()), 6)
+    content = {
+        "kind": extractor.kind,
+        "features": extractor.features,
+        "accuracy": accuracy,
+        "sha256": extractor.sha256,
+        "name": extractor.name,
+    }
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
     (folder / "extractor.json").write_text(text, encoding="utf-8")
     return content
 
 
-def load_extractor(data: Any, folder: Path) -> Extractor:
-    """Reads what `train_extractor` wrote.
+def _keep(extractor: Extractor, data: Any, seed: int, folder: Path) -> np.ndarray:
+    """Measures the real examples once, for all systems of the data set.
+
+    Returns:
+        The probabilities of the test examples.
+    """
+    test = data.size("test")
+    rows = drawn(data.size("train"), max(test, FLOOR), seed)
+    for split, chosen in (("train", rows), ("test", np.arange(test))):
+        parts = (
+            data.scaled(split, None, chosen[start : start + BATCH])
+            for start in range(0, len(chosen), BATCH)
+        )
+        _, probabilities = extractor.measure_all(parts, len(chosen), folder, split)
+    return probabilities
+
+
+def load_extractor(data: Any, folder: Path, weights: Path | None = None) -> Extractor:
+    """Reads what `make_extractor` wrote.
+
+    Args:
+        data: Prepared data, the same.
+        folder: The same.
+        weights: The same.
 
     Raises:
         ValueError: If a file is missing or damaged.
     """
     try:
         content = json.loads((folder / "extractor.json").read_text(encoding="utf-8"))
-        if content["kind"] == "raw":
+        kind = content["kind"]
+        if kind == "raw":
             return Extractor("raw")
-        network = build_classifier(_shape(data), data.info["num_classes"])
-        network.load_weights(folder / "classifier.weights.h5")
+        kept = {
+            split: tuple(
+                np.load(folder / f"{split}_{what}.npy", mmap_mode="r", allow_pickle=False)
+                for what in ("features", "probabilities")
+            )
+            for split in ("test", "train")
+        }
+        if kind == "inception":
+            from gm_keras.metrics.inception import Inception
+
+            network = Inception.load(weights)
+            if network.sha256 != content["sha256"]:
+                raise ValueError("the file of the Inception network is another than it was")
+        else:
+            classifier = build_classifier(data.example_shape, data.num_classes)
+            classifier.load_weights(folder / "classifier.weights.h5")
+            network = Classifier(classifier)
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"the extractor in {folder} cannot be read: {error}") from None
-    return Extractor("classifier", content["accuracy"], content["sha256"], network)
-
-
-def _shape(data: Any) -> tuple[int, ...]:
-    return data.example_shape
-
-
-def _train(data: Any, seed: int) -> tuple[Any, float]:
-    import keras
-
-    from gm_keras import backend
-
-    backend.set_seed(seed)
-    network = build_classifier(_shape(data), data.info["num_classes"])
-    logits = keras.Model(network.input, network.get_layer("logits").output)
-    logits.compile(
-        keras.optimizers.AdamW(1e-3, weight_decay=1e-3),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    x, label = data.scaled("train"), np.asarray(data.arrays("train")["label"])
-    # About 2,000 steps of 64 examples, but at least one look at every example.
-    epochs = max(1, round(2000 * 64 / len(x)))
-    logits.fit(x, label, batch_size=64, epochs=min(epochs, 40), verbose=2)
-    test = data.scaled("test"), np.asarray(data.arrays("test")["label"])
-    accuracy = logits.evaluate(*test, batch_size=BATCH, verbose=0, return_dict=True)["accuracy"]
-    return network, round(float(accuracy), 6)
+    facts = {name: content[name] for name in ("features", "accuracy", "sha256", "name")}
+    return Extractor(kind, **facts, network=network, kept=kept)

@@ -1,64 +1,132 @@
-"""Every system gets the scores that its capabilities promise."""
+"""Every system gets the scores that its capabilities promise, and rows to read them by."""
+
+import math
 
 import keras
 import numpy as np
 import pytest
 
+import gm_keras.metrics.scores  # noqa: F401 (registers them)
 from gm_keras import backend, registry
+from gm_keras.metrics.calibration import calibrate
+from gm_keras.metrics.evaluation import Evaluation
 from gm_keras.metrics.features import Extractor
-from gm_keras.metrics.registry import Evaluation, evaluate, primary
-from tests.systems import batch, build
+from gm_keras.metrics.registry import evaluate, primary
+from gm_keras.metrics.scores.likelihoods import facts
+from tests.systems import arrays, batch, build
 
 pytestmark = pytest.mark.backend
 
 PROMISED = {
     "density": {"nll_nats", "nll_nats_stderr"},
-    "bound": {"elbo_nats", "elbo_nats_stderr", "negative_elbo_nats"},
-    "energy": {"nll_estimate_nats", "log_partition_forward_nats", "log_partition_reverse_nats"},
-    "codes": {"perplexity"},
-    "translator": {"l1", "l1_stderr", "precision"},
+    "bound": {"elbo_nats", "elbo_nats_stderr", "negative_elbo_nats", "negative_elbo_nats_stderr"},
+    "energy": {
+        "nll_estimate_nats",
+        "nll_estimate_reverse_nats",
+        "log_partition_forward_nats",
+        "log_partition_reverse_nats",
+    },
+    "codes": {"perplexity", "perplexity_stderr"},
+    "translator": {"l1", "l1_stderr", "psnr", "ssim", "ms_ssim"},
+}
+PAIRED = ("l1", "psnr", "ssim", "ms_ssim")
+OF_SAMPLES = {
+    "raw_kernel_distance",
+    "raw_kernel_distance_stderr",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "authenticity",
 }
 
 
 class FewExamples:
-    """The test split of a data set: one random batch."""
+    """Prepared data of one random batch a split."""
 
     def __init__(self, model):
-        self.batch = batch(model, seed=1)
-        self.stream = model.data_field == "tokens"
+        self.model, self.stream = model, model.data_field == "tokens"
+        self.batches = {"test": batch(model, seed=1), "train": batch(model, seed=2)}
+        self.info = {}
 
-    def scaled(self, split, field):
-        assert split == "test"
-        return self.batch[field]
+    def size(self, split):
+        return len(self.batches[split][self.model.data_field])
 
-    def windows(self, split, window):
-        assert (split, window) == ("test", self.batch["tokens"].shape[1])
-        return self.batch["tokens"]
+    def count_windows(self, split, window):
+        return self.size(split)
+
+    def scaled(self, split, field, indices=slice(None)):
+        return self.batches[split][field][indices]
+
+    def windows(self, split, window, starts):
+        return self.batches[split]["tokens"][starts // (window - 1)]
+
+    def levels_of(self, field):
+        return getattr(self.model, "levels", None) or 256
 
     def arrays(self, split):
-        assert split == "test"
-        return self.batch
+        arrays = dict(self.batches[split])
+        if self.model.data_field in ("image", "target"):
+            top = self.levels_of(self.model.data_field) - 1
+            values = np.round((arrays[self.model.data_field] + 1.0) * top / 2.0)
+            arrays[self.model.data_field] = values.astype("uint8")
+        return arrays
+
+
+def draw(model, data, seed=0):
+    if "translator" in model.capabilities:
+        source = data.batches["test"]["source"]
+        return keras.ops.convert_to_numpy(model.translate(source, seed=seed))
+    options = {"label": 1} if "conditional" in model.capabilities else {}
+    return model.sample(8, seed=seed, **options)
 
 
 @pytest.mark.parametrize("name", registry.names())
-def test_scores(name):
+def test_scores(name, tmp_path):
     backend.set_seed(2)
     model = build(name)
     data = FewExamples(model)
-    if "translator" in model.capabilities:
-        samples = keras.ops.convert_to_numpy(model.translate(data.batch["source"], seed=0))
-    else:
-        options = {"label": 1} if "conditional" in model.capabilities else {}
-        samples = model.sample(8, seed=0, **options)
-    scores = evaluate(Evaluation(model, data, Extractor("raw"), samples, seed=0))
+    evaluation = Evaluation(
+        model, data, Extractor("raw"), draw(model, data), seed=0, folder=tmp_path
+    )
+    scores = evaluate(evaluation)
     expected = set().union(*(PROMISED.get(each, set()) for each in model.capabilities))
+    if model.data_field != "tokens":
+        expected |= OF_SAMPLES
+        # 8 examples of 64 values: their covariance says nothing.
+        assert (
+            "needs" in evaluation.left_out["raw_frechet_distance"]
+            or "must have" in (evaluation.left_out["raw_frechet_distance"])
+        )
+    if "autoencoder" in model.capabilities and model.data_field == "image":
+        found = scores.keys() | evaluation.left_out.keys()
+        assert {"reconstruction_psnr", "reconstruction_ssim", "reconstruction_ms_ssim"} <= found
     assert expected <= scores.keys()
-    assert ("raw_frechet_distance" in scores) == (model.data_field != "tokens")
     assert all(np.isfinite(value) for value in scores.values())
-    assert primary(scores)["value"] == scores[primary(scores)["name"]]
     if {"elbo_nats", "code_nll_nats"} <= scores.keys():
         parts = -scores["code_nll_nats"] - scores["reconstruction_nats"]
         assert scores["elbo_nats"] == pytest.approx(parts, rel=1e-4)
     if "nats_per_token" in scores:
         predicted = model.data_shape[0] - 1
         assert scores["nll_nats"] == pytest.approx(predicted * scores["nats_per_token"])
+    if "nll_nats" in scores:
+        assert primary(scores)["name"] == "nll_nats"
+    has_likelihood = bool(model.capabilities & {"density", "bound", "energy"})
+    assert (facts(model) is not None) == has_likelihood
+
+    before = arrays(model.weights)
+    again = Evaluation(model, data, Extractor("raw"), draw(model, data), seed=0)
+    assert evaluate(again) == scores
+
+    rows = calibrate(evaluation)
+    after = arrays(model.weights)
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(before[key], after[key]) for key in before)
+    translator = "translator" in model.capabilities
+    paired = {f"{name}{end}" for name in PAIRED for end in ("", "_stderr") if translator}
+    # Neither memory of the training set nor a pair with a wrong image is what real examples are measured by.
+    assert scores.keys() - paired - rows["floor"].keys() <= {"authenticity_stderr"}
+    assert scores.keys() - rows["ceiling"].keys() <= {"reconstruction_psnr_stderr"}
+    assert all(math.isfinite(value) for row in ("floor", "ceiling") for value in rows[row].values())
+    assert rows["floor_of"]
+    assert rows["ceiling_of"]

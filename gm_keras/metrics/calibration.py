@@ -1,0 +1,107 @@
+"""Rows to read scores by: what real examples get (the floor), and what noise or an untrained model gets (the ceiling)."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gm_keras.metrics.evaluation import Evaluation
+from gm_keras.metrics.examples import BATCH, Examples
+from gm_keras.metrics.registry import evaluate, wanted
+from gm_keras.metrics.spool import spool
+
+
+def calibrate(evaluation: Evaluation) -> dict[str, Any]:
+    """Computes the scores of a model's data for real examples, noise, and the model before training.
+
+    Samples are compared with training examples (the floor; where copies of these are what is looked for, with
+    test examples) and with uniform noise (the ceiling). Likelihoods and reconstructions are those of training
+    examples (the floor), and those of test examples under the model with its initial weights (the ceiling).
+
+    Args:
+        evaluation: Of the trained model; its weights are the same afterwards.
+
+    Returns:
+        `floor` and `ceiling`: scores by name; `floor_of` and `ceiling_of`: what they are of.
+    """
+    model, data, seed = evaluation.model, evaluation.data, evaluation.seed
+    floor, ceiling, of = {}, {}, {"floor": [], "ceiling": []}
+    if wanted(model, "samples"):
+        n = len(evaluation.samples)
+        train = Examples(data, model, "train", n, seed)
+        test = Examples(data, model, "test", n, seed)
+        floor |= evaluate(_real(evaluation, train), ("samples",), seldom=True)
+        floor |= evaluate(_real(evaluation, test), ("novelty",), seldom=True)
+        noise = replace(evaluation, samples=_noise(evaluation, n), given=None, left_out={})
+        ceiling |= evaluate(noise, ("samples", "pairs", "novelty"), seldom=True)
+        of["floor"].append(f"{len(train):,} training examples against the test set")
+        of["ceiling"].append(f"{n:,} examples of uniform noise against the test set")
+    if wanted(model, "model"):
+        seen = Examples(data, model, "train", len(evaluation.examples), seed)
+        # log Z is that of the same model.
+        of_seen = replace(evaluation, examples=seen, left_out={})
+        floor |= evaluate(of_seen, ("model",), seldom=True)
+        with _untrained(model, seed):
+            untrained = replace(evaluation, left_out={}, partitions={})
+            ceiling |= evaluate(untrained, ("model",), seldom=True)
+        of["floor"].append(f"likelihoods and reconstructions of {len(seen):,} training examples")
+        of["ceiling"].append("likelihoods and reconstructions by the model before training")
+    return {
+        "floor": floor,
+        # An untrained model may have no number for some.
+        "ceiling": {name: value for name, value in ceiling.items() if np.isfinite(value)},
+        "floor_of": "; ".join(of["floor"]),
+        "ceiling_of": "; ".join(of["ceiling"]),
+    }
+
+
+def _real(evaluation: Evaluation, real: Examples) -> Evaluation:
+    """An evaluation whose samples are real examples."""
+    kept, given = (evaluation.extractor.kept or {}).get(real.split), None
+    if kept is not None and real.split == "train" and len(real) <= len(kept[0]):
+        given = tuple(rows[: len(real)] for rows in kept)
+    samples = spool(real.batches(), len(real), evaluation.folder, f"floor_{real.split}")
+    return replace(evaluation, samples=samples, given=given, left_out={})
+
+
+def _noise(evaluation: Evaluation, n: int) -> np.ndarray:
+    """Independent uniform values: on the levels of images, over the range of vectors."""
+    data, field = evaluation.data, evaluation.model.data_field
+    shape = evaluation.model.data_shape
+    generator = np.random.default_rng([evaluation.seed, n, 1])
+    low, high, levels = -1.0, 1.0, None
+    if field == "features":
+        train = data.arrays("train")[field]
+        low, high = np.min(train, axis=0), np.max(train, axis=0)
+    else:
+        levels = data.levels_of(field)
+
+    def parts() -> Iterator[np.ndarray]:
+        for start in range(0, n, BATCH):
+            size = (min(BATCH, n - start), *shape)
+            if levels:
+                drawn = 2.0 * generator.integers(levels, size=size) / (levels - 1) - 1.0
+            else:
+                drawn = low + (high - low) * generator.random(size)
+            yield drawn.astype("float32")
+
+    return spool(parts(), n, evaluation.folder, "noise")
+
+
+@contextlib.contextmanager
+def _untrained(model: Any, seed: int) -> Iterator[None]:
+    """Within this context a model has new weights, and afterwards its own again.
+
+    The model itself, because another of its kind would be compiled once more.
+    """
+    from gm_keras import backend
+
+    backend.set_seed(seed)
+    weights = model.get_weights()
+    model.set_weights(type(model).from_config(model.get_config()).get_weights())
+    try:
+        yield
+    finally:
+        model.set_weights(weights)

@@ -1,0 +1,127 @@
+"""What scores are computed from: a trained model, real examples, samples."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gm_keras.metrics import TooFewSamples
+from gm_keras.metrics.examples import BATCH, Examples
+from gm_keras.metrics.features import Extractor, Measured
+from gm_keras.metrics.progress import progress
+
+
+@dataclass
+class Evaluation:
+    """A trained model, the examples that it is measured on, and what was drawn from it.
+
+    Attributes:
+        model: A `GenerativeModel`.
+        data: Prepared data.
+        extractor: Gives the features in which samples are compared.
+        samples: `(n, *shape of one example)` in the range of the training data, an array or a memory map;
+            of a translator the translations of the first examples, in their order.
+        seed: Of everything random.
+        examples: The real examples; by default the test set.
+        folder: Where intermediate arrays go; None keeps them in memory.
+        given: Features and probabilities of the samples, if they are known.
+        left_out: Filled in: scores that could not be computed, and why.
+        partitions: Filled in: log Z of an energy model by direction, with its standard error.
+    """
+
+    model: Any
+    data: Any
+    extractor: Extractor
+    samples: np.ndarray | None
+    seed: int
+    examples: Examples | None = None
+    folder: Path | None = None
+    given: Measured | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
+    partitions: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.examples is None:
+            self.examples = Examples(self.data, self.model)
+
+    @cached_property
+    def real(self) -> Measured:
+        """Features and probabilities of the real examples."""
+        kept = self.extractor.kept
+        if kept is not None and self.examples.split == "test":
+            return kept["test"]
+        return self.extractor.measure_all(
+            self.examples.batches(), len(self.examples), self.folder, self.examples.split
+        )
+
+    @cached_property
+    def generated(self) -> Measured:
+        """Features and probabilities of the samples."""
+        if self.given is not None:
+            return self.given
+        parts = (
+            self.samples[start : start + BATCH] for start in range(0, len(self.samples), BATCH)
+        )
+        return self.extractor.measure_all(parts, len(self.samples), self.folder, "generated")
+
+    def over_examples(self, method: Callable, **options: Any) -> np.ndarray:
+        """Calls a method of the model on all real examples, batch by batch.
+
+        Args:
+            method: `method(x, label=, seed=, **options)`.
+            **options: Passed on.
+
+        Returns:
+            The results end to end: `(n,)`, or `(2, n)` for a method that returns two arrays.
+        """
+        import keras
+
+        n, parts = len(self.examples), []
+        size = min(n, BATCH)
+        labelled = "conditional" in self.model.capabilities
+        name = getattr(method, "__name__", "scores").strip("_")
+        with progress(n, f"{name} of {self.examples.split} examples") as bar:
+            for start in range(0, n, size):
+                # The last batch is filled up, so that there is one shape to compile.
+                rows = np.arange(start, start + size) % n
+                label = self.examples.labels(rows) if labelled else None
+                seed = self.seed + start
+                result = method(self.examples[rows], label=label, seed=seed, **options)
+                pair = result if isinstance(result, tuple) else (result,)
+                parts.append(np.stack([keras.ops.convert_to_numpy(value) for value in pair]))
+                bar.update(min(size, n - start))
+        joined = np.concatenate(parts, axis=1)[:, :n].astype("float64")
+        return joined if len(joined) > 1 else joined[0]
+
+    def attempt(self, names: tuple[str, ...], compute: Callable[[], tuple]) -> dict[str, float]:
+        """Computes scores for which there may be too few samples.
+
+        Args:
+            names: Of the scores.
+            compute: Returns one number for each, which may have a `stderr`.
+
+        Returns:
+            The scores with their standard errors; nothing, and the reason in `left_out`, if there are too few.
+        """
+        try:
+            values = compute()
+        except TooFewSamples as error:
+            self.left_out.update(dict.fromkeys(names, str(error)))
+            return {}
+        results = {}
+        for name, value in zip(names, values, strict=True):
+            results[name] = float(value)
+            if getattr(value, "stderr", None) is not None:
+                results[f"{name}_stderr"] = value.stderr
+        return results
+
+
+def mean(name: str, values: np.ndarray) -> dict[str, float]:
+    """A mean over independent values as a score with its standard error."""
+    results = {name: float(values.mean())}
+    if len(values) > 1:
+        results[f"{name}_stderr"] = float(values.std(ddof=1) / np.sqrt(len(values)))
+    return results

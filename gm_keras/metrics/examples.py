@@ -1,0 +1,60 @@
+"""Examples of a prepared data set as a model takes them, read batch by batch."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+BATCH = 256
+
+
+def drawn(size: int, limit: int, seed: int) -> np.ndarray:
+    """Rows drawn at random without repetition; fewer of the same seed are the first of more.
+
+    Args:
+        size: How many there are.
+        limit: How many are wanted at most.
+        seed: Of the draw.
+    """
+    return np.random.default_rng([seed, size]).permutation(size)[:limit]
+
+
+class Examples:
+    """Some examples of a split; only the rows that are asked for are read.
+
+    Args:
+        data: Prepared data (`gm_keras.data.PreparedData`).
+        model: A `GenerativeModel`: it says which field is meant, and how long windows of tokens are.
+        split: `train`, `validation` or `test`.
+        limit: At most so many, drawn at random; by default all.
+        seed: Of that draw.
+    """
+
+    def __init__(
+        self, data: Any, model: Any, split: str = "test", limit: int | None = None, seed: int = 0
+    ):
+        self.data, self.split, self.field = data, split, model.data_field
+        self.window = model.data_shape[0] if data.stream else None
+        size = data.count_windows(split, self.window) if self.window else data.size(split)
+        self.rows = np.arange(size)
+        if limit is not None and limit < size:
+            self.rows = drawn(size, limit, seed)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: slice | np.ndarray) -> np.ndarray:
+        """The examples at some places, scaled as in training: `(n, *shape of one example)`."""
+        rows = self.rows[index]
+        if self.window:
+            return self.data.windows(self.split, self.window, rows * (self.window - 1))
+        return self.data.scaled(self.split, self.field, rows)
+
+    def labels(self, index: slice | np.ndarray) -> np.ndarray:
+        """The labels of the examples at some places: int32 `(n,)`."""
+        return np.asarray(self.data.arrays(self.split)["label"][self.rows[index]])
+
+    def batches(self, size: int = BATCH) -> Iterator[np.ndarray]:
+        """All examples in order, so many at a time."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size]

@@ -1,0 +1,107 @@
+"""What samples are compared in: which network for which data, kept and read again."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gm_keras.data import PreparedData
+from gm_keras.metrics.features import load_extractor, make_extractor
+from pipelines.prepare import prepare
+from pipelines.settings import DataSettings
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "digits"
+    prepare("digits", DataSettings(), folder)
+    return PreparedData(folder)
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), "uint8")
+    np.savez(folder / "own.npz", image=images)
+    settings = DataSettings(source="folder", path=str(folder / "own.npz"))
+    prepare("own", settings, folder / "own")
+    return PreparedData(folder / "own")
+
+
+class Network:
+    """In place of the Inception network, which has tests of its own."""
+
+    sha256, features, name = "f" * 64, 3, "a network"
+
+    @classmethod
+    def load(cls, path=None):
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path} is missing")
+        return cls()
+
+    def __call__(self, images):
+        means = images.reshape(len(images), -1).mean(axis=1)
+        pooled = np.stack([means, means**2, means**3], axis=1)
+        probabilities = np.stack([0.5 + 0.5 * means, 0.5 - 0.5 * means], axis=1)
+        return pooled.astype("float32"), probabilities.astype("float32")
+
+
+def test_the_inception_network_measures_images_without_labels_too(
+    unlabelled, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("gm_keras.metrics.inception.Inception", Network)
+    content = make_extractor(unlabelled, 0, tmp_path, kind="inception")
+    assert content["kind"] == "inception"
+    assert content["name"] == "a network"
+    extractor = load_extractor(unlabelled, tmp_path)
+    assert (extractor.kind, extractor.features, extractor.sha256) == ("inception", 3, "f" * 64)
+    test = unlabelled.scaled("test")
+    assert np.allclose(extractor.kept["test"][0], Network()(test)[0])
+    assert np.allclose(extractor.probabilities(test), extractor.kept["test"][1])
+    monkeypatch.setattr(Network, "sha256", "e" * 64)
+    with pytest.raises(ValueError, match="another than it was"):
+        load_extractor(unlabelled, tmp_path)
+
+
+def test_missing_weights_are_told(unlabelled, tmp_path, monkeypatch):
+    monkeypatch.setattr("gm_keras.metrics.inception.Inception", Network)
+    with pytest.raises(ValueError, match=r"nowhere\.pth is missing"):
+        make_extractor(unlabelled, 0, tmp_path, kind="inception", weights=tmp_path / "nowhere.pth")
+
+
+def test_images_without_labels_are_compared_as_they_are(unlabelled, tmp_path):
+    assert make_extractor(unlabelled, 0, tmp_path)["kind"] == "raw"
+    extractor = load_extractor(unlabelled, tmp_path)
+    test = unlabelled.scaled("test")
+    assert np.array_equal(extractor(test), test.reshape(len(test), -1))
+    assert extractor.probabilities(test) is None
+
+
+def test_a_classifier_learns_its_data_and_is_read_again(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("gm_keras.metrics.classifier.STEPS", 200)
+    content = make_extractor(digits, 0, tmp_path)
+    # One class in ten is right by chance.
+    assert content["accuracy"] > 0.8
+    extractor = load_extractor(digits, tmp_path)
+    test = digits.scaled("test")
+    # Whatever the size of the parts, the last of which is filled up.
+    parts = (test[start : start + 100] for start in range(0, len(test), 100))
+    of_features, classes = extractor.measure_all(parts, len(test), tmp_path, "again")
+    assert np.allclose(of_features, extractor.kept["test"][0], atol=1e-4)
+    assert np.allclose(classes, extractor.kept["test"][1], atol=1e-4)
+    right = classes.argmax(axis=1) == digits.arrays("test")["label"]
+    assert right.mean() == pytest.approx(content["accuracy"], abs=0.003)
+    assert len(extractor.kept["train"][0]) == digits.size("train")
+
+    (tmp_path / "classifier.weights.h5").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_extractor(digits, tmp_path)
+
+
+def test_damage_is_told(digits, tmp_path):
+    for text in ("{", json.dumps({"kind": "classifier"})):
+        (tmp_path / "extractor.json").write_text(text)
+        with pytest.raises(ValueError, match="cannot be read"):
+            load_extractor(digits, tmp_path)
