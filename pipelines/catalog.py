@@ -31,6 +31,9 @@ class Recipe:
         entries: For each of these data sets, its entry in `params.yaml`.
         overrides: For each data set that needs it, what differs from `system`.
         test: Constructor arguments of the small model that the tests build.
+        published: Figures that papers report of this system, each with `data`, `metric` (a name of
+            `pipelines.scores` where one fits), `value`, `source` and, where known, `error`, `unit`
+            and `setting`.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Recipe:
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
     test: dict[str, Any] = field(default_factory=dict)
+    published: tuple[dict[str, Any], ...] = ()
 
 
 @cache
@@ -88,6 +92,7 @@ def recipe(name: str) -> Recipe:
         system=content["system"],
         overrides=content.get("datasets_overrides") or {},
         test=content.get("test") or {},
+        published=tuple(content.get("published") or ()),
     )
 
 

@@ -136,7 +136,12 @@ def on_one_target(folder: Path, command: str) -> None:
 
 
 def on_the_vae(folder: Path, command: str) -> None:
-    as_it_stands(folder, command.replace(" ddpm ", " vae "))
+    trained_elsewhere = r" (ddpm|dcgan)\b"
+    as_it_stands(folder, re.sub(trained_elsewhere, " vae", command))
+
+
+def on_one_system(folder: Path, command: str) -> None:
+    as_it_stands(folder, command.replace(" dcgan realnvp ddpm", ""))
 
 
 def ui(folder: Path, command: str) -> None:
@@ -187,6 +192,13 @@ HOW = {
     "gm-keras sample": on_the_vae,
     "dvc repro": on_one_stage,
     "KERAS_BACKEND=tensorflow dvc repro": on_one_stage,
+    "gm-keras compare": on_one_system,
+    "gm-keras interpolate": as_it_stands,
+    "gm-keras traverse": on_the_vae,
+    "gm-keras arithmetic": on_the_vae,
+    "gm-keras neighbours": on_the_vae,
+    "dvc metrics diff": as_it_stands,
+    "dvc plots show": as_it_stands,
     "dvc exp run": on_one_target,
     "dvc exp show": as_it_stands,
     "dvc metrics show": as_it_stands,
@@ -226,7 +238,7 @@ def test_own_data_as_shown(project):
 
 @pytest.mark.parametrize("backend", ["jax", "tensorflow"])
 def test_the_library_as_shown(tmp_path, backend):
-    (code,) = blocks("python")
-    done = run(tmp_path, sys.executable, "-c", code, KERAS_BACKEND=backend)
-    assert done.returncode == 0, done.stderr[-3000:]
+    for code in blocks("python"):
+        done = run(tmp_path, sys.executable, "-c", code, KERAS_BACKEND=backend)
+        assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "vae.keras").is_file()

@@ -54,8 +54,13 @@ def test_every_stage_writes_its_outputs(project):
         "models/vae/run.json",
         "reports/vae/epochs/epoch_0004.png",
         "reports/vae/history.csv",
+        "reports/vae/curves/elbo_loss.csv",
         "reports/vae/metrics.json",
+        "reports/vae/calibration.json",
+        "reports/vae/seeds.json",
         "reports/vae/samples.png",
+        "reports/vae/pictures.json",
+        "reports/vae/latents/interpolation.png",
         "reports/vae/timing.json",
         "exports/vae/model.keras",
         "exports/vae/export.json",
@@ -81,6 +86,103 @@ def test_the_metrics_are_numbers_with_their_circumstances(project):
     history = (project / "reports/vae/history.csv").read_text().splitlines()
     assert history[0].startswith("epoch,elbo_loss,")
     assert len(history) == 5
+
+
+def test_scores_lie_between_real_examples_and_noise(project):
+    metrics = json.loads((project / "reports/vae/metrics.json").read_text())
+    rows = json.loads((project / "reports/vae/calibration.json").read_text())
+    for name in ("classifier_fid", "classifier_kid", "negative_elbo_nats", "bits_per_dim"):
+        assert rows["floor"][name] < metrics[name] < rows["ceiling"][name], name
+    for name in ("classifier_is", "precision", "coverage", "reconstruction_psnr"):
+        assert rows["floor"][name] > rows["ceiling"][name], name
+        assert metrics[name] > rows["ceiling"][name], name
+    # Sixty-four fair coins.
+    assert rows["ceiling"]["negative_elbo_nats"] == pytest.approx(64 * np.log(2.0), rel=0.03)
+    assert metrics["likelihood"]["kind"] == "bound"
+    assert metrics["likelihood"]["importance_samples"] == 64
+    assert (metrics["ms_ssim_scales"], metrics["ms_ssim_window"]) == (1, 7)
+    errors = {name for name in metrics if name.endswith("_stderr")}
+    assert {"classifier_fid_stderr", "classifier_kid_stderr", "classifier_is_stderr"} <= errors
+    assert {"precision_stderr", "recall_stderr", "density_stderr", "coverage_stderr"} <= errors
+
+
+def test_evaluating_twice_gives_the_same_bytes(project):
+    folder = project / "reports/vae"
+    kept = [
+        *(folder / name for name in ("metrics.json", "calibration.json", "seeds.json")),
+        *sorted((folder / "latents").iterdir()),
+    ]
+    before = {path: path.read_bytes() for path in kept}
+    done = run(project, "python", "-m", "pipelines.evaluate", "vae")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {path: path.read_bytes() for path in kept} == before
+    assert not list((project / "build").glob(".evaluate_vae.*"))
+
+
+def test_the_extractor_keeps_what_it_made_of_the_real_examples(project):
+    from gm_keras.data import PreparedData
+    from gm_keras.metrics.examples import drawn
+    from gm_keras.metrics.features import load_extractor
+
+    data = PreparedData(project / "data/digits")
+    extractor = load_extractor(data, project / "extractors/digits")
+    features, probabilities = extractor.kept["test"]
+    assert np.allclose(probabilities.sum(axis=1), 1.0, atol=1e-5)
+    right = probabilities.argmax(axis=1) == data.arrays("test")["label"]
+    assert right.mean() == pytest.approx(extractor.accuracy, abs=0.003)
+    assert np.allclose(extractor(data.scaled("test")), features, atol=1e-4)
+    # Floors are taken from the beginning of these rows.
+    rows = drawn(data.size("train"), 10_000, seed=0)
+    assert sorted(rows) == list(range(data.size("train")))
+    assert list(drawn(data.size("train"), 50, seed=0)) == list(rows[:50])
+    few = extractor.measure(data.scaled("train", None, rows[:300]))
+    assert np.allclose(few[0], extractor.kept["train"][0][:300], atol=1e-4)
+    assert np.allclose(few[1], extractor.kept["train"][1][:300], atol=1e-4)
+
+
+@once
+def test_several_seeds_are_averaged(project):
+    params = project / "params.yaml"
+    text = params.read_text()
+    one = json.loads((project / "reports/vae/metrics.json").read_text())
+    output = project / "other.json"
+    try:
+        params.write_text(text.replace("samples: 200}", "samples: 200, seeds: 2}", 1))
+        command = ("python", "-m", "pipelines.evaluate", "vae")
+        other = ("--model", "exports/vae/model.keras", "--output", str(output))
+        done = run(project, *command, *other)
+        assert done.returncode == 0, done.stderr[-3000:]
+    finally:
+        params.write_text(text)
+    two = json.loads(output.read_text())
+    assert (one["seeds"], two["seeds"]) == (1, 2)
+    # The second seed draws other samples, about as good.
+    second = 2.0 * two["classifier_fid"] - one["classifier_fid"]
+    assert second != pytest.approx(one["classifier_fid"], abs=1e-3)
+    assert second == pytest.approx(one["classifier_fid"], rel=0.5)
+
+
+@once
+def test_the_run_has_every_score_and_what_to_compare_it_by(project):
+    from mlflow import MlflowClient
+
+    run_id = json.loads((project / "models/vae/run.json").read_text())["run_id"]
+    found = MlflowClient(f"sqlite:///{project / 'mlflow.db'}").get_run(run_id).data
+    metrics = json.loads((project / "reports/vae/metrics.json").read_text())
+    rows = json.loads((project / "reports/vae/calibration.json").read_text())
+    assert {"system": "vae", "family": "latent", "data": "digits"}.items() <= found.tags.items()
+    for name in ("classifier_fid", "classifier_fid_stderr", "negative_elbo_nats", "coverage"):
+        assert found.metrics[f"test/{name}"] == pytest.approx(metrics[name])
+        assert found.metrics[f"ceiling/{name}"] == pytest.approx(rows["ceiling"][name])
+
+
+@once
+def test_dvc_shows_curves_and_grids(project):
+    done = run(project, "dvc", "plots", "show", "--json", "-o", "plots")
+    # The other system was not trained.
+    shown = json.loads(done.stdout)["data"]
+    assert "reports/vae/curves/elbo_loss.csv" in str(shown)
+    assert {"reports/vae/samples.png", "reports/vae/latents/interpolation.png"} <= shown.keys()
 
 
 def test_the_pictures_are_not_blank(project):
@@ -123,7 +225,7 @@ def test_a_comment_in_a_family_leaves_other_families_alone(project):
     for name, expected in (
         ("gm_keras/models/flow/realnvp.py", set()),
         ("gm_keras/models/latent/vae.py", {"train@vae", "evaluate@vae", "export@vae"}),
-        ("pipelines/report.py", set()),
+        ("pipelines/report/page.py", set()),
     ):
         path = project / name
         text = path.read_text()
@@ -198,6 +300,7 @@ def test_a_mistake_in_params_is_told_before_anything_is_removed(project, old, ne
         ),
         (("batch_size: 64, grids: 2", "batch_size: 640000, grids: 2"), "train", ["640000"]),
         (("learning_rate: 0.003", "learning_rate: 1.0e+30"), "train", ["nan", "learning rate"]),
+        (("samples: 200", "samples: 32"), "evaluate", ["samples is 32", "at least 33"]),
     ],
 )
 def test_a_mistake_that_only_the_stage_can_see(project, change, stage, parts):

@@ -1,0 +1,112 @@
+"""The curves of a training, drawn as SVG with axes."""
+
+from dataclasses import dataclass
+
+from matplotlib.ticker import MaxNLocator
+
+Points = list[tuple[int, float]]
+
+WIDTH, HEIGHT = 340, 200
+LEFT, RIGHT, TOP, BOTTOM = 46, 332, 10, 166
+VALIDATION = "val_"
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A line across the plot: where, and what is written there."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: "training" or "validation", its points for SVG, and its last value."""
+
+    kind: str
+    points: str
+    dots: tuple[tuple[str, str], ...]
+    last: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A curve and its validation counterpart in one plot."""
+
+    name: str
+    lines: tuple[Line, ...]
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    description: str
+
+
+def plots(history: dict[str, Points]) -> list[Plot]:
+    """Draws every curve; one of the validation set stands with that of the training set.
+
+    Args:
+        history: The points (epoch, value) of each curve, as `inputs.history` reads them.
+    """
+    last = max((epoch for points in history.values() for epoch, _ in points), default=1)
+    drawn = []
+    for name, points in history.items():
+        if name.startswith(VALIDATION) and name.removeprefix(VALIDATION) in history:
+            continue
+        lines = {"training": points}
+        if f"{VALIDATION}{name}" in history:
+            lines["validation"] = history[f"{VALIDATION}{name}"]
+        elif name.startswith(VALIDATION):
+            lines = {"validation": points}
+        drawn.append(_plot(name, lines, last))
+    return drawn
+
+
+def _plot(name: str, lines: dict[str, Points], last: int) -> Plot:
+    values = [value for points in lines.values() for _, value in points]
+    ticks = MaxNLocator(nbins=4).tick_values(min(values), max(values))
+    low, high = min(*values, *ticks), max(*values, *ticks)
+    first = min(epoch for points in lines.values() for epoch, _ in points)
+    start = 1 if first <= last // 4 + 1 else first
+
+    def x(epoch: float) -> float:
+        return LEFT + (RIGHT - LEFT) * (epoch - start) / max(last - start, 1)
+
+    def y(value: float) -> float:
+        return BOTTOM - (BOTTOM - TOP) * (value - low) / ((high - low) or 1.0)
+
+    epochs = MaxNLocator(nbins=6, integer=True).tick_values(start, last)
+    return Plot(
+        name=name,
+        lines=tuple(_line(kind, points, x, y) for kind, points in lines.items()),
+        across=tuple(
+            Tick(round(x(epoch), 1), f"{epoch:.0f}") for epoch in epochs if start <= epoch <= last
+        ),
+        up=tuple(Tick(round(y(value), 1), _number(value)) for value in ticks),
+        description=_description(name, lines),
+    )
+
+
+def _line(kind: str, points: Points, x, y) -> Line:
+    places = [(f"{x(epoch):.1f}", f"{y(value):.1f}") for epoch, value in points]
+    return Line(
+        kind=kind,
+        points=" ".join(",".join(place) for place in places),
+        # A line of one point cannot be seen.
+        dots=tuple(places) if len(places) == 1 else (),
+        last=f"{points[-1][1]:.4g}",
+    )
+
+
+def _description(name: str, lines: dict[str, Points]) -> str:
+    """What somebody hears who does not see the plot."""
+    said = [
+        f"{kind} from {points[0][1]:.4g} at epoch {points[0][0]} "
+        f"to {points[-1][1]:.4g} at epoch {points[-1][0]}"
+        for kind, points in lines.items()
+    ]
+    return f"Curve of {name}: {'; '.join(said)}"
+
+
+def _number(value: float) -> str:
+    # Steps between ticks are not exact in binary: 0.30000000000000004.
+    text = f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
+    return "0" if text.lstrip("\N{MINUS SIGN}") == "0" else text

@@ -1,0 +1,135 @@
+"""Each score of a system beside what it is read by: real data at one end, noise at the other."""
+
+from dataclasses import dataclass
+
+from pipelines import scores
+from pipelines.report.inputs import System
+
+KINDS = {"exact": "exact", "bound": "a bound", "estimate": "an estimate"}
+OF = {
+    "discrete": "of discrete data",
+    "density": "a density",
+    "relaxed": "of a Bernoulli distribution relaxed to grey levels",
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One row of a system's table of scores.
+
+    Attributes:
+        score: Its entry in the catalogue.
+        value: As it is written, "≤" before it where it is a bound.
+        error: Its standard error, as it is written; None where there is none.
+        floor: The score of real data, written with its error; None where it was not measured.
+        ceiling: The score of noise or of an untrained model.
+        reached: The share of the way from ceiling to floor, from 0 to 1; None where one of the
+            two is missing or they do not differ in the right direction.
+    """
+
+    score: scores.Score
+    value: str
+    error: str | None
+    floor: str | None
+    ceiling: str | None
+    reached: float | None
+
+
+def sign(system: System, name: str) -> str:
+    """What stands before a score: "≤ " where it is a bound on what its title says."""
+    likelihood = system.metrics.likelihood
+    bounded = likelihood is not None and likelihood.kind == "bound"
+    return "≤ " if bounded and name in ("nll_nats", "bits_per_dim", "nats_per_token") else ""
+
+
+def readings(system: System) -> dict[str, list[Reading]]:
+    """The rows of a system's scores under their headings."""
+    groups: dict[str, list[Reading]] = {}
+    for score in scores.present(system.metrics.everything):
+        groups.setdefault(score.group, []).append(_reading(system, score))
+    return groups
+
+
+def _reading(system: System, score: scores.Score) -> Reading:
+    name, value = score.name, system.value(score.name)
+    text, error = scores.parts(name, value, system.error(name))
+    total = scores.value_of(system.metrics.everything, "modes_total")
+    if name == "modes" and total is not None:
+        text = f"{text} of {total:.0f}"
+    floor, ceiling = {}, {}
+    if system.calibration:
+        floor, ceiling = system.calibration.floor, system.calibration.ceiling
+    return Reading(
+        score=score,
+        value=sign(system, name) + text,
+        error=error,
+        floor=_written(name, floor),
+        ceiling=_written(name, ceiling),
+        reached=_reached(name, value, scores.value_of(floor, name), scores.value_of(ceiling, name)),
+    )
+
+
+def _written(name: str, row: dict[str, float | None]) -> str | None:
+    value = scores.value_of(row, name)
+    return None if value is None else scores.written(name, value, scores.error_of(row, name))
+
+
+def _reached(name: str, value: float, floor: float | None, ceiling: float | None) -> float | None:
+    if floor is None or ceiling is None or not scores.is_better(name, floor, ceiling):
+        return None
+    return min(max((value - ceiling) / (floor - ceiling), 0.0), 1.0)
+
+
+def circumstances(system: System) -> list[str]:
+    """What the scores depend on, in sentences: examples, extractor, likelihood, scales, seed."""
+    metrics = system.metrics
+    draws = f", seed {metrics.seed}"
+    if metrics.seeds > 1:
+        draws = f" for each of {metrics.seeds} seeds from {metrics.seed} on"
+    said = [
+        f"{metrics.real:,} {metrics.split} examples of {metrics.data} against "
+        f"{metrics.generated:,} samples{draws}.",
+        extractor(system),
+    ]
+    if metrics.likelihood:
+        said.append(_likelihood(system))
+    if metrics.ms_ssim_scales:
+        window = f", window {metrics.ms_ssim_window}" if metrics.ms_ssim_window else ""
+        plural = "scale" if metrics.ms_ssim_scales == 1 else "scales"
+        said.append(f"MS-SSIM with {metrics.ms_ssim_scales} {plural}{window}.")
+    return said
+
+
+def extractor(system: System) -> str:
+    """Where the features come from, with the hash of the weights."""
+    used = system.metrics.extractor
+    facts = []
+    if used.features:
+        facts.append(f"{used.features:,} features")
+    if used.sha256:
+        facts.append(f"weights {used.sha256[:12]}")
+    within = f" ({', '.join(facts)})" if facts else ""
+    if used.kind == "classifier":
+        right = ""
+        if used.accuracy is not None:
+            right = f" that reads {100 * used.accuracy:.1f} % of the test set right"
+        return f"Features of a classifier{right}{within}."
+    if used.kind == "inception":
+        return f"Features of {used.name or 'the Inception network'}{within}."
+    return f"Features are the data themselves{within}."
+
+
+def _likelihood(system: System) -> str:
+    likelihood = system.metrics.likelihood
+    said = [f"The likelihood is {KINDS.get(likelihood.kind, likelihood.kind)}"]
+    if likelihood.of:
+        said.append(OF.get(likelihood.of, f"of {likelihood.of} data"))
+    if likelihood.importance_samples:
+        said.append(
+            f"estimated from k = {likelihood.importance_samples} importance samples for an example"
+        )
+    if likelihood.dequantization:
+        said.append(f"dequantization: {likelihood.dequantization}")
+    if likelihood.binarization:
+        said.append(f"binarization: {likelihood.binarization}")
+    return "; ".join(said) + "."

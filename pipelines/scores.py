@@ -1,0 +1,398 @@
+"""The catalogue of scores: how each is called, what it means, which way is better, how it is written.
+
+The report and `gm-keras compare` read `metrics.json` by it. It imports nothing but the standard library.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Better = Literal["lower", "higher", "neither"]
+Rank = Literal["best", "tied", ""]
+
+#: Standard errors of a difference within which two scores are not told apart.
+APART = 2.0
+
+
+@dataclass(frozen=True)
+class Score:
+    """One entry of `metrics.json`, for a reader.
+
+    Attributes:
+        name: Its key in `metrics.json`.
+        title: What a page calls it.
+        meaning: One line: what it measures.
+        better: Which way is better; "neither" where more of it is neither.
+        group: The heading under which it stands.
+        unit: "" for a number without one.
+        share: It lies between 0 and 1, and is written with so many digits that small shares differ.
+        compared: It is a column of the leaderboard. What only explains another score is not.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    better: Better
+    group: str
+    unit: str = ""
+    share: bool = False
+    compared: bool = True
+
+
+LIKELIHOOD = "Likelihood"
+TRANSLATION = "Translation"
+RECONSTRUCTION = "Reconstruction"
+SAMPLES = "Distance of samples to data"
+COVERAGE = "Fidelity and variety"
+
+_NATS = {"group": LIKELIHOOD, "unit": "nats"}
+_LIKELIHOODS = (
+    Score("nll_nats", "NLL", "negative log-likelihood of a test example", "lower", **_NATS),
+    Score(
+        "negative_elbo_nats",
+        "Negative ELBO",
+        "upper bound on the negative log-likelihood of a test example",
+        "lower",
+        **_NATS,
+    ),
+    Score(
+        "elbo_nats",
+        "ELBO",
+        "evidence lower bound on the log-likelihood of a test example",
+        "higher",
+        compared=False,
+        **_NATS,
+    ),
+    Score(
+        "nll_estimate_nats",
+        "NLL, estimated",
+        "estimate of the negative log-likelihood of a test example",
+        "lower",
+        **_NATS,
+    ),
+    Score(
+        "nll_estimate_reverse_nats",
+        "NLL, estimated in reverse",
+        "the same with log Z annealed in reverse: the two enclose the truth on average",
+        "lower",
+        compared=False,
+        **_NATS,
+    ),
+    Score(
+        "log_partition_forward_nats",
+        "log Z, annealed forward",
+        "logarithm of the partition function; on average below the truth",
+        "neither",
+        compared=False,
+        **_NATS,
+    ),
+    Score(
+        "log_partition_reverse_nats",
+        "log Z, annealed in reverse",
+        "logarithm of the partition function; on average above the truth",
+        "neither",
+        compared=False,
+        **_NATS,
+    ),
+    Score(
+        "bits_per_dim",
+        "Bits per dimension",
+        "bits that a pixel value costs; of the bound where the likelihood is one",
+        "lower",
+        LIKELIHOOD,
+        "bits",
+    ),
+    Score("nats_per_token", "NLL of a token", "negative log-likelihood", "lower", **_NATS),
+    Score(
+        "code_nll_nats",
+        "NLL of the codes",
+        "of the discrete codes of a test example; with the reconstruction it makes the bound",
+        "lower",
+        compared=False,
+        **_NATS,
+    ),
+    Score(
+        "reconstruction_nats",
+        "NLL given the codes",
+        "of a test example given its codes",
+        "lower",
+        compared=False,
+        **_NATS,
+    ),
+    Score(
+        "perplexity",
+        "Perplexity of the codes",
+        "how many codes are in use, as if evenly",
+        "neither",
+        LIKELIHOOD,
+    ),
+)
+_PAIRS = (
+    Score(
+        "l1",
+        "Mean absolute error",
+        "between translation and target, on a scale from 0 to 1",
+        "lower",
+        TRANSLATION,
+        share=True,
+    ),
+    Score("psnr", "PSNR", "of translations against targets", "higher", TRANSLATION, "dB"),
+    Score(
+        "ssim",
+        "SSIM",
+        "structural similarity of translation and target",
+        "higher",
+        TRANSLATION,
+        share=True,
+    ),
+    Score(
+        "ms_ssim",
+        "MS-SSIM",
+        "the same at several scales",
+        "higher",
+        TRANSLATION,
+        share=True,
+    ),
+    Score(
+        "reconstruction_psnr",
+        "PSNR of reconstructions",
+        "of test examples, encoded and decoded",
+        "higher",
+        RECONSTRUCTION,
+        "dB",
+    ),
+    Score(
+        "reconstruction_ssim",
+        "SSIM of reconstructions",
+        "structural similarity of example and reconstruction",
+        "higher",
+        RECONSTRUCTION,
+        share=True,
+    ),
+    Score(
+        "reconstruction_ms_ssim",
+        "MS-SSIM of reconstructions",
+        "the same at several scales",
+        "higher",
+        RECONSTRUCTION,
+        share=True,
+    ),
+)
+_DISTANCES = (
+    Score(
+        "classifier_fid",
+        "Classifier FID",
+        "Fréchet distance of the features of a classifier; not the Inception FID",
+        "lower",
+        SAMPLES,
+    ),
+    Score(
+        "classifier_kid",
+        "Classifier KID",
+        "kernel distance of the features of a classifier, unbiased",
+        "lower",
+        SAMPLES,
+    ),
+    Score(
+        "classifier_is",
+        "Classifier IS",
+        "how sure a classifier is of each sample, and how varied its answers; 1 to the number of classes",
+        "higher",
+        SAMPLES,
+    ),
+    Score("fid", "FID", "Fréchet distance of Inception features", "lower", SAMPLES),
+    Score("kid", "KID", "kernel distance of Inception features, unbiased", "lower", SAMPLES),
+    Score("is", "IS", "Inception score; from 1 to 1,000", "higher", SAMPLES),
+    Score(
+        "raw_frechet_distance",
+        "Fréchet distance",
+        "of the data themselves",
+        "lower",
+        SAMPLES,
+    ),
+    Score(
+        "raw_kernel_distance",
+        "Kernel distance",
+        "of the data themselves, unbiased",
+        "lower",
+        SAMPLES,
+    ),
+    Score("mmd", "MMD", "maximum mean discrepancy of the data themselves", "lower", SAMPLES),
+    Score(
+        "sliced_wasserstein",
+        "Sliced Wasserstein",
+        "mean Wasserstein distance along random directions",
+        "lower",
+        SAMPLES,
+    ),
+)
+_SHARES = (
+    Score(
+        "precision",
+        "Precision",
+        "share of samples among the real data",
+        "higher",
+        COVERAGE,
+        share=True,
+    ),
+    Score(
+        "recall",
+        "Recall",
+        "share of real data among the samples",
+        "higher",
+        COVERAGE,
+        share=True,
+    ),
+    Score(
+        "density",
+        "Density",
+        "how many real neighbourhoods a sample lies in, against the expected; about 1 for real data",
+        "higher",
+        COVERAGE,
+        share=True,
+    ),
+    Score(
+        "coverage",
+        "Coverage",
+        "share of real data with a sample in their neighbourhood",
+        "higher",
+        COVERAGE,
+        share=True,
+    ),
+    Score(
+        "authenticity",
+        "Authenticity",
+        "share of samples that are no copies of training examples",
+        "higher",
+        COVERAGE,
+        share=True,
+    ),
+    Score(
+        "ms_ssim_diversity",
+        "MS-SSIM of samples",
+        "mean similarity of random pairs of samples; lower is more varied, and noise the lowest",
+        "neither",
+        COVERAGE,
+        share=True,
+    ),
+    Score("modes", "Modes covered", "modes of the mixture that samples reach", "higher", COVERAGE),
+    Score(
+        "high_quality",
+        "High-quality samples",
+        "share of samples near a mode of the mixture",
+        "higher",
+        COVERAGE,
+        share=True,
+    ),
+)
+
+#: Every score by its name, in the order of the page.
+SCORES: dict[str, Score] = {
+    score.name: score for score in (*_LIKELIHOODS, *_PAIRS, *_DISTANCES, *_SHARES)
+}
+
+
+def present(metrics: Mapping[str, Any]) -> list[Score]:
+    """The scores that a `metrics.json` has, in the order of the catalogue."""
+    return [score for name, score in SCORES.items() if value_of(metrics, name) is not None]
+
+
+def value_of(metrics: Mapping[str, Any], name: str) -> float | None:
+    """A score as a number; None where it is absent, null or not a finite number."""
+    value = metrics.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def error_of(metrics: Mapping[str, Any], name: str) -> float | None:
+    """The standard error of a score; None where it has none.
+
+    The negative ELBO has that of the ELBO, whose mirror image it is.
+    """
+    error = value_of(metrics, f"{name}_stderr")
+    if error is None and name == "negative_elbo_nats":
+        error = value_of(metrics, "elbo_nats_stderr")
+    return error
+
+
+def parts(name: str, value: float, error: float | None = None) -> tuple[str, str | None]:
+    """Writes a score and its standard error.
+
+    Two digits of the error are written, and the value to the same decimal; without an error
+    four digits of the value, or of a share three decimals.
+
+    Args:
+        name: A name in `SCORES`; another one is written as a plain number.
+        value: The value.
+        error: Its standard error.
+
+    Returns:
+        The value and the error, such as ("21.37", "0.24"); None where there is no error.
+    """
+    if error is not None and error > 0.0:
+        decimals = _decimals(error, digits=2)
+        return _fixed(value, decimals), _fixed(error, decimals)
+    if name == "modes":
+        decimals = 0
+    elif name in SCORES and SCORES[name].share:
+        decimals = 3
+    else:
+        decimals = _decimals(value, digits=4)
+    return _fixed(value, decimals), None if error is None else "0"
+
+
+def written(name: str, value: float, error: float | None = None) -> str:
+    """Writes a score on one line, as `parts` does: for example "21.37 ± 0.24"."""
+    text, error_text = parts(name, value, error)
+    return text if error_text is None else f"{text} ± {error_text}"
+
+
+def _decimals(value: float, digits: int) -> int:
+    if value == 0.0:
+        return digits - 1
+    # Six decimals are what the stages write.
+    return min(max(digits - 1 - math.floor(math.log10(abs(value))), 0), 6)
+
+
+def _fixed(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
+    # A minus sign as wide as a plus; and no minus before a zero.
+    if not text.strip("-0.,"):
+        text = text.lstrip("-")
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def is_better(name: str, value: float, other: float) -> bool:
+    """Whether `value` is better than `other`; never where neither way is."""
+    better = SCORES[name].better if name in SCORES else "neither"
+    return (better == "lower" and value < other) or (better == "higher" and value > other)
+
+
+def ranks(name: str, values: Sequence[tuple[float | None, float | None]]) -> list[Rank]:
+    """Which of several systems is best in one score, and which cannot be told apart from it.
+
+    Args:
+        name: The score.
+        values: For each system its value and standard error; None where it has none.
+
+    Returns:
+        For each system "best", "tied" (within `APART` standard errors of the difference) or "";
+        all "" where fewer than two have the score, or neither way is better.
+    """
+    having = [(value, error) for value, error in values if value is not None]
+    better = SCORES[name].better if name in SCORES else "neither"
+    if len(having) < 2 or better == "neither":
+        return [""] * len(values)
+    best, error_of_best = (min if better == "lower" else max)(having, key=lambda each: each[0])
+
+    def rank(value: float | None, error: float | None) -> Rank:
+        if value is None:
+            return ""
+        if value == best:
+            return "best"
+        apart = APART * math.hypot(error or 0.0, error_of_best or 0.0)
+        return "tied" if abs(value - best) <= apart else ""
+
+    return [rank(*each) for each in values]

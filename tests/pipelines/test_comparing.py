@@ -1,0 +1,92 @@
+"""`gm-keras compare`: what stands beside what, what is best, and what does not compare."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.comparing import comparison
+from pipelines.errors import UserError
+
+SYSTEM = """
+    class: dcgan
+    family: gan
+    data: {data}
+    uses: none
+    model: {{}}
+    optimizers: {{generator: {{class: adam}}, discriminator: {{class: adam}}}}
+    fit: {{epochs: 1, batch_size: 8}}
+    sample: {{}}
+    evaluate: {{}}
+"""
+METRICS = {
+    "data": "digits",
+    "data_checksum": "d" * 64,
+    "split": "test",
+    "real": 360,
+    "generated": 1000,
+    "seed": 0,
+    "extractor": {"kind": "classifier", "sha256": "e" * 64, "accuracy": 0.98},
+}
+
+
+@pytest.fixture
+def params(tmp_path):
+    systems = "".join(f"  {key}:{SYSTEM.format(data='digits')}" for key in ("a", "b", "c"))
+    path = tmp_path / "params.yaml"
+    path.write_text(f"data: {{digits: {{source: tfds}}}}\nsystems:\n{systems}")
+    return path
+
+
+def write(params: Path, key: str, **metrics) -> None:
+    folder = params.parent / "reports" / key
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps({**METRICS, **metrics}))
+
+
+def row(table: str, start: str) -> list[str]:
+    (line,) = [line for line in table.splitlines() if line.startswith(start)]
+    return [cell for cell in line.split("  ") if cell.strip()]
+
+
+def test_the_best_is_marked_and_what_cannot_be_told_apart_from_it(params):
+    write(params, "a", classifier_fid=2.0, classifier_fid_stderr=0.1, precision=0.9)
+    write(params, "b", classifier_fid=2.2, classifier_fid_stderr=0.1, precision=0.7)
+    write(params, "c", classifier_fid=5.0, classifier_fid_stderr=0.1)
+    table = comparison(params, ["a", "b", "c"])
+    assert [cell.strip() for cell in row(table, "Classifier FID")[1:]] == [
+        "2.00 ± 0.10 *",
+        "2.20 ± 0.10 =",
+        "5.00 ± 0.10",
+    ]
+    assert [cell.strip() for cell in row(table, "Precision")[1:]] == ["0.900 *", "0.700", "–"]
+    assert "1,000, 0" in table
+    assert "classifier eeeeeeeeeeee" in table
+
+
+def test_a_system_beside_itself_is_one_column(params):
+    write(params, "a", classifier_fid=2.0)
+    assert comparison(params, ["a", "a"]).splitlines()[0].split() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"data": "mnist", "data_checksum": "f" * 64}, "different data"),
+        ({"data_checksum": "f" * 64}, "different data"),
+        ({"extractor": {"kind": "raw", "sha256": None}}, "different features"),
+    ],
+)
+def test_nothing_is_best_where_the_scores_do_not_compare(params, other, words):
+    write(params, "a", classifier_fid=2.0, classifier_fid_stderr=0.1)
+    write(params, "b", classifier_fid=3.0, classifier_fid_stderr=0.1, **other)
+    table = comparison(params, ["a", "b"])
+    assert f"a, b were measured {'on' if 'data' in words else 'in'} {words}" in table
+    assert "*" not in table
+
+
+def test_a_system_that_was_not_evaluated(params):
+    with pytest.raises(UserError, match="dvc repro evaluate@a"):
+        comparison(params, ["a"])
+    with pytest.raises(UserError, match='no system "d"'):
+        comparison(params, ["d"])

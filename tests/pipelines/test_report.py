@@ -1,0 +1,442 @@
+"""The page: what it says of the scores, and what happens when an input is missing or damaged."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pipelines import catalog, scores
+from pipelines.errors import UserError
+from pipelines.report import curves, inputs, leaderboard, lineage, page, published, readings
+from pipelines.settings import load_settings
+from tests.pipelines import report_project
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    return report_project.make_project(tmp_path)
+
+
+def system(root: Path, key: str) -> inputs.System:
+    return inputs.read_system(key, load_settings(root / "params.yaml"), root)
+
+
+def systems(root: Path) -> list[inputs.System]:
+    return [system(root, key) for key in report_project.METRICS]
+
+
+def written(root: Path) -> str:
+    page.run()
+    return (root / "reports/index.html").read_text(encoding="utf-8")
+
+
+def change(root: Path, key: str, **entries) -> None:
+    path = root / "reports" / key / "metrics.json"
+    report_project.write_json(path, json.loads(path.read_text()) | entries)
+
+
+def cells(table: leaderboard.Table, key: str) -> dict[str, leaderboard.Cell]:
+    row = next(row for each, row in table.rows if each.key == key)
+    return dict(zip([column.name for column in table.columns], row, strict=True))
+
+
+class Page(HTMLParser):
+    """The pictures, identities and links of a page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.images: list[dict[str, str]] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        if tag == "img":
+            self.images.append(found)
+        if "id" in found:
+            self.ids.append(found["id"])
+        self.links += [found[name] for name in ("href", "src") if name in found]
+
+
+def test_the_page_holds_everything_it_needs(root):
+    found = Page(written(root))
+    # Two pictures of each of three systems, two epochs of each of four, one of the latents.
+    assert len(found.images) == 2 * 3 + 2 * 4 + 1
+    assert all(image["alt"] for image in found.images)
+    assert all(link.startswith(("#", "data:")) for link in found.links)
+    assert len(found.ids) == len(set(found.ids))
+    assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
+    assert set(report_project.METRICS) <= set(found.ids)
+
+
+def test_the_same_inputs_give_the_same_bytes(root):
+    files = [root / "reports" / name for name in ("index.html", "samples.png")]
+    page.run()
+    first = [path.read_bytes() for path in files]
+    page.run()
+    assert [path.read_bytes() for path in files] == first
+
+
+def test_what_a_model_wrote_cannot_become_part_of_the_page(root):
+    text = written(root)
+    assert "What &lt;b&gt;say&lt;/b&gt; you, &lt;/script&gt; &amp; friends?" in text
+    assert text.count("</script>") == 1
+
+
+def test_systems_that_were_not_evaluated_are_named(root, capsys):
+    (root / "reports/dcgan/metrics.json").unlink()
+    assert "Not evaluated, and so not here: dcgan." in written(root)
+    assert "dcgan is not on the page: evaluate it with: dvc repro evaluate@dcgan" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_page_of_nothing_says_what_to_do(root):
+    for key in report_project.METRICS:
+        (root / f"reports/{key}/metrics.json").unlink()
+    assert "Nothing was evaluated yet" in written(root)
+
+
+def test_results_without_the_newer_entries_are_shown(root):
+    old = {
+        name: value
+        for name, value in report_project.METRICS["vae"].items()
+        if name not in ("seeds", "likelihood", "data_checksum", "primary")
+    }
+    old["extractor"] = {"kind": "classifier"}
+    report_project.write_json(root / "reports/vae/metrics.json", old)
+    for name in ("calibration.json", "seeds.json", "pictures.json"):
+        (root / "reports/vae" / name).unlink()
+    (root / "models/vae/model.weights.h5").unlink()
+    (root / "data/digits/dataset.json").unlink()
+    (root / "dvc.lock").unlink()
+    text = written(root)
+    assert "Features of a classifier." in text
+    assert "not in dvc.lock" in text
+
+
+def test_every_system_of_the_catalogue_can_be_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    recipes = catalog.recipes()
+    params = {
+        "data": {name: entry for recipe in recipes for name, entry in recipe.entries.items()},
+        "systems": {recipe.name: recipe.system for recipe in recipes},
+    }
+    # JSON is YAML as well.
+    report_project.write_json(tmp_path / "params.yaml", params)
+    for recipe in recipes:
+        metrics = report_project.METRICS["dcgan"] | {"data": recipe.system["data"]}
+        report_project.write_system(tmp_path, recipe.name, metrics, seed=0)
+    text = written(tmp_path)
+    assert set(catalog.names()) <= set(Page(text).ids)
+    assert all(entry["source"] in text for entry in catalog.recipe("ddpm").published)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "command"),
+    [
+        ("reports/vae/metrics.json", '{"data": "digits"', "evaluate@vae"),
+        ("reports/vae/metrics.json", '{"data": "digits"}', "evaluate@vae"),
+        ("reports/vae/metrics.json", "[]", "evaluate@vae"),
+        ("reports/vae/timing.json", None, "evaluate@vae"),
+        ("reports/vae/samples.json", '{"texts": 3}', "evaluate@vae"),
+        ("reports/vae/samples.png", None, "evaluate@vae"),
+        ("reports/vae/samples.png", "no picture", "evaluate@vae"),
+        ("reports/vae/calibration.json", '{"floor": 3}', "evaluate@vae"),
+        ("reports/vae/seeds.json", "{", "evaluate@vae"),
+        ("reports/vae/pictures.json", '[{"file": "line.png"}]', "evaluate@vae"),
+        ("reports/vae/latents/line.png", None, "evaluate@vae"),
+        ("reports/vae/epochs/epoch_0002.png", "no picture", "train@vae"),
+        ("reports/vae/history.csv", None, "train@vae"),
+        ("reports/vae/history.csv", "epoch,loss\n1,high\n", "train@vae"),
+        ("reports/vae/history.csv", "time,loss\n1,2\n", "train@vae"),
+        ("models/vae/run.json", "{}", "train@vae"),
+        ("models/vae/model.weights.h5", "no weights", "train@vae"),
+        ("data/digits/dataset.json", "[1]", "prepare@digits"),
+    ],
+)
+def test_a_bad_input_is_one_line_and_the_page_stays(root, name, content, command):
+    before = written(root)
+    path = root / name
+    path.unlink()
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        page.run()
+    message = str(caught.value)
+    assert str(path) in message
+    assert command in message
+    assert "\n" not in message
+    assert (root / "reports/index.html").read_text(encoding="utf-8") == before
+
+
+def test_the_leaderboard_has_a_table_for_each_data_set(root):
+    digits, shakespeare = leaderboard.tables(systems(root))
+    assert [column.title for column in digits.columns] == [
+        "Negative ELBO",
+        "Mean absolute error",
+        "Classifier FID",
+        "Precision",
+        "Parameters",
+    ]
+    assert [each.key for each, _ in digits.rows] == ["vae", "dcgan", "pix2pix"]
+    assert [column.name for column in shakespeare.columns] == ["nats_per_token", "parameters"]
+    row = cells(digits, "vae")
+    assert (row["classifier_fid"].text, row["classifier_fid"].error) == ("30.0", "2.0")
+    # The standard error of the bound is that of its mirror image.
+    assert (row["negative_elbo_nats"].text, row["negative_elbo_nats"].error) == ("21.50", "0.25")
+    assert row["l1"].sort is None
+    # 30 x 4 and 5 numbers; the step is no parameter.
+    assert row["parameters"].sort == 125.0
+
+
+def test_training_time_is_a_column_where_it_is_known(root):
+    report_project.write_json(
+        root / "models/vae/run.json", {"run_id": "run", "training_seconds": 4000.0}
+    )
+    digits, shakespeare = leaderboard.tables(systems(root))
+    assert cells(digits, "vae")["training_seconds"].text == "67 min"
+    assert cells(digits, "dcgan")["training_seconds"].sort is None
+    assert "training_seconds" not in cells(shakespeare, "gpt2")
+
+
+def test_the_best_is_marked_with_what_cannot_be_told_apart_from_it(root):
+    digits, _ = leaderboard.tables(systems(root))
+    ranks = {
+        key: {name: cell.rank for name, cell in cells(digits, key).items()}
+        for key in ("vae", "dcgan", "pix2pix")
+    }
+    assert [ranks[key]["classifier_fid"] for key in ranks] == ["", "best", ""]
+    # 0.70 and 0.72 differ by less than 2 x 0.028; 0.1 does not.
+    assert [ranks[key]["precision"] for key in ranks] == ["tied", "best", ""]
+    # One system alone is not the best of anything.
+    assert ranks["pix2pix"]["l1"] == ""
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"extractor": {"kind": "classifier", "sha256": "ff" * 32}},
+        {"generated": 500},
+        {"data_checksum": "00" * 32},
+    ],
+)
+def test_nothing_is_best_among_what_was_not_measured_alike(root, entries):
+    change(root, "dcgan", **entries)
+    digits, _ = leaderboard.tables(systems(root))
+    assert all(cells(digits, key)["classifier_fid"].rank == "" for key in ("vae", "dcgan"))
+    assert any("No best value is marked for Classifier FID" in note for note in digits.notes)
+
+
+def test_likelihoods_of_different_things_are_not_ranked(root):
+    likelihood = {"kind": "bound", "of": "discrete"}
+    change(root, "dcgan", negative_elbo_nats=150.0, likelihood=likelihood)
+    digits, _ = leaderboard.tables(systems(root))
+    assert cells(digits, "vae")["negative_elbo_nats"].rank == "best"
+    change(root, "dcgan", likelihood=likelihood | {"of": "density"})
+    digits, _ = leaderboard.tables(systems(root))
+    assert cells(digits, "vae")["negative_elbo_nats"].rank == ""
+
+
+def test_calibration_is_one_value_or_an_honest_range(root):
+    digits, shakespeare = leaderboard.tables(systems(root))
+    rows = {
+        title: dict(zip([column.name for column in digits.columns], row, strict=True))
+        for title, row in digits.calibration
+    }
+    assert rows["Floor"]["classifier_fid"] == leaderboard.Cell("2.00", "0.20", 2.0)
+    assert rows["Ceiling"]["classifier_fid"].text == "102.0 to 132.0"
+    assert rows["Ceiling"]["precision"].text == "0.100"
+    assert rows["Floor"]["l1"].sort is None
+    assert any("differ between the systems for Classifier FID" in each for each in digits.notes)
+    assert any(report_project.FLOOR_OF in note for note in digits.notes)
+    assert shakespeare.calibration == ()
+
+
+def test_the_notes_say_what_was_measured_with_what(root):
+    digits, shakespeare = leaderboard.tables(systems(root))
+    assert digits.notes[0] == (
+        "vae: 360 test examples of digits against 200 samples for each of 2 seeds from 0 on. Features of a "
+        "classifier that reads 97.5 % of the test set right (32 features, weights abababababab)."
+    )
+    assert digits.notes[1].startswith("dcgan, pix2pix: 360 test examples")
+    assert shakespeare.notes == (
+        "54 test examples of shakespeare against 20 samples, seed 0. "
+        "Features are the data themselves.",
+    )
+
+
+def test_scores_are_placed_between_noise_and_real_data(root):
+    rows = {
+        row.score.name: row
+        for group in readings.readings(system(root, "vae")).values()
+        for row in group
+    }
+    # (102 - 30) / (102 - 2), and (0.7 - 0.1) / (0.9 - 0.1).
+    assert rows["classifier_fid"].reached == pytest.approx(0.72)
+    assert rows["precision"].reached == pytest.approx(0.75)
+    assert rows["classifier_fid"].floor == "2.00 ± 0.20"
+    assert rows["negative_elbo_nats"].reached is None
+    change(root, "vae", classifier_fid=500.0, precision=0.95)
+    rows = {
+        row.score.name: row
+        for group in readings.readings(system(root, "vae")).values()
+        for row in group
+    }
+    assert rows["classifier_fid"].reached == 0.0
+    assert rows["precision"].reached == 1.0
+
+
+def test_a_bound_is_written_as_one(root):
+    change(root, "vae", bits_per_dim=0.5)
+    rows = readings.readings(system(root, "vae"))[scores.LIKELIHOOD]
+    assert [row.value for row in rows if row.score.name == "bits_per_dim"] == ["≤ 0.5000"]
+    said = " ".join(readings.circumstances(system(root, "vae")))
+    assert "The likelihood is a bound" in said
+    assert "k = 64" in said
+
+
+def test_scores_left_out_are_named_with_the_reason(root):
+    assert "Recall was left out: needs at least 4 samples, there are 3." in written(root)
+
+
+def test_published_figures_stand_beside_ours(root):
+    figures = (
+        {"data": "digits", "metric": "precision", "value": 0.9, "source": "A et al. 2020"},
+        {"data": "cifar10", "metric": "classifier_fid", "value": 3.1, "error": 0.2, "source": "B"},
+        {"data": "digits", "metric": "fid", "value": 5.0, "source": "C"},
+        {"data": "digits", "metric": "recall", "value": 0.5, "source": "D"},
+        {"data": "digits", "metric": "Votes of jurors", "value": 7, "unit": "%", "source": "E"},
+    )
+    vae = system(root, "vae")
+    vae = replace(vae, recipe=replace(vae.recipe, published=figures))
+    same, other_data, other_features, missing, unknown = published.comparisons(vae)
+    assert same.comparable
+    assert same.ours == "0.700 ± 0.020"
+    assert not other_data.comparable
+    assert other_data.value == "3.1 ± 0.2"
+    assert other_data.verdict == "not comparable: ours was measured on digits"
+    assert not other_features.comparable
+    assert other_features.verdict == "not comparable: ours was measured with another extractor"
+    assert (missing.ours, missing.verdict) == (None, "not measured here")
+    assert (unknown.title, unknown.value) == ("Votes of jurors", "7 %")
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_published_figures_of_recipes_have_a_source(name):
+    for entry in catalog.recipe(name).published:
+        assert {"data", "metric", "value", "source"} <= set(entry)
+        assert set(entry) <= {"data", "metric", "value", "error", "unit", "setting", "source"}
+        assert isinstance(entry["value"], int | float)
+        assert entry["source"].strip()
+        # A name of ours, or words: never a misspelt name of ours.
+        assert entry["metric"] in scores.SCORES or " " in entry["metric"]
+
+
+def test_the_lineage_has_the_hashes_of_dvc(root):
+    links = {
+        link.title: dict(link.facts)
+        for link in lineage.chain(system(root, "vae"), lineage.locked_hashes(root))
+    }
+    assert links["Data set"]["DVC, MD5"] == "0123abcd.dir"
+    assert links["Data set"]["version"] == "1.0.0"
+    assert links["Data set"]["splits"] == "1,293 train, 144 validation, 360 test"
+    assert links["Trained weights"]["DVC, MD5"] == "4567ef"
+    assert links["Trained weights"]["MLflow run"] == "run-of-vae"
+    assert links["Scores"]["DVC, MD5"] == "not in dvc.lock"
+    assert links["Extractor"]["weights, SHA-256"] == "ab" * 32
+
+
+def test_curves_stand_at_their_epochs(root):
+    report_project.write_history(
+        root / "reports/vae/history.csv",
+        {
+            "early": ["1", "2", "", "nan"],
+            "late": ["", "", "5", "6"],
+            "val_late": ["", "", "7", "8"],
+        },
+    )
+    history = system(root, "vae").history
+    assert history == {
+        "early": [(1, 1.0), (2, 2.0)],
+        "late": [(3, 5.0), (4, 6.0)],
+        "val_late": [(3, 7.0), (4, 8.0)],
+    }
+    early, late = curves.plots(history)
+    assert [line.kind for line in late.lines] == ["training", "validation"]
+    assert late.description == (
+        "Curve of late: training from 5 at epoch 3 to 6 at epoch 4; "
+        "validation from 7 at epoch 3 to 8 at epoch 4"
+    )
+    (x1, y1), (x2, y2) = (map(float, point.split(",")) for point in early.lines[0].points.split())
+    # A third of the way from epoch 1 to epoch 4; upwards is a smaller y.
+    assert (x1, x2) == pytest.approx(
+        (curves.LEFT, curves.LEFT + (curves.RIGHT - curves.LEFT) / 3), abs=0.1
+    )
+    assert y2 < y1
+    assert [tick.text for tick in early.across] == ["1", "2", "3", "4"]
+    # A value on a tick lies on its line.
+    assert y1 == pytest.approx(
+        next(tick.at for tick in early.up if float(tick.text) == 1.0), abs=0.1
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "text"),
+    [
+        ("fid", 3.17, None, "3.170"),
+        ("fid", 213.17, 12.34, "213 ± 12"),
+        ("fid", 12345.6, 123.0, "12,346 ± 123"),
+        ("negative_elbo_nats", 21.3726, 0.2376, "21.37 ± 0.24"),
+        ("elbo_nats", -21.3726, 0.2376, "−21.37 ± 0.24"),
+        ("kid", -0.0000001, 0.00012, "0.00000 ± 0.00012"),
+        ("precision", 0.5, None, "0.500"),
+        ("precision", 0.5, 0.0, "0.500 ± 0"),
+        ("modes", 8.0, None, "8"),
+        ("unheard_of", 0.0, None, "0.000"),
+    ],
+)
+def test_scores_are_written_to_the_digits_of_their_error(name, value, error, text):
+    assert scores.written(name, value, error) == text
+
+
+def test_what_is_no_finite_number_is_no_score():
+    metrics = {"fid": float("nan"), "kid": None, "is": True, "recall": "high", "precision": 1}
+    assert [score.name for score in scores.present(metrics)] == ["precision"]
+
+
+def test_ranks_know_which_way_is_better():
+    values = [(1.0, 0.1), (2.0, 0.1), (None, None), (1.2, 0.1)]
+    assert scores.ranks("fid", values) == ["best", "", "", "tied"]
+    assert scores.ranks("is", values) == ["", "best", "", ""]
+    assert scores.ranks("perplexity", values) == ["", "", "", ""]
+    assert scores.ranks("fid", [(1.0, 0.1), (None, None)]) == ["", ""]
+
+
+def test_the_command_takes_no_argument_and_loads_no_keras():
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.report", "vae"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "usage: python -m pipelines.report\n"
+    code = (
+        "import sys; from pipelines.report import page; "
+        "sys.exit(any(name in sys.modules for name in ('keras', 'gm_keras', 'mlflow')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_page_loads_nothing_from_elsewhere(root):
+    text = written(root)
+    assert re.search(r"""content="default-src 'none'; img-src data:;""", text)
+    assert not re.search(r"@import|url\(|https?://", text)
