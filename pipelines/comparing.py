@@ -19,8 +19,8 @@ def comparison(params: Path, keys: list[str]) -> str:
 
     Returns:
         The table: a row for each score that one of them has, with its standard error, and what the scores
-        were measured on. `*` is the best of a row, `=` what cannot be told apart from it; there are no such
-        marks where the systems were not measured on the same.
+        were measured on. `*` is the best of a row, `=` what cannot be told apart from it; a row has no such
+        marks where the systems were not measured alike.
 
     Raises:
         UserError: There is no such system, or it was not evaluated.
@@ -32,11 +32,13 @@ def comparison(params: Path, keys: list[str]) -> str:
         settings.system(key)
         path = params.resolve().parent / "reports" / key / "metrics.json"
         columns.append(read_json(path, f"dvc repro evaluate@{key}"))
-    differences = _differences(keys, columns)
-    rows = [["", *keys]]
+    rows, apart = [["", *keys]], []
     for name in (name for name in scores.SCORES if any(name in each for each in columns)):
         values = [(scores.value_of(each, name), scores.error_of(each, name)) for each in columns]
-        ranks = [""] * len(keys) if differences else scores.ranks(name, values)
+        ranks = scores.ranks(name, values)
+        if not scores.comparable(scores.SCORES[name], columns):
+            ranks = [""] * len(keys)
+            apart.append(scores.SCORES[name].title)
         cells = [_cell(name, *each, rank) for each, rank in zip(values, ranks, strict=True)]
         rows.append([_title(name), *cells])
     rows += [
@@ -46,11 +48,11 @@ def comparison(params: Path, keys: list[str]) -> str:
         ["compared in", *(_extractor(each) for each in columns)],
     ]
     lines = _aligned(rows)
-    if differences:
-        return "\n".join([*lines, "", *differences])
     if len(keys) > 1:
         tied = f"{MARKS['tied']} not told apart from it by {scores.APART:g} standard errors"
         lines += ["", f"{MARKS['best']} best   {tied}"]
+    if apart:
+        lines.append(f"No best value is marked for {', '.join(apart)}: {scores.NOT_ALIKE}.")
     return "\n".join(lines)
 
 
@@ -78,18 +80,6 @@ def _extractor(metrics: dict[str, Any]) -> str:
     if not extractor.get("sha256"):
         return "the data"
     return f"{extractor['kind']} {extractor['sha256'][:12]}"
-
-
-def _differences(keys: list[str], columns: list[dict[str, Any]]) -> list[str]:
-    """Lines on what was not the same, so that the scores do not compare."""
-    lines = []
-    for what, facts in (
-        ("on different data", [(each["data"], each["data_checksum"]) for each in columns]),
-        ("in different features", [_extractor(each) for each in columns]),
-    ):
-        if len(set(facts)) > 1:
-            lines.append(f"{', '.join(keys)} were measured {what}: their scores do not compare")
-    return lines
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

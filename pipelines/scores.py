@@ -263,8 +263,8 @@ _SHARES = (
     Score(
         "authenticity",
         "Authenticity",
-        "share of samples that are no copies of training examples",
-        "higher",
+        "share of samples that are no near copies of training examples; about that of real data is right",
+        "neither",
         COVERAGE,
         share=True,
     ),
@@ -396,3 +396,36 @@ def ranks(name: str, values: Sequence[tuple[float | None, float | None]]) -> lis
         return "tied" if abs(value - best) <= apart else ""
 
     return [rank(*each) for each in values]
+
+
+def measured_with(score: Score, metrics: Mapping[str, Any]) -> tuple:
+    """What must be the same for a score of two systems to compare."""
+    common = tuple(metrics.get(name) for name in ("data_checksum", "split", "real"))
+    if score.group == LIKELIHOOD:
+        # Nats of binary images, of grey levels and of real numbers are three different things.
+        likelihood = metrics.get("likelihood") or {}
+        if likelihood.get("of"):
+            return (*common, likelihood["of"], likelihood.get("binarization"))
+        return (*common, value_of(metrics, "bits_per_dim") is not None)
+    if score.group in (SAMPLES, COVERAGE):
+        used = metrics.get("extractor") or {}
+        return (*common, metrics.get("generated"), used.get("kind"), used.get("sha256"))
+    return common
+
+
+def comparable(score: Score, systems: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether all who have a score were measured alike, so that one of them can be the best.
+
+    Args:
+        score: The score.
+        systems: The `metrics.json` of each.
+    """
+    having = [each for each in systems if value_of(each, score.name) is not None]
+    return len({measured_with(score, each) for each in having}) <= 1
+
+
+#: Why no best value of some scores is marked.
+NOT_ALIKE = (
+    "there the systems were not measured alike (other examples, other features, or other quantities whose "
+    "likelihood it is)"
+)

@@ -37,11 +37,12 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> Estimate:
     first = mean_and_covariance(real, "moments of real")
     second = mean_and_covariance(generated, "moments of generated")
     difference = first[0] - second[0]
-    overlap, second_to_first = _transport(second[1], first[1])
+    overlap, transport = _transport(second[1], first[1])
     distance = difference @ difference + np.trace(first[1]) + np.trace(second[1]) - 2.0 * overlap
-    variance = _variance(generated, second, first[0], second_to_first)
-    _, first_to_second = _transport(first[1], second[1])
-    variance += _variance(real, first, second[0], first_to_second)
+    variance = _variance(generated, second, first[0], transport)
+    del transport
+    _, transport = _transport(first[1], second[1])
+    variance += _variance(real, first, second[0], transport)
     return Estimate(max(distance, 0.0), np.sqrt(variance))
 
 
@@ -51,7 +52,9 @@ def _transport(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarra
     values, vectors = eigh(target, driver="evr")
     vectors *= np.clip(values, 0.0, None) ** 0.25
     root = vectors @ vectors.T
-    values, vectors = eigh(root @ source @ root, driver="evr", overwrite_a=True)
+    # Of 2,048 features each matrix takes 32 MiB: none is kept longer than it is needed.
+    del vectors
+    values, vectors = eigh((root @ source @ root).T, driver="evr", overwrite_a=True)
     values = np.clip(values, 0.0, None)
     # Directions in which a set does not vary have eigenvalues of rounding only.
     kept = values > len(values) * np.finfo("float64").eps * values.max()
@@ -63,10 +66,11 @@ def _transport(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarra
 def _variance(
     values: np.ndarray, normal: Normal, other_mean: np.ndarray, transport: np.ndarray
 ) -> float:
-    """The variance that the rows of one set give the distance."""
+    """The variance that the rows of one set give the distance; `transport` is overwritten."""
     mean, covariance = normal
-    curvature = np.eye(len(mean)) - transport
-    centre = float(np.sum(curvature * covariance))
+    curvature = np.negative(transport, out=transport)
+    curvature[np.diag_indices_from(curvature)] += 1.0
+    centre = float(np.vdot(curvature, covariance))
     total = 0.0
     for _, part in chunks(values, "standard error"):
         part -= mean

@@ -116,24 +116,7 @@ def _score_cells(score: scores.Score, systems: list[System]) -> list[Cell]:
 
 
 def _comparable(score: scores.Score, systems: list[System]) -> bool:
-    """Whether all who have a score were measured alike, so that one of them can be the best."""
-    having = [system for system in systems if system.value(score.name) is not None]
-    return len({_measured_with(score, system) for system in having}) <= 1
-
-
-def _measured_with(score: scores.Score, system: System) -> tuple:
-    metrics = system.metrics
-    common = (metrics.data_checksum, metrics.split, metrics.real)
-    if score.group == scores.LIKELIHOOD:
-        # Nats of binary images, of grey levels and of real numbers are three different things.
-        likelihood = metrics.likelihood
-        if likelihood and likelihood.of:
-            return (*common, likelihood.of, likelihood.binarization)
-        return (*common, system.value("bits_per_dim") is not None)
-    if score.group in (scores.SAMPLES, scores.COVERAGE):
-        used = metrics.extractor
-        return (*common, metrics.generated, used.kind, used.sha256)
-    return common
+    return scores.comparable(score, [system.metrics.model_dump() for system in systems])
 
 
 def _calibration(
@@ -194,10 +177,7 @@ def _circumstances(systems: list[System]) -> list[str]:
 def _incomparable(titles: list[str]) -> list[str]:
     if not titles:
         return []
-    return [
-        f"No best value is marked for {', '.join(titles)}: there the systems were not measured "
-        "alike (other examples, other features, or other quantities whose likelihood it is)."
-    ]
+    return [f"No best value is marked for {', '.join(titles)}: {scores.NOT_ALIKE}."]
 
 
 def duration(seconds: float) -> str:

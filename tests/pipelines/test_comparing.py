@@ -70,19 +70,30 @@ def test_a_system_beside_itself_is_one_column(params):
 
 
 @pytest.mark.parametrize(
-    ("other", "words"),
+    "other",
     [
-        ({"data": "mnist", "data_checksum": "f" * 64}, "different data"),
-        ({"data_checksum": "f" * 64}, "different data"),
-        ({"extractor": {"kind": "raw", "sha256": None}}, "different features"),
+        {"data": "mnist", "data_checksum": "f" * 64},
+        {"data_checksum": "f" * 64},
+        {"extractor": {"kind": "raw", "sha256": None}},
+        {"generated": 500},
     ],
 )
-def test_nothing_is_best_where_the_scores_do_not_compare(params, other, words):
+def test_nothing_is_best_where_the_scores_do_not_compare(params, other):
     write(params, "a", classifier_fid=2.0, classifier_fid_stderr=0.1)
     write(params, "b", classifier_fid=3.0, classifier_fid_stderr=0.1, **other)
     table = comparison(params, ["a", "b"])
-    assert f"a, b were measured {'on' if 'data' in words else 'in'} {words}" in table
-    assert "*" not in table
+    assert "No best value is marked for Classifier FID:" in table
+    assert not any("*" in cell for cell in row(table, "Classifier FID "))
+
+
+def test_nats_of_binary_images_are_not_those_of_grey_ones(params):
+    grey = {"kind": "exact", "of": "discrete", "binarization": None}
+    binary = {**grey, "binarization": "drawn anew"}
+    write(params, "a", nll_nats=20.0, precision=0.5, likelihood=binary)
+    write(params, "b", nll_nats=90.0, precision=0.6, likelihood=grey)
+    table = comparison(params, ["a", "b"])
+    assert "No best value is marked for NLL:" in table
+    assert [cell.strip() for cell in row(table, "Precision")[1:]] == ["0.500", "0.600 *"]
 
 
 def test_a_system_that_was_not_evaluated(params):
