@@ -33,7 +33,8 @@ def _drawings(scene: Scene) -> list[Drawn]:
     if "trajectory" in offers:
         drawings.append(of_samples.trajectory)
     drawings.append(partial(of_samples.neighbours, features=False))
-    if scene.shows_images and scene.extractor.kind != "raw":
+    # The Inception network would take hours for a whole training set on a processor.
+    if scene.shows_images and scene.extractor.kind == "classifier":
         drawings.append(partial(of_samples.neighbours, features=True))
     return drawings
 

@@ -146,18 +146,17 @@ def pairs_of_blocks(
     one pair; the blocks of the other set are used in several pairs that follow each other.
 
     Yields:
-        The index of a block of `real`, the block, and the same of `generated`.
+        The index of a block of `real`, the block, and the same of `generated`. A block is overwritten by a later one.
     """
     counts = block_count(real), block_count(generated)
     total = max(counts)
     # The index of the block in each pair never falls, so that each block is read once.
     turns = [[pair * count // total for pair in range(total)] for count in counts]
     dealt = [_deal(values, count) for values, count in zip((real, generated), counts, strict=True)]
-    held: list[np.ndarray | None] = [None, None]
+    held: list[np.ndarray] = [real, generated]
     for pair in range(total):
         for side in (0, 1):
             if pair == 0 or turns[side][pair] != turns[side][pair - 1]:
-                held[side] = None
                 held[side] = next(dealt[side])
         yield turns[0][pair], held[0], turns[1][pair], held[1]
 
@@ -169,21 +168,23 @@ def _deal(values: np.ndarray, count: int) -> Iterator[np.ndarray]:
         yield from (values[index::count] for index in range(count))
         return
     # Short rows share pages: as many blocks as fit are gathered in one walk through the file.
-    together = max(1, BLOCK_BYTES // size)
+    together = min(count, max(1, BLOCK_BYTES // size))
+    space = np.empty((together, -(-len(values) // count), values.shape[1]), values.dtype)
     for first in range(0, count, together):
         indices = range(first, min(first + together, count))
-        blocks = [
-            np.empty((len(range(i, len(values), count)), values.shape[1]), values.dtype)
-            for i in indices
-        ]
-        rows = rows_at_once(values.shape[1])
-        for start in range(0, len(values), rows):
-            part = values[start : start + rows]
-            for index, block in zip(indices, blocks, strict=True):
-                skipped = (index - start) % count
-                target = (start + skipped - index) // count
-                picked = part[skipped::count]
-                block[target : target + len(picked)] = picked
-            release(values)
-        while blocks:
-            yield blocks.pop(0)
+        _gather(values, count, indices, space)
+        for index in indices:
+            yield space[index - first, : len(range(index, len(values), count))]
+
+
+def _gather(values: np.ndarray, count: int, indices: range, space: np.ndarray) -> None:
+    """Puts `values[index::count]` into `space`, for each index in turn."""
+    rows = rows_at_once(values.shape[1])
+    for start in range(0, len(values), rows):
+        part = values[start : start + rows]
+        for index, block in zip(indices, space, strict=False):
+            skipped = (index - start) % count
+            target = (start + skipped - index) // count
+            picked = part[skipped::count]
+            block[target : target + len(picked)] = picked
+        release(values)
