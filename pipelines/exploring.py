@@ -278,7 +278,8 @@ def _extractor(scene: "Scene", request: Request) -> Any:
     name = scene.data.path.name
     folder = request.params.resolve().parent / "extractors" / name
     try:
-        return load_extractor(scene.data, folder)
+        weights = load_settings(request.params).metrics.weights_file(folder.parents[1])
+        return load_extractor(scene.data, folder, weights)
     except ValueError as error:
         raise UserError(f"{error}: make it with: dvc repro extractor@{name}") from None
 

@@ -115,7 +115,7 @@ def write_exports(model: "GenerativeModel", folder: Path) -> dict[str, Any]:
 
 
 def _scores(key: str, root: Path) -> dict[str, Any]:
-    """What the evaluation found out, to go with the model, and which pictures it drew."""
+    """What the evaluation found out, to go with the model, and the checksums of what it drew and wrote."""
     from pipelines.registration import sha256
 
     folder, command = root / "reports" / key, f"dvc repro evaluate@{key}"
@@ -123,9 +123,13 @@ def _scores(key: str, root: Path) -> dict[str, Any]:
         name: read_json(folder / f"{name}.json", command)
         for name in ("metrics", "calibration", "seeds", "pictures")
     }
-    for picture in read["pictures"]:
-        picture["sha256"] = sha256(need(folder / "latents" / picture["file"], command))
-    return read
+    drawn = [folder / "latents" / picture["file"] for picture in read["pictures"]]
+    written = [folder / name for name in ("history.csv", "samples.json", "samples.png")]
+    files = [*written, *drawn, *sorted((folder / "epochs").glob("*.png"))]
+    checksums = {
+        str(path.relative_to(folder)): sha256(need(path, command)) for path in sorted(files)
+    }
+    return {**read, "checksums": checksums}
 
 
 def _trained_model(folder: Path, key: str) -> "GenerativeModel":

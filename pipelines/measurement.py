@@ -14,7 +14,7 @@ import numpy as np
 from pipelines.errors import UserError
 from pipelines.settings import Settings
 
-# Decimals that are written: far below any standard error, far above the noise of threads.
+# Significant digits that are written: finer than any standard error, coarser than the noise of threads.
 DIGITS = 6
 # Passages of a text model that the report shows.
 TEXTS = 4
@@ -88,15 +88,28 @@ class Measurement:
         from gm_keras.metrics.scores.likelihoods import facts
 
         first, seeds = self.settings.seed, self.system.evaluate.seeds
+        left_out: dict[str, str] = {}
         for seed in range(first, first + seeds):
             evaluation = self.evaluation
             if seed != first:
                 evaluation = self._evaluation(seed, self._samples(seed))
             try:
-                self.of_seeds[str(seed)] = _rounded(registry.evaluate(evaluation))
+                found = registry.evaluate(evaluation)
             except ValueError as error:
                 raise UserError(f"{self.key} cannot be measured: {error}") from None
-        results = _rounded(_average(list(self.of_seeds.values())))
+            self.of_seeds[str(seed)], left = _rounded(found)
+            for name, reason in {**evaluation.left_out, **left}.items():
+                left_out[name] = reason if seeds == 1 else f"with seed {seed}: {reason}"
+        # Where a seed lacks a score, an average over the others would be one of other samples.
+        whole = [
+            {
+                name: value
+                for name, value in row.items()
+                if name.removesuffix("_stderr") not in left_out
+            }
+            for row in self.of_seeds.values()
+        ]
+        results, _ = _rounded(_average(whole))
         try:
             primary = registry.primary(results)
         except ValueError as error:
@@ -113,7 +126,7 @@ class Measurement:
             "seed": first,
             "seeds": seeds,
             "likelihood": facts(self.model),
-            "left_out": self.evaluation.left_out,
+            "left_out": left_out,
             "extractor": {
                 "kind": self.extractor.kind,
                 "name": self.extractor.name,
@@ -127,8 +140,19 @@ class Measurement:
         """The content of `calibration.json`: the scores of real examples, and of noise or no training."""
         from gm_keras.metrics.calibration import calibrate
 
-        rows = calibrate(self.evaluation)
-        return {name: _rounded(row) if isinstance(row, dict) else row for name, row in rows.items()}
+        translate = None
+        if "translator" in self.model.capabilities:
+
+            def translate(rows: np.ndarray) -> np.ndarray:
+                return self._translations("train", rows, self.settings.seed)
+
+        try:
+            rows = calibrate(self.evaluation, translate)
+        except ValueError as error:
+            raise UserError(f"{self.key}: floor and ceiling cannot be measured: {error}") from None
+        return {
+            name: _rounded(row)[0] if isinstance(row, dict) else row for name, row in rows.items()
+        }
 
     def pictures(self, folder: Path) -> list[dict[str, str]]:
         """Writes what the model's latents, samples and reconstructions look like.
@@ -200,13 +224,25 @@ class Measurement:
     def _part(self, start: int, size: int, count: int, seed: int) -> np.ndarray:
         options, data = dict(self.system.sample), self.data
         if "translator" in self.model.capabilities:
-            sources = data.scaled("test", "source", np.arange(start, start + size) % count)
-            return np.asarray(self.model.translate(sources, seed=seed + start, **options))
+            return self._translations("test", np.arange(start, start + size) % count, seed + start)
         if "conditional" in self.model.capabilities:
             # Classes as often as in the data.
             rows = np.arange(start, start + size) % data.size("test")
             options["label"] = np.asarray(data.arrays("test")["label"][rows])
         return self.model.sample(size, seed=(seed + 7919 * start) % 2**31, **options)
+
+    def _translations(self, split: str, rows: np.ndarray, seed: int) -> np.ndarray:
+        """Translations of the sources of some examples."""
+        from gm_keras.callbacks.grids import picture_size
+
+        size, made = picture_size(self.model), []
+        for start in range(0, len(rows), size):
+            # The last part is filled up, so that there is one shape to compile.
+            part = np.resize(rows[start : start + size], size)
+            sources = self.data.scaled(split, "source", part)
+            translated = self.model.translate(sources, seed=seed + start, **self.system.sample)
+            made.append(np.asarray(translated))
+        return np.concatenate(made)[: len(rows)]
 
     def _similarity_facts(self, results: dict[str, float]) -> dict[str, int]:
         from gm_keras.metrics import ms_ssim_setting
@@ -225,8 +261,19 @@ class Measurement:
         return hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()
 
 
-def _rounded(scores: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, DIGITS) for name, value in scores.items()}
+def _rounded(scores: dict[str, float]) -> tuple[dict[str, float], dict[str, str]]:
+    """Scores with a few significant digits, and for those that are no numbers why they are left out."""
+    wrong = {
+        name.removesuffix("_stderr"): f"it is {value}, which is no finite number"
+        for name, value in scores.items()
+        if not math.isfinite(value)
+    }
+    kept = {
+        name: float(f"{value:.{DIGITS}g}")
+        for name, value in scores.items()
+        if name.removesuffix("_stderr") not in wrong
+    }
+    return kept, wrong
 
 
 def _average(rows: list[dict[str, float]]) -> dict[str, float]:

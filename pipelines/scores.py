@@ -74,7 +74,7 @@ _LIKELIHOODS = (
     Score(
         "nll_estimate_reverse_nats",
         "NLL, estimated in reverse",
-        "the same with log Z annealed in reverse: the two enclose the truth on average",
+        "with log Z annealed in reverse; on average above the truth if that began with exact samples",
         "lower",
         compared=False,
         **_NATS,
@@ -90,7 +90,8 @@ _LIKELIHOODS = (
     Score(
         "log_partition_reverse_nats",
         "log Z, annealed in reverse",
-        "logarithm of the partition function; on average above the truth",
+        "logarithm of the partition function; on average above the truth if it began with exact samples, which only "
+        "machines of few hidden units have",
         "neither",
         compared=False,
         **_NATS,
@@ -287,6 +288,9 @@ _SHARES = (
     ),
 )
 
+# Below this a score is written with an exponent: that of data of a small scale.
+SMALL = 1e-4
+
 #: Every score by its name, in the order of the page.
 SCORES: dict[str, Score] = {
     score.name: score for score in (*_LIKELIHOODS, *_PAIRS, *_DISTANCES, *_SHARES)
@@ -331,6 +335,9 @@ def parts(name: str, value: float, error: float | None = None) -> tuple[str, str
     Returns:
         The value and the error, such as ("21.37", "0.24"); None where there is no error.
     """
+    if 0.0 < max(abs(value), error or 0.0) < SMALL:
+        texts = (f"{value:.3g}", None if error is None else f"{error:.2g}")
+        return tuple(text and text.replace("-", "\N{MINUS SIGN}") for text in texts)
     if error is not None and error > 0.0:
         decimals = _decimals(error, digits=2)
         return _fixed(value, decimals), _fixed(error, decimals)
@@ -352,7 +359,7 @@ def written(name: str, value: float, error: float | None = None) -> str:
 def _decimals(value: float, digits: int) -> int:
     if value == 0.0:
         return digits - 1
-    # Six decimals are what the stages write.
+    # More are not read; what they would be needed for is written with an exponent.
     return min(max(digits - 1 - math.floor(math.log10(abs(value))), 0), 6)
 
 
@@ -400,17 +407,18 @@ def ranks(name: str, values: Sequence[tuple[float | None, float | None]]) -> lis
 
 def measured_with(score: Score, metrics: Mapping[str, Any]) -> tuple:
     """What must be the same for a score of two systems to compare."""
-    common = tuple(metrics.get(name) for name in ("data_checksum", "split", "real"))
+    common = tuple(metrics.get(name) for name in ("data", "data_checksum", "split", "real"))
     if score.group == LIKELIHOOD:
         # Nats of binary images, of grey levels and of real numbers are three different things.
         likelihood = metrics.get("likelihood") or {}
         if likelihood.get("of"):
-            return (*common, likelihood["of"], likelihood.get("binarization"))
+            facts = ("of", "given", "binarization")
+            return (*common, *(likelihood.get(name) for name in facts))
         return (*common, value_of(metrics, "bits_per_dim") is not None)
     if score.group in (SAMPLES, COVERAGE):
         used = metrics.get("extractor") or {}
         return (*common, metrics.get("generated"), used.get("kind"), used.get("sha256"))
-    return common
+    return (*common, metrics.get("generated")) if score.group == TRANSLATION else common
 
 
 def comparable(score: Score, systems: Sequence[Mapping[str, Any]]) -> bool:

@@ -210,6 +210,11 @@ HOW = {
 }
 
 
+def test_every_picture_is_there():
+    for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README):
+        assert (Path(__file__).parents[1] / name).is_file(), name
+
+
 def test_the_first_commands_are_the_two():
     assert COMMANDS[:2] == ["make repro", "make test"]
 

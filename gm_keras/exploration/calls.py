@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from gm_keras.metrics.progress import progress
+
 # One size for every call: a model is then compiled once for encoding and once for decoding.
 BATCH = 64
 
@@ -22,9 +24,11 @@ def in_parts(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
         The results end to end, a NumPy array.
     """
     n, parts = len(arrays[0]), []
-    for start in range(0, n, BATCH):
-        rows = np.arange(start, start + BATCH) % n
-        parts.append(keras.ops.convert_to_numpy(function(*(each[rows] for each in arrays))))
+    with progress(n, "pictures of latents") as bar:
+        for start in range(0, n, BATCH):
+            rows = np.arange(start, start + BATCH) % n
+            parts.append(keras.ops.convert_to_numpy(function(*(each[rows] for each in arrays))))
+            bar.update(min(BATCH, n - start))
     return np.concatenate(parts)[:n]
 
 

@@ -106,6 +106,8 @@ def _interpolation_of_codes(scene: Scene, pairs: int, steps: int, label: int | N
     """For encoders without a prior over their latents: the model's own way between two examples."""
     rows = scene.choose(2 * pairs, label)
     pairs = len(rows) // 2
+    if not pairs:
+        raise ValueError("there are not two test examples of that class to go between")
     x = scene.examples("test", rows[: 2 * pairs])
     made = scene.model.interpolate(x[0::2], x[1::2], steps).swapaxes(0, 1)
     ends = x.reshape(pairs, 2, *x.shape[1:])

@@ -1,7 +1,7 @@
 """Rows to read scores by: what real examples get (the floor), and what noise or an untrained model gets (the ceiling)."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,15 +13,19 @@ from gm_keras.metrics.registry import evaluate, wanted
 from gm_keras.metrics.spool import spool
 
 
-def calibrate(evaluation: Evaluation) -> dict[str, Any]:
+def calibrate(
+    evaluation: Evaluation, translate: Callable[[np.ndarray], np.ndarray] | None = None
+) -> dict[str, Any]:
     """Computes the scores of a model's data for real examples, noise, and the model before training.
 
     Samples are compared with training examples (the floor; where copies of these are what is looked for, with
     test examples) and with uniform noise (the ceiling). Likelihoods and reconstructions are those of training
     examples (the floor), and those of test examples under the model with its initial weights (the ceiling).
+    Translations are those of training examples (the floor), or noise (the ceiling).
 
     Args:
         evaluation: Of the trained model; its weights are the same afterwards.
+        translate: Translates the sources of some rows of the training set; for translators.
 
     Returns:
         `floor` and `ceiling`: scores by name; `floor_of` and `ceiling_of`: what they are of.
@@ -38,6 +42,12 @@ def calibrate(evaluation: Evaluation) -> dict[str, Any]:
         ceiling |= evaluate(noise, ("samples", "pairs", "novelty"), seldom=True)
         of["floor"].append(f"{len(train):,} training examples against the test set")
         of["ceiling"].append(f"{n:,} examples of uniform noise against the test set")
+        if wanted(model, "pairs") and translate is not None:
+            parts = (translate(train.rows[at : at + BATCH]) for at in range(0, len(train), BATCH))
+            made = spool(parts, len(train), evaluation.folder, "translations")
+            seen = replace(evaluation, samples=made, examples=train, left_out={})
+            floor |= evaluate(seen, ("pairs",), seldom=True)
+            of["floor"].append(f"translations of {len(train):,} training examples")
     if wanted(model, "model"):
         seen = Examples(data, model, "train", len(evaluation.examples), seed)
         # log Z is that of the same model.
@@ -50,8 +60,7 @@ def calibrate(evaluation: Evaluation) -> dict[str, Any]:
         of["ceiling"].append("likelihoods and reconstructions by the model before training")
     return {
         "floor": floor,
-        # An untrained model may have no number for some.
-        "ceiling": {name: value for name, value in ceiling.items() if np.isfinite(value)},
+        "ceiling": ceiling,
         "floor_of": "; ".join(of["floor"]),
         "ceiling_of": "; ".join(of["ceiling"]),
     }

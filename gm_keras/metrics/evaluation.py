@@ -30,6 +30,7 @@ class Evaluation:
         given: Features and probabilities of the samples, if they are known.
         left_out: Filled in: scores that could not be computed, and why.
         partitions: Filled in: log Z of an energy model by direction, with its standard error.
+        measured: Filled in: features and probabilities of the test examples, where they are not kept.
     """
 
     model: Any
@@ -42,20 +43,24 @@ class Evaluation:
     given: Measured | None = None
     left_out: dict[str, str] = field(default_factory=dict)
     partitions: dict[str, tuple[float, float]] = field(default_factory=dict)
+    measured: dict[str, Measured] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.examples is None:
             self.examples = Examples(self.data, self.model)
 
-    @cached_property
+    @property
     def real(self) -> Measured:
-        """Features and probabilities of the real examples."""
+        """Features and probabilities of the test examples."""
         kept = self.extractor.kept
-        if kept is not None and self.examples.split == "test":
+        if kept is not None:
             return kept["test"]
-        return self.extractor.measure_all(
-            self.examples.batches(), len(self.examples), self.folder, self.examples.split
-        )
+        if "test" not in self.measured:
+            test = Examples(self.data, self.model)
+            self.measured["test"] = self.extractor.measure_all(
+                test.batches(), len(test), self.folder, "test"
+            )
+        return self.measured["test"]
 
     @cached_property
     def generated(self) -> Measured:

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from gm_keras.metrics.classifier import FEATURES, build_classifier, train_classifier
-from gm_keras.metrics.examples import drawn
+from gm_keras.metrics.examples import BATCH, drawn
 from gm_keras.metrics.progress import progress
 from gm_keras.metrics.spool import Spool
 
-BATCH = 256
 IMAGES = ("image", "target")
 # Training examples whose features are kept, to see what score real data have: as many as test examples, or so many.
 FLOOR = 10_000

@@ -98,7 +98,10 @@ def primary(results: dict[str, float]) -> dict[str, Any]:
         "fid",
         "classifier_fid",
         "raw_frechet_distance",
-        "sliced_wasserstein",
+        # Where there are too few examples for a covariance.
+        "kid",
+        "classifier_kid",
+        "raw_kernel_distance",
     )
     name = next((name for name in order if name in results), None)
     if name is None:

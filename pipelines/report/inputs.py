@@ -42,6 +42,7 @@ class Likelihood(_Written):
         importance_samples: Draws for each example, of an importance-weighted estimate.
         dequantization: How whole numbers became real ones, where a density needs it.
         binarization: How grey levels became binary, where a model takes them so.
+        given: "label" if each example's label was told to the model.
         of: What it is the likelihood of: "discrete" data, a "density", or a "relaxed" Bernoulli.
     """
 
@@ -50,6 +51,7 @@ class Likelihood(_Written):
     dequantization: str | None = None
     binarization: str | None = None
     of: str | None = None
+    given: str | None = None
 
 
 class Metrics(_Written):

@@ -46,7 +46,7 @@ def chain(system: System, hashes: dict[str, str]) -> list[Link]:
     """
     links = [_data(system, hashes)]
     metrics, training = system.metrics, system.training
-    if metrics.extractor.kind == "classifier":
+    if metrics.extractor.sha256:
         links.append(
             _link(
                 "Extractor",

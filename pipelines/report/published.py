@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines import scores
+from pipelines.report import readings
 from pipelines.report.inputs import System
 
 _INCEPTION = {"fid", "kid", "is"}
@@ -72,4 +73,14 @@ def _verdict(system: System, data: str, name: str) -> str:
             f"same data set and score; ours with {metrics.real:,} real and "
             f"{metrics.generated:,} generated examples, on which it depends"
         )
+    likelihood = metrics.likelihood
+    if scores.SCORES[name].group == scores.LIKELIHOOD and likelihood:
+        ours = [readings.KINDS.get(likelihood.kind, likelihood.kind)]
+        ours += [f"given the {likelihood.given}"] if likelihood.given else []
+        ours += (
+            [f"pixels made binary: {likelihood.binarization}"] if likelihood.binarization else []
+        )
+        if likelihood.of == "relaxed":
+            ours.append("grey levels as probabilities, which is no likelihood of images")
+        return f"same data set and score; ours is {', '.join(ours)}; mind the setting"
     return "same data set and score; mind the setting"

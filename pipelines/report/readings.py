@@ -124,6 +124,8 @@ def _likelihood(system: System) -> str:
     said = [f"The likelihood is {KINDS.get(likelihood.kind, likelihood.kind)}"]
     if likelihood.of:
         said.append(OF.get(likelihood.of, f"of {likelihood.of} data"))
+    if likelihood.given:
+        said.append(f"given its {likelihood.given}")
     if likelihood.importance_samples:
         said.append(
             f"estimated from k = {likelihood.importance_samples} importance samples for an example"

@@ -86,6 +86,23 @@ def test_nothing_is_best_where_the_scores_do_not_compare(params, other):
     assert not any("*" in cell for cell in row(table, "Classifier FID "))
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        # Of an example given its label, and of an example.
+        ("bits_per_dim", {"likelihood": {"kind": "exact", "of": "discrete", "given": "label"}}),
+        ("l1", {"generated": 100}),
+    ],
+)
+def test_what_is_of_something_else_is_not_ranked(params, name, other):
+    plain = {"kind": "exact", "of": "discrete", "given": None}
+    write(params, "a", **{name: 0.2, "likelihood": plain})
+    write(params, "b", **{name: 0.1, "likelihood": plain, **other})
+    assert "No best value is marked for" in comparison(params, ["a", "b"])
+    write(params, "c", **{name: 0.3, "likelihood": plain})
+    assert "No best" not in comparison(params, ["a", "c"])
+
+
 def test_nats_of_binary_images_are_not_those_of_grey_ones(params):
     grey = {"kind": "exact", "of": "discrete", "binarization": None}
     binary = {**grey, "binarization": "drawn anew"}

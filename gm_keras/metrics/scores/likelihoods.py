@@ -18,7 +18,8 @@ def facts(model: Any) -> dict[str, Any] | None:
 
     Returns:
         `kind`: "exact", "bound" (of log p(x), on average) or "estimate"; `of`: "discrete" data, a "density",
-        or a "relaxed" Bernoulli; `importance_samples`: the k of the importance-weighted estimate;
+        or a "relaxed" Bernoulli; `given`: "label" if it is that of an example given its label;
+        `importance_samples`: the k of the importance-weighted estimate;
         `dequantization` and `binarization`: what was done to the data, or None.
     """
     dequantization = getattr(model, "dequantization", None)
@@ -34,6 +35,7 @@ def facts(model: Any) -> dict[str, Any] | None:
     return {
         "kind": kind,
         "of": model.nats_of,
+        "given": "label" if "conditional" in model.capabilities else None,
         "importance_samples": IMPORTANCE_SAMPLES if weighted else None,
         "dequantization": dequantization,
         "binarization": "each pixel drawn as 0 or 1 with its brightness as probability"
@@ -106,8 +108,9 @@ def code_use(evaluation: Evaluation) -> dict[str, float]:
 def annealed_likelihood(evaluation: Evaluation) -> dict[str, float]:
     """NLL with the partition function by annealed importance sampling, and that in both directions.
 
-    Forward errs below log Z on average and backward above, so that the two enclose it: the NLL is on average
-    above `nll_estimate_nats` and below `nll_estimate_reverse_nats`.
+    Forward errs below log Z on average. Backward errs above it if the chains begin with exact samples of the
+    machine, so that the two enclose it and with it the NLL; where these cannot be had (`RBM.log_partition`
+    says when), it begins with the best that the forward run gives.
     """
     model, results = evaluation.model, {}
     for direction in ("forward", "reverse"):

@@ -17,10 +17,10 @@ def _clipped(images: np.ndarray) -> np.ndarray:
 
 
 def _similarities(
-    pairs: Iterator[tuple[np.ndarray, np.ndarray]], prefix: str, evaluation: Evaluation
+    pairs: Iterator[tuple[np.ndarray, np.ndarray]], n: int, prefix: str, evaluation: Evaluation
 ) -> dict[str, float]:
     columns: dict[str, list[np.ndarray]] = {"psnr": [], "ssim": [], "ms_ssim": []}
-    with progress(len(evaluation.examples), "similarity of images") as bar:
+    with progress(n, "similarity of images") as bar:
         for made, wanted in pairs:
             made, wanted = _clipped(made), _clipped(wanted)
             for function, name in ((psnr, "psnr"), (ssim, "ssim"), (ms_ssim, "ms_ssim")):
@@ -53,7 +53,7 @@ def reconstruction(evaluation: Evaluation) -> dict[str, float]:
             made = model.reconstruct(x, label=examples.labels(rows) if labelled else None)
             yield np.asarray(made)[: n - start], x[: n - start]
 
-    return _similarities(pairs(), "reconstruction_", evaluation)
+    return _similarities(pairs(), len(examples), "reconstruction_", evaluation)
 
 
 @score("translator", subject="pairs")
@@ -69,5 +69,5 @@ def translation_error(evaluation: Evaluation) -> dict[str, float]:
             differences.append(difference.reshape(len(made), -1).mean(axis=1, dtype="float64"))
             yield made, wanted
 
-    similarities = _similarities(pairs(), "", evaluation)
+    similarities = _similarities(pairs(), len(samples), "", evaluation)
     return {**mean("l1", np.concatenate(differences)), **similarities}

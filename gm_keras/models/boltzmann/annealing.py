@@ -15,6 +15,8 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
+from gm_keras.metrics.progress import progress
+
 # Temperatures that one call of a compiled function goes through.
 BLOCK = 25
 PILOT_BLOCKS = 40
@@ -52,10 +54,12 @@ def anneal(
         The chains at the end, and log-weights float64 `(k, chains)`, one row for each block.
     """
     rows = []
-    for number, start in enumerate(range(0, len(betas) - 1, BLOCK)):
-        part = betas[start : start + BLOCK + 1].astype("float32")
-        visible, log_weights = block(visible, part, np.int32((seed + 104_729 * number) % 2**31))
-        rows.append(log_weights)
+    with progress(len(betas) - 1, "annealing") as bar:
+        for number, start in enumerate(range(0, len(betas) - 1, BLOCK)):
+            part = betas[start : start + BLOCK + 1].astype("float32")
+            visible, log_weights = block(visible, part, np.int32((seed + 104_729 * number) % 2**31))
+            rows.append(log_weights)
+            bar.update(BLOCK)
     # Thousands of small terms: float32 adds up those of a block only.
     log_weights = np.array([ops.convert_to_numpy(row) for row in rows], "float64")
     return ops.convert_to_numpy(visible), log_weights
