@@ -37,6 +37,11 @@ $(STAMP): requirements.lock pyproject.toml
 repro: $(STAMP)
 	dvc repro
 
+# Tests compile the same small models again and again, in processes of their own too.
+test test-once test-jax test-tensorflow: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/build/jax
+test test-once test-jax test-tensorflow: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
+test test-once test-jax test-tensorflow: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
+
 # All suites at a time: each waits now and then, and they share the cores.
 test: $(STAMP)
 	$(MAKE) --no-print-directory -j3 --output-sync=target test-tensorflow test-jax test-once
