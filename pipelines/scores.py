@@ -290,6 +290,8 @@ _SHARES = (
 
 # Below this a score is written with an exponent: that of data of a small scale.
 SMALL = 1e-4
+# A smaller error of a score that is not small is none.
+SMALLEST = 5e-7
 
 #: Every score by its name, in the order of the page.
 SCORES: dict[str, Score] = {
@@ -338,7 +340,7 @@ def parts(name: str, value: float, error: float | None = None) -> tuple[str, str
     if 0.0 < max(abs(value), error or 0.0) < SMALL:
         texts = (f"{value:.3g}", None if error is None else f"{error:.2g}")
         return tuple(text and text.replace("-", "\N{MINUS SIGN}") for text in texts)
-    if error is not None and error > 0.0:
+    if error is not None and error >= SMALLEST:
         decimals = _decimals(error, digits=2)
         return _fixed(value, decimals), _fixed(error, decimals)
     if name == "modes":

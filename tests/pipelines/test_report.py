@@ -401,6 +401,7 @@ def test_curves_stand_at_their_epochs(root):
         ("precision", 0.5, 0.0, "0.500 ± 0"),
         ("modes", 8.0, None, "8"),
         ("unheard_of", 0.0, None, "0.000"),
+        ("ssim", 0.9999999, 1e-8, "1.000 ± 0"),
         ("raw_frechet_distance", 2.79e-8, 2.1e-9, "2.79e−08 ± 2.1e−09"),
     ],
 )
