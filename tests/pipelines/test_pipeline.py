@@ -102,8 +102,8 @@ def test_scores_lie_between_real_examples_and_noise(project):
         assert rows["floor"][name] > rows["ceiling"][name], name
     assert rows["floor"]["classifier_fid"] < 0.1 * rows["ceiling"]["classifier_fid"]
     assert metrics["reconstruction_psnr"] > rows["ceiling"]["reconstruction_psnr"]
-    # Sixty-four fair coins.
-    assert rows["ceiling"]["negative_elbo_nats"] == pytest.approx(64 * np.log(2.0), rel=0.03)
+    # No untrained model is better than sixty-four fair coins.
+    assert rows["ceiling"]["negative_elbo_nats"] > 0.97 * 64 * np.log(2.0)
     assert metrics["likelihood"]["kind"] == "bound"
     assert metrics["likelihood"]["importance_samples"] == 64
     assert (metrics["ms_ssim_scales"], metrics["ms_ssim_window"]) == (1, 7)
