@@ -12,6 +12,7 @@ from gm_keras.metrics import TooFewSamples
 from gm_keras.metrics.examples import BATCH, Examples
 from gm_keras.metrics.features import Extractor, Measured
 from gm_keras.metrics.progress import progress
+from gm_keras.metrics.streams import read
 
 
 @dataclass
@@ -67,8 +68,10 @@ class Evaluation:
         """Features and probabilities of the samples."""
         if self.given is not None:
             return self.given
+        samples = self.samples
         parts = (
-            self.samples[start : start + BATCH] for start in range(0, len(self.samples), BATCH)
+            read(samples, start, start + BATCH, samples.dtype)
+            for start in range(0, len(samples), BATCH)
         )
         return self.extractor.measure_all(parts, len(self.samples), self.folder, "generated")
 

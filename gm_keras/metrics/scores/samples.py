@@ -21,6 +21,7 @@ from gm_keras.metrics.examples import BATCH
 from gm_keras.metrics.progress import progress
 from gm_keras.metrics.registry import score
 from gm_keras.metrics.spool import spool
+from gm_keras.metrics.streams import read, release
 
 VECTORS = frozenset({"image", "target", "features", "audio"})
 IMAGES = frozenset({"image", "target"})
@@ -69,7 +70,7 @@ def memorization(evaluation: Evaluation) -> dict[str, float]:
     train = data.arrays("train")[field]
     samples = evaluation.samples
     parts = (
-        _stored(samples[start : start + BATCH], data, field)
+        _stored(read(samples, start, start + BATCH, samples.dtype), data, field)
         for start in range(0, len(samples), BATCH)
     )
     generated = spool(parts, len(samples), evaluation.folder, "stored")
@@ -102,6 +103,7 @@ def diversity(evaluation: Evaluation) -> dict[str, float]:
                 for begin in (0, half)
             )
             values.append(ms_ssim(first, second))
+            release(samples)
             bar.update(stop - start)
     return mean("ms_ssim_diversity", np.concatenate(values))
 
