@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from gm_keras import registry
+from gm_keras import backend, registry
 from gm_keras.core import GenerativeModel
 from gm_keras.data import PreparedData
 from pipelines.errors import UserError, nearest
@@ -209,7 +209,11 @@ def _snake(name: str) -> str:
 def compile_model(key: str, system: SystemSettings, model: GenerativeModel) -> None:
     """Compiles a model with the optimizers of its block."""
     try:
-        model.compile(build_optimizers(key, system), fresh_batches=system.fit.fresh_batches)
+        model.compile(
+            build_optimizers(key, system),
+            fresh_batches=system.fit.fresh_batches,
+            steps_per_execution=system.fit.steps_per_execution or backend.STEPS_PER_EXECUTION,
+        )
     except ValueError as error:
         raise UserError(f"params.yaml: systems.{key}.optimizers: {_first_line(error)}") from None
 

@@ -59,6 +59,7 @@ class FitSettings(_Block):
         stages: The epochs of each stage of a model that is trained in several, in their order.
         batch_size: Examples for one update.
         steps_per_epoch: An epoch is so many steps instead of a pass over the data.
+        steps_per_execution: Steps in one call of the device; by default what suits the backend.
         fresh_batches: Each repeat of a phase takes a batch of its own.
         grids: How many pictures are made while it trains.
         precision: What the networks compute in; weights and likelihoods stay in float32.
@@ -69,6 +70,7 @@ class FitSettings(_Block):
     stages: dict[str, PositiveInt] | None = None
     batch_size: PositiveInt
     steps_per_epoch: PositiveInt | None = None
+    steps_per_execution: PositiveInt | None = None
     fresh_batches: bool = False
     grids: PositiveInt = 8
     precision: Literal["float32", "bfloat16"] = "float32"

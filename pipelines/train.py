@@ -96,9 +96,10 @@ def _fit(
     key: str, settings: Settings, data: Any, model: Any, tracked: Any, folder: Path
 ) -> tuple[list[dict[str, float]], bool]:
     """Trains; returns the curves, and whether it began at the beginning."""
+    from gm_keras import backend
     from gm_keras.callbacks import Checkpoints, NotFiniteError, SampleGrids, StopOnNaN, Stopped
     from gm_keras.callbacks.grids import examples
-    from gm_keras.data import Batches
+    from gm_keras.data import Batches, held
     from pipelines import resume
     from pipelines.mlflow_callback import MlflowCallback
 
@@ -109,7 +110,13 @@ def _fit(
     def batches(split: str, **options: Any) -> Batches:
         try:
             return Batches(
-                data, split, system.fit.batch_size * repeats, settings.seed, **options, **window
+                data,
+                split,
+                system.fit.batch_size * repeats,
+                settings.seed,
+                on_device=backend.on_accelerator() and held.fits(data, split),
+                **options,
+                **window,
             )
         except ValueError as error:
             raise UserError(f"params.yaml: systems.{key}.fit: {error}") from None

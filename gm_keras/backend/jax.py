@@ -1,19 +1,33 @@
 """JAX: everything stateful runs inside a `StatelessScope`, so that it becomes a pure function."""
 
 import contextlib
+import functools
+import itertools
+import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 from keras import ops
 
+from gm_keras.backend import jax_convolutions
+from gm_keras.backend.jax_cache import keep_compiled
+
 Variables = Sequence[keras.Variable]
+
+keep_compiled()
+
+_FUSIONS = "xla_cpu_experimental_ynn_fusion_type"
 
 # The dtype in which this backend keeps the two words of a seed.
 SEED_DTYPE = "uint32"
+# Small models are bound by the calls from Python; more than this gains little (benchmarks/NOTES.md).
+STEPS_PER_EXECUTION = 8
 
 
 def functionalize(function: Callable, state: Variables) -> Callable:
@@ -44,6 +58,28 @@ def functionalize(function: Callable, state: Variables) -> Callable:
         return result, [scope.get_current_value(variable) for variable in state]
 
     return pure
+
+
+@functools.cache
+def compiler_options() -> dict[str, str]:
+    """What XLA is told besides: on a CPU, that its fusions are to leave convolutions alone.
+
+    Its other convolution is nearly twice as fast (`benchmarks/NOTES.md`). An option that this version of
+    XLA does not know is left out, and what the user says in XLA_FLAGS stands.
+    """
+    if on_accelerator() or _FUSIONS in os.environ.get("XLA_FLAGS", ""):
+        return {}
+    options = {_FUSIONS: "LIBRARY_FUSION_TYPE_DOT"}
+    try:
+        jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return options
+
+
+def compiled(function: Callable, **options: Any) -> Callable:
+    """`jax.jit` with the options above; for functions that no other compiled function calls."""
+    return jax.jit(function, compiler_options=compiler_options(), **options)
 
 
 def _values(state: Variables) -> list:
@@ -99,8 +135,14 @@ def no_gradient() -> contextlib.AbstractContextManager:
 
 def compile_function(function: Callable, state: Variables) -> Callable:
     """Compiles a function of tensors that reads (and does not assign) `state`."""
-    pure = jax.jit(lambda values, args: functionalize(function, state)(values, *args)[0])
+    pure = compiled(lambda values, args: functionalize(function, state)(values, *args)[0])
     return lambda *args: pure(_values(state), args)
+
+
+def closed_convolutions() -> ModuleType | None:
+    """The module of convolutions to use instead of Keras' own, or None."""
+    # A GPU's libraries have a kernel for every gradient.
+    return None if on_accelerator() else jax_convolutions
 
 
 class TrainerSeam:
@@ -109,6 +151,35 @@ class TrainerSeam:
     def sync_state(self) -> None:
         """Puts the values that `fit` holds back into the variables; for callbacks within an epoch."""
         self.jax_state_sync()
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Compiles the step; with `steps_per_execution`, a loop over so many steps."""
+        if self.train_function is not None and not force:
+            return
+        if self._is_stock():
+            super().make_train_function(force)
+        elif self.steps_per_execution == 1:
+            step = compiled(self.train_step, donate_argnums=0)
+            self.train_function = lambda state, iterator: step(state, next(iterator))
+        else:
+            self.train_function = _looped(self.train_step, self.steps_per_execution)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Compiles the step without updates."""
+        if self.test_function is not None and not force:
+            return
+        if self._is_stock() or self.steps_per_execution > 1:
+            super().make_test_function(force)
+        else:
+            step = compiled(self.test_step, donate_argnums=0)
+            self.test_function = lambda state, iterator: step(state, next(iterator))
+
+    def _is_stock(self) -> bool:
+        return (
+            self.run_eagerly
+            or not self.jit_compile
+            or keras.distribution.distribution() is not None
+        )
 
     def train_step(self, state: tuple, data: Any) -> tuple:
         groups = (
@@ -132,11 +203,48 @@ def _run(step: Callable, groups: tuple, state: tuple, data: Any) -> tuple:
     return logs, tuple([next(remaining) for _ in group] for group in groups)
 
 
+def _looped(step: Callable, most: int) -> Callable:
+    """Up to `most` steps in one compiled call, and the logs of the last one.
+
+    How many is a number that the call is given: the same compiled steps run whatever part of an epoch is left,
+    and a training that goes on from any step computes the same bits.
+    """
+
+    def loop(state: tuple, batches: Any, count: Any) -> tuple:
+        def body(index: Any, carry: tuple) -> tuple:
+            batch = jax.tree.map(lambda values: values[index], batches)
+            return step(carry[1], batch)
+
+        first = jax.eval_shape(step, state, jax.tree.map(lambda values: values[0], batches))[0]
+        logs = jax.tree.map(lambda value: jnp.zeros(value.shape, value.dtype), first)
+        return jax.lax.fori_loop(0, count, body, (logs, state))
+
+    run = compiled(loop, donate_argnums=0)
+
+    def train_function(state: tuple, iterator: Iterator) -> tuple:
+        parts = [next(iterator), *itertools.islice(iterator, most - 1)]
+        count = len(parts)
+        parts += parts[-1:] * (most - count)
+        return run(state, jax.tree.map(_stacked, *parts), count)
+
+    return train_function
+
+
+def _stacked(*values: Any) -> Any:
+    # What lies on the device stays there.
+    return (np if isinstance(values[0], np.ndarray) else jnp).stack(values)
+
+
 def set_seed(seed: int) -> None:
     """Seeds the generators from which Keras takes the seeds of weights and noise."""
     # keras.utils.set_random_seed would also import TensorFlow, which takes five seconds.
     random.seed(seed)
     np.random.seed(seed)
+
+
+def on_accelerator() -> bool:
+    """Whether the device has a memory of its own."""
+    return jax.default_backend() != "cpu"
 
 
 def device_name() -> str:

@@ -12,6 +12,7 @@ Variables = Sequence[keras.Variable]
 
 # The dtype in which this backend keeps the two words of a seed.
 SEED_DTYPE = "int64"
+STEPS_PER_EXECUTION = 1
 
 
 def value_and_grad(function: Callable, variables: Variables, state: Variables) -> tuple:
@@ -65,6 +66,10 @@ def compile_function(function: Callable, state: Variables) -> Callable:
     return call
 
 
+def closed_convolutions() -> None:
+    """None: Keras' own convolutions serve."""
+
+
 class TrainerSeam:
     """Turns `stateful_train_step` and `stateful_test_step` into Keras' steps."""
 
@@ -83,6 +88,11 @@ def set_seed(seed: int) -> None:
     keras.utils.set_random_seed(seed)
     # Without it threads add up the gradient of an embedding in any order, and a run differs in the last bit.
     tf.config.experimental.enable_op_determinism()
+
+
+def on_accelerator() -> bool:
+    """Whether the device has a memory of its own."""
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def device_name() -> str:

@@ -11,6 +11,7 @@ Variables = Sequence[keras.Variable]
 
 # The dtype in which this backend keeps the two words of a seed.
 SEED_DTYPE = "int32"
+STEPS_PER_EXECUTION = 1
 
 
 def value_and_grad(function: Callable, variables: Variables, state: Variables) -> tuple:
@@ -55,6 +56,10 @@ def compile_function(function: Callable, state: Variables) -> Callable:
     return call
 
 
+def closed_convolutions() -> None:
+    """None: Keras' own convolutions serve."""
+
+
 class TrainerSeam:
     """Turns `stateful_train_step` and `stateful_test_step` into Keras' steps."""
 
@@ -72,6 +77,11 @@ class TrainerSeam:
 def set_seed(seed: int) -> None:
     """Seeds the generators from which Keras takes the seeds of weights and noise."""
     keras.utils.set_random_seed(seed)
+
+
+def on_accelerator() -> bool:
+    """Whether the device has a memory of its own."""
+    return torch.cuda.is_available()
 
 
 def device_name() -> str:

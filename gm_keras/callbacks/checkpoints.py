@@ -64,7 +64,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._sums: list[np.ndarray] | None = None
         self._skipped = 0
         self._epoch = 0
-        self._steps_since = 0
+        self._batch = self._steps_since = 0
         self._last = time.monotonic()
 
     # ---- putting back -----------------------------------------------------------------------------
@@ -114,7 +114,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Puts the sums of a broken-off epoch back."""
-        self._epoch = epoch
+        self._epoch, self._batch = epoch, 0
         if self._sums is not None:
             for variable, value in zip(self.model.metrics_variables, self._sums, strict=True):
                 variable.assign(value)
@@ -125,8 +125,10 @@ class Checkpoints(keras.callbacks.Callback):
 
         Not at the end of a batch: Keras would then fetch the curves from the device after each.
         """
+        # With `steps_per_execution` there are several batches between two calls.
+        self._steps_since += batch - self._batch
+        self._batch = batch
         if batch:
-            self._steps_since += 1
             self._maybe(self._epoch, self._skipped + batch)
         elif self.stop_asked:
             self._maybe(self._epoch, self._skipped)
@@ -135,7 +137,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Adds to the history, and writes a checkpoint if one is due."""
         self.history.append({name: float(value) for name, value in (logs or {}).items()})
         self._skipped = 0
-        self._steps_since += 1
+        self._steps_since += (self.params.get("steps") or self._batch + 1) - self._batch
         self._maybe(epoch + 1, 0)
 
     def _maybe(self, epoch: int, batch: int) -> None:

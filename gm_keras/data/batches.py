@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from gm_keras.data.held import HeldSplit
 from gm_keras.data.prepared import PreparedData
 
 
@@ -44,6 +45,7 @@ class Batches(keras.utils.PyDataset):
             many fewer. Keras asks for the length once in a `fit`, so such an instance serves the
             rest of this one epoch, with `fit(initial_epoch=e, epochs=e + 1)`; the next epochs
             take a new instance.
+        on_device: Hold the split in the memory of the device; for small splits on a GPU. The values are the same.
         window: For a stream of tokens, and only there: the tokens of an example, a model's
             context and one more.
     """
@@ -59,6 +61,7 @@ class Batches(keras.utils.PyDataset):
         steps_per_epoch: int | None = None,
         first_batch: int = 0,
         window: int | None = None,
+        on_device: bool = False,
     ):
         # One reader in the calling thread: Keras starts worker threads before `on_epoch_begin`.
         super().__init__(workers=1, use_multiprocessing=False)
@@ -93,6 +96,7 @@ class Batches(keras.utils.PyDataset):
             )
         self.epoch = self.initial_epoch = initial_epoch
         self.first_batch = first_batch
+        self._held = HeldSplit(data, split) if on_device else None
         self._order: tuple[int, np.ndarray] | None = None
         # Within an epoch of Keras: the number asked for -> the batch that it got.
         self._answered: dict[int, int] | None = None
@@ -125,6 +129,10 @@ class Batches(keras.utils.PyDataset):
         index = step % self.steps_per_pass
         order = self.order(step // self.steps_per_pass)
         rows = order[index * self.batch_size : (index + 1) * self.batch_size]
+        if self._held is not None:
+            if self.window is None:
+                return self._held.take(rows)
+            return {"tokens": self._held.windows(rows, self.window)}
         if self.window is not None:
             return {"tokens": self.data.windows(self.split, self.window, rows)}
         fields = self.data.info["fields"]

@@ -121,24 +121,27 @@ class PreparedData:
         field = field or self.primary
         if field == "label":
             raise ValueError(f'data set "{self.name}": "label" has no scale; see arrays()')
-        levels = self.levels_of(field)
         rows = self.arrays(split)[field]
         rows = rows if indices is None else rows[indices]
         if field in IMAGES:
-            # A table makes both ends exact, and is faster than arithmetic on every pixel.
-            table = 2.0 * np.arange(levels) / (levels - 1) - 1.0
             try:
-                return table.astype("float32")[rows]
+                return self.table(field)[rows]
             except IndexError:
                 raise ValueError(
-                    f"{self.path}: an image of {split}_{field} has a value above {levels - 1}; "
-                    + self._remedy()
+                    f"{self.path}: an image of {split}_{field} has a value above "
+                    f"{self.levels_of(field) - 1}; " + self._remedy()
                 ) from None
         if field == "audio":
             return np.array(rows, "float32") / np.float32(2**15)
         if field == "tokens":
             return self._tokens(rows, split)
         return np.array(rows, "float32")
+
+    def table(self, field: str) -> np.ndarray:
+        """What each value of a field of images becomes: float32 (levels,) from -1 to 1."""
+        # A table makes both ends exact, and is faster than arithmetic on every pixel.
+        levels = self.levels_of(field)
+        return (2.0 * np.arange(levels) / (levels - 1) - 1.0).astype("float32")
 
     def count_windows(self, split: str, window: int) -> int:
         """The number of windows that `windows(split, window)` gives."""

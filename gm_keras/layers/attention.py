@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from gm_keras.layers.normalization import GroupNormalization
+
 
 @keras.saving.register_keras_serializable("gm_keras")
 class SpatialSelfAttention(keras.layers.Layer):
@@ -24,8 +26,8 @@ class SpatialSelfAttention(keras.layers.Layer):
     def build(self, input_shape):
         channels = input_shape[-1]
         # Sub-layers have the policy of this one, also where it is not the global one.
-        self.normalization = keras.layers.GroupNormalization(
-            self.groups, epsilon=1e-5, dtype=self.dtype_policy, name="normalization"
+        self.normalization = GroupNormalization(
+            self.groups, dtype=self.dtype_policy, name="normalization"
         )
         self.projection = keras.layers.Dense(
             3 * channels, dtype=self.dtype_policy, name="queries_keys_values"

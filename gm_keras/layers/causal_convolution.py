@@ -5,9 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from gm_keras.layers.convolution import Conv1D
+
 
 @keras.saving.register_keras_serializable("gm_keras")
-class CausalConvolution1D(keras.layers.Conv1D):
+class CausalConvolution1D(Conv1D):
     """A dilated convolution that sees a position and those before it (van den Oord et al. 2016, arXiv 1609.03499).
 
     The output at time t depends on the inputs at t, t - dilation, ..., t - (kernel_size - 1) * dilation; inputs

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from gm_keras.ops.convolution import convolve
+
 SQRT_2 = math.sqrt(2.0)
 
 
@@ -87,7 +89,7 @@ class EqualizedConv2D(_Equalized):
         kernel = self.kernel * self.scale
         if self.kernel_size == 1:
             return ops.matmul(inputs, kernel[0, 0]) + self.bias
-        return ops.conv(inputs, kernel, padding="same") + self.bias
+        return convolve(inputs, kernel) + self.bias
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)

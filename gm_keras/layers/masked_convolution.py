@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from gm_keras.ops.convolution import convolve
+
 
 @keras.saving.register_keras_serializable("gm_keras")
 class MaskedConvolution(layers.Layer):
@@ -111,13 +113,12 @@ class MaskedConvolution(layers.Layer):
         if self.kernel_size == 1:
             outputs = ops.matmul(inputs, kernel[0, 0])
         else:
-            right = self.columns_before if self.stack == "vertical" else 0
-            inputs = ops.pad(
-                inputs, ((0, 0), (self.rows_before, 0), (self.columns_before, right), (0, 0))
-            )
-            if not self.has_own:
-                inputs = inputs[:, :-1] if self.stack == "vertical" else inputs[:, :, :-1]
-            outputs = ops.conv(inputs, kernel, padding="valid")
+            own = 0 if self.has_own else -1
+            if self.stack == "vertical":
+                padding = (self.rows_before, own), (self.columns_before, self.columns_before)
+            else:
+                padding = (0, 0), (self.columns_before, own)
+            outputs = convolve(inputs, kernel, padding=padding)
         return outputs + self.bias if self.use_bias else outputs
 
     def compute_output_shape(self, input_shape):

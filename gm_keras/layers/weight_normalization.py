@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from gm_keras.ops.convolution import convolve
+
 
 @keras.saving.register_keras_serializable("gm_keras")
 class WeightNormConv2D(keras.layers.Layer):
@@ -55,7 +57,7 @@ class WeightNormConv2D(keras.layers.Layer):
         kernel = direction * (self.gain * ops.rsqrt(squared_length + 1e-12))
         if self.kernel_size == 1:
             return ops.matmul(inputs, kernel[0, 0]) + self.bias
-        return ops.conv(inputs, kernel, padding="same") + self.bias
+        return convolve(inputs, kernel) + self.bias
 
     def get_config(self):
         return {

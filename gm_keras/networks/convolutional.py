@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from keras import Input, Model, layers
 
+from gm_keras.layers.convolution import Conv2D, Conv2DTranspose
 from gm_keras.networks.conditioning import with_label
 
 
@@ -42,7 +43,7 @@ def convolutional_encoder(
     hidden = inputs
     for index, width in enumerate(filters):
         stride = 2 if index < stages else 1
-        hidden = layers.Conv2D(width, 3, stride, padding="same", activation="relu")(hidden)
+        hidden = Conv2D(width, 3, stride, padding="same", activation="relu")(hidden)
     hidden, all_inputs = with_label(inputs, layers.Flatten()(hidden), num_classes)
     hidden = layers.Dense(dense_units, activation="relu")(hidden)
     return Model(all_inputs, layers.Dense(output_units, name="outputs")(hidden), name=name)
@@ -81,8 +82,8 @@ def convolutional_decoder(
     hidden = layers.Reshape((height, width, filters[-1]))(hidden)
     for index in reversed(range(len(filters))):
         stride = 2 if index < stages else 1
-        hidden = layers.Conv2DTranspose(
+        hidden = Conv2DTranspose(
             filters[max(index - 1, 0)], 3, stride, padding="same", activation="relu"
         )(hidden)
-    outputs = layers.Conv2D(output_channels, 3, padding="same", name="outputs")(hidden)
+    outputs = Conv2D(output_channels, 3, padding="same", name="outputs")(hidden)
     return Model(all_inputs, outputs, name=name)

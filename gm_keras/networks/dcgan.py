@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from keras import Input, Model, initializers, layers
 
+from gm_keras.layers.convolution import Conv2D, Conv2DTranspose
 from gm_keras.layers.normalization import GroupNormalization
 
 KERNEL = 4
@@ -76,7 +77,7 @@ def dcgan_generator(
     for stage in reversed(range(stages)):
         hidden = layers.ReLU()(_batch_normalization()(hidden))
         last = stage == 0
-        hidden = layers.Conv2DTranspose(
+        hidden = Conv2DTranspose(
             channels if last else filters * 2 ** (stage - 1),
             KERNEL,
             2,
@@ -112,7 +113,7 @@ def dcgan_discriminator(
     hidden = inputs = Input(image_shape, name="inputs")
     for stage in range(stages_for(image_shape, stages)):
         normalized = stage > 0 and normalization is not None
-        hidden = layers.Conv2D(
+        hidden = Conv2D(
             filters * 2**stage,
             KERNEL,
             2,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from keras import Input, KerasTensor, Model, layers
 
+from gm_keras.layers.convolution import Conv2D, Conv2DTranspose
 from gm_keras.layers.initializers import HostNormal
 
 KERNEL = 4
@@ -75,7 +76,7 @@ def _convolution(
     transposed: bool = False,
     bias: bool = False,
 ) -> KerasTensor:
-    kind = layers.Conv2DTranspose if transposed else layers.Conv2D
+    kind = Conv2DTranspose if transposed else Conv2D
     layer = kind(
         width,
         kernel,
@@ -172,7 +173,7 @@ def patchgan(
         if level:
             hidden = _normalized(hidden)
         hidden = layers.LeakyReLU(negative_slope=0.2)(hidden)
-    outputs = layers.Conv2D(
+    outputs = Conv2D(
         1, kernel, padding="same", kernel_initializer=HostNormal(0.02), name="outputs"
     )(hidden)
     return Model(inputs, outputs, name=name)

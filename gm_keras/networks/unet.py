@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from keras import Input, KerasTensor, Model, layers
 
 from gm_keras.layers.attention import SpatialSelfAttention
+from gm_keras.layers.convolution import Conv2D
 from gm_keras.layers.embedding import SinusoidalEmbedding
 from gm_keras.layers.initializers import HostGlorotUniform
+from gm_keras.layers.normalization import GroupNormalization
 
 GROUPS = 8
 
@@ -78,7 +80,7 @@ def unet(
         if stage:
             hidden = layers.UpSampling2D(2)(hidden)
             hidden = _convolution(hidden.shape[-1], 3)(hidden)
-    outputs = layers.Conv2D(
+    outputs = Conv2D(
         image_shape[-1], 3, padding="same", kernel_initializer="zeros", name="outputs"
     )(_normalized(hidden))
     return Model([image, *inputs], outputs, name=name)
@@ -124,9 +126,7 @@ def timed_dense(
 
 
 def _convolution(width: int, size: int, stride: int = 1) -> layers.Layer:
-    return layers.Conv2D(
-        width, size, stride, padding="same", kernel_initializer=HostGlorotUniform()
-    )
+    return Conv2D(width, size, stride, padding="same", kernel_initializer=HostGlorotUniform())
 
 
 def _dense(width: int, activation: str | None = None) -> layers.Layer:
@@ -164,7 +164,7 @@ def _condition(width: int, embedding_width: int, timesteps: int, num_classes: in
 
 
 def _normalized(hidden: KerasTensor) -> KerasTensor:
-    return layers.Activation("silu")(layers.GroupNormalization(GROUPS, epsilon=1e-5)(hidden))
+    return GroupNormalization(GROUPS, activation="silu")(hidden)
 
 
 def _residual(
@@ -175,7 +175,7 @@ def _residual(
     shift = layers.Reshape((1, 1, width))(_dense(width)(condition))
     update = _normalized(layers.Add()([update, shift]))
     update = drop(update)
-    update = layers.Conv2D(width, 3, padding="same", kernel_initializer="zeros")(update)
+    update = Conv2D(width, 3, padding="same", kernel_initializer="zeros")(update)
     if hidden.shape[-1] != width:
         hidden = _convolution(width, 1)(hidden)
     return layers.Add()([hidden, update])

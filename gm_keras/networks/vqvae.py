@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from keras import Input, Model, layers
 
+from gm_keras.layers.convolution import Conv2D, Conv2DTranspose
 from gm_keras.layers.initializers import HostGlorotUniform
 
 
 def _convolution(filters: int, size: int, stride: int = 1, **options):
-    return layers.Conv2D(
+    return Conv2D(
         filters, size, stride, padding="same", kernel_initializer=HostGlorotUniform(), **options
     )
 
@@ -95,7 +96,7 @@ def vqvae_decoder(
     hidden = _residual(_convolution(filters, 3)(inputs), filters, blocks)
     for index in range(halvings):
         last = index == halvings - 1
-        hidden = layers.Conv2DTranspose(
+        hidden = Conv2DTranspose(
             image_shape[-1] if last else filters,
             4,
             2,

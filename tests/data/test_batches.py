@@ -318,3 +318,26 @@ def test_windows_that_cannot_be(text: PreparedData):
         with pytest.raises(ValueError, match=message):
             Batches(text, "train", 4, **options)
     assert len(Batches(text, "train", 1, window=402)) == 1
+
+
+@pytest.mark.parametrize("window", [None, 5])
+def test_held_on_the_device_batches_are_the_same(make_data, tmp_path, window):
+    random = np.random.default_rng(0)
+    if window:
+        (tmp_path / "own.txt").write_text("".join(random.choice(list("abc \n"), 400)))
+        settings = DataSettings(source="folder", path="own.txt")
+        prepare("own", settings, tmp_path / "data" / "own", tmp_path)
+        data = PreparedData(tmp_path / "data" / "own")
+    else:
+        data = make_data(
+            x=random.integers(0, 256, (20, 4, 4, 1)).astype("uint8"), y=np.arange(20) % 3
+        )
+    on_disk = Batches(data, "train", 4, window=window)
+    held = Batches(data, "train", 4, window=window, on_device=True)
+    for step in range(len(on_disk)):
+        expected, got = on_disk.read(step), held.read(step)
+        assert expected.keys() == got.keys()
+        for field, value in expected.items():
+            found = ops.convert_to_numpy(got[field])
+            assert found.dtype == value.dtype
+            np.testing.assert_array_equal(found, value)
