@@ -1,5 +1,6 @@
 # make repro   trains what params.yaml names         make test   runs every test
 # make lint    format, lint, direction of imports    make ui     opens MLflow
+# make bench   measures speed against PyTorch and other libraries (GROUP=train: one group; ARGS="--only vae")
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
@@ -15,7 +16,7 @@ export UV_SYSTEM_CERTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test test-once test-jax test-tensorflow lint format lock ui clean
+.PHONY: help venv repro test test-once test-jax test-tensorflow lint format lock ui bench bench-gpu bench-peers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -70,6 +71,22 @@ lock:
 
 ui: $(STAMP)
 	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $${PORT:-5000}
+
+# The peers have an environment of their own: what they need must not decide what we install. The processor build of
+# PyTorch comes from its own index where PyPI's has a build for GPUs; what pip finds first serves.
+PEERS := $(CURDIR)/.venv-peers
+bench-peers: $(PEERS)/.installed
+
+$(PEERS)/.installed: benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --requirement benchmarks/peers.txt
+	@touch $@
+
+bench: $(STAMP) $(PEERS)/.installed
+	python -m benchmarks $(GROUP) $(ARGS)
+
+bench-gpu: $(STAMP)
+	python -m benchmarks.gpu $(ARGS)
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache

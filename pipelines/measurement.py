@@ -206,7 +206,7 @@ class Measurement:
     def _parts(self, count: int, seed: int) -> Iterator[np.ndarray]:
         """Draws so many samples; of a translator: the translations of so many test examples."""
         from gm_keras.callbacks.grids import picture_size
-        from gm_keras.metrics.progress import progress
+        from gm_keras.progress import progress
 
         size = picture_size(self.model)
         with progress(count, f"samples of {self.key}") as bar:

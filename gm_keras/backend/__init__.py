@@ -8,7 +8,7 @@ Every backend module offers the same names:
 * `run_if(condition, function, state)`: runs a function with side effects when a condition holds.
 * `no_gradient()`: a context in which optimizers are applied.
 * `compile_function(function, state)`: one compiled call for functions that read variables.
-* `closed_convolutions()`: a module of convolutions to use instead of Keras' own, or None.
+* `kernels()`: a module of convolutions to use instead of Keras' own, or None.
 * `STEPS_PER_EXECUTION`: how many steps a call of `fit` is best given at once.
 * `set_seed(seed)`: decides the weights and the noise of what is built next.
 * `on_accelerator()`: whether the device has a memory of its own.
@@ -39,7 +39,7 @@ gradient = _backend.gradient
 run_if = _backend.run_if
 no_gradient = _backend.no_gradient
 compile_function = _backend.compile_function
-closed_convolutions = _backend.closed_convolutions
+kernels = _backend.kernels
 set_seed = _backend.set_seed
 device_name = _backend.device_name
 on_accelerator = _backend.on_accelerator
@@ -49,10 +49,10 @@ __all__ = [
     "SEED_DTYPE",
     "STEPS_PER_EXECUTION",
     "TrainerSeam",
-    "closed_convolutions",
     "compile_function",
     "device_name",
     "gradient",
+    "kernels",
     "name",
     "no_gradient",
     "on_accelerator",

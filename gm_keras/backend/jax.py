@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from gm_keras.backend import jax_convolutions
+from gm_keras.backend import jax_kernels
 from gm_keras.backend.jax_cache import keep_compiled
 
 Variables = Sequence[keras.Variable]
@@ -139,10 +139,10 @@ def compile_function(function: Callable, state: Variables) -> Callable:
     return lambda *args: pure(_values(state), args)
 
 
-def closed_convolutions() -> ModuleType | None:
+def kernels() -> ModuleType | None:
     """The module of convolutions to use instead of Keras' own, or None."""
     # A GPU's libraries have a kernel for every gradient.
-    return None if on_accelerator() else jax_convolutions
+    return None if on_accelerator() else jax_kernels
 
 
 class TrainerSeam:

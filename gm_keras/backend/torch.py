@@ -56,7 +56,7 @@ def compile_function(function: Callable, state: Variables) -> Callable:
     return call
 
 
-def closed_convolutions() -> None:
+def kernels() -> None:
     """None: Keras' own convolutions serve."""
 
 

@@ -25,6 +25,7 @@ from gm_keras import backend
 from gm_keras.core.optimizers import OptimizerGroup
 from gm_keras.core.phase import Phase, unique
 from gm_keras.ops.random import RandomStream
+from gm_keras.progress import progress
 
 
 class GenerativeModel(backend.TrainerSeam, keras.Model):
@@ -365,14 +366,20 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
             raise ValueError(f"the number of samples must be at least 1, not {n}")
         labels = self._labels(n, label)
         size = min(n, batch_size or n)
-        drawn = []
-        for start in range(0, n, size):
-            inputs = [np.int32((int(seed) + 7919 * start) % 2**31)]
-            if labels is not None:
-                part = np.resize(labels[start : start + size], size)
-                inputs.append(part.astype("int32"))
-            tensors = self.run_compiled(self._sample_call, *inputs, n=size, **options)
-            drawn.append(ops.convert_to_numpy(tensors))
+        drawn, computed = [], None
+        with progress(n, f"samples of {self.name}") as bar:
+            for start in range(0, n, size):
+                inputs = [np.int32((int(seed) + 7919 * start) % 2**31)]
+                if labels is not None:
+                    part = np.resize(labels[start : start + size], size)
+                    inputs.append(part.astype("int32"))
+                before = computed
+                computed = self.run_compiled(self._sample_call, *inputs, n=size, **options)
+                if before is not None:
+                    # The device draws the next ones while these are copied.
+                    drawn.append(ops.convert_to_numpy(before))
+                    bar.update(size)
+            drawn.append(ops.convert_to_numpy(computed))
         return np.concatenate(drawn)[:n]
 
     def _sample_call(self, seed, label=None, *, n, **options):

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from gm_keras.metrics.progress import progress
+from gm_keras.progress import progress
 
 # One size for every call: a model is then compiled once for encoding and once for decoding.
 BATCH = 64

@@ -5,7 +5,7 @@ import numpy as np
 from gm_keras.exploration import canvas
 from gm_keras.exploration.neighbours import nearest
 from gm_keras.exploration.scene import Picture, Scene
-from gm_keras.metrics.progress import progress
+from gm_keras.progress import progress
 
 # Samples and test examples whose nearest training examples are looked for.
 COMPARED = 256

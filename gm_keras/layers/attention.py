@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from gm_keras.layers.dense import Dense
 from gm_keras.layers.normalization import GroupNormalization
 
 
@@ -29,10 +30,8 @@ class SpatialSelfAttention(keras.layers.Layer):
         self.normalization = GroupNormalization(
             self.groups, dtype=self.dtype_policy, name="normalization"
         )
-        self.projection = keras.layers.Dense(
-            3 * channels, dtype=self.dtype_policy, name="queries_keys_values"
-        )
-        self.output_projection = keras.layers.Dense(
+        self.projection = Dense(3 * channels, dtype=self.dtype_policy, name="queries_keys_values")
+        self.output_projection = Dense(
             channels, kernel_initializer="zeros", dtype=self.dtype_policy, name="output_projection"
         )
         self.normalization.build(input_shape)

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from gm_keras.layers.dense import Dense
+
 
 @keras.saving.register_keras_serializable("gm_keras")
 class CausalSelfAttention(keras.layers.Layer):
@@ -38,13 +40,13 @@ class CausalSelfAttention(keras.layers.Layer):
         width = input_shape[-1]
         if width % self.heads:
             raise ValueError(f"heads must divide the width {width}; {self.heads} do not")
-        self.projection = keras.layers.Dense(
+        self.projection = Dense(
             3 * width,
             kernel_initializer=keras.initializers.RandomNormal(stddev=self.kernel_stddev),
             dtype=self.dtype_policy,
             name="queries_keys_values",
         )
-        self.output_projection = keras.layers.Dense(
+        self.output_projection = Dense(
             width,
             kernel_initializer=keras.initializers.RandomNormal(stddev=self.output_stddev),
             dtype=self.dtype_policy,

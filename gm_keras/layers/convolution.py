@@ -7,13 +7,23 @@ import keras
 from keras import layers
 
 from gm_keras.ops.convolution import convolve, convolve_transposed
+from gm_keras.ops.projection import add_bias
 
 
 class _Closed:
     """What overrides the stock convolution; only channels last."""
 
+    def call(self, inputs):
+        """Maps `(batch, *size, channels)` to `(batch, *new size, filters)`."""
+        return self._finished(self.convolution_op(inputs, self.kernel))
+
     def convolution_op(self, inputs, kernel):
         return convolve(inputs, kernel, self.strides, self.padding, self.dilation_rate)
+
+    def _finished(self, outputs):
+        if self.use_bias:
+            outputs = add_bias(outputs, self.bias)
+        return outputs if self.activation is None else self.activation(outputs)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -26,11 +36,6 @@ class Conv1D(_Closed, layers.Conv1D):
         before = self.dilation_rate[0] * (self.kernel_size[0] - 1)
         return convolve(inputs, kernel, self.strides, [(before, 0)], self.dilation_rate)
 
-    def call(self, inputs):
-        """Maps `(batch, length, channels)` to `(batch, new length, filters)`."""
-        # Keras' own does not ask `convolution_op`; its parents' does.
-        return super(layers.Conv1D, self).call(inputs)
-
 
 @keras.saving.register_keras_serializable("gm_keras")
 class Conv2D(_Closed, layers.Conv2D):
@@ -38,19 +43,14 @@ class Conv2D(_Closed, layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class Conv2DTranspose(layers.Conv2DTranspose):
+class Conv2DTranspose(_Closed, layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose`."""
 
     def call(self, inputs):
         """Maps `(batch, height, width, channels)` to `(batch, new height, new width, filters)`."""
-        outputs = convolve_transposed(
-            inputs,
-            self.kernel,
-            self.strides,
-            self.padding,
-            self.output_padding,
-            self.dilation_rate,
+        return self._finished(self.convolution_op(inputs, self.kernel))
+
+    def convolution_op(self, inputs, kernel):
+        return convolve_transposed(
+            inputs, kernel, self.strides, self.padding, self.output_padding, self.dilation_rate
         )
-        if self.use_bias:
-            outputs = outputs + self.bias
-        return outputs if self.activation is None else self.activation(outputs)

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from gm_keras.ops.convolution import convolve
+from gm_keras.ops.projection import add_bias, project
 
 SQRT_2 = math.sqrt(2.0)
 
@@ -57,7 +58,7 @@ class EqualizedDense(_Equalized):
         self.built = True
 
     def call(self, inputs):
-        return ops.matmul(inputs, self.kernel * self.scale) + self.bias
+        return add_bias(project(inputs, self.kernel * self.scale), self.bias)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
@@ -88,8 +89,8 @@ class EqualizedConv2D(_Equalized):
     def call(self, inputs):
         kernel = self.kernel * self.scale
         if self.kernel_size == 1:
-            return ops.matmul(inputs, kernel[0, 0]) + self.bias
-        return convolve(inputs, kernel) + self.bias
+            return add_bias(project(inputs, kernel[0, 0]), self.bias)
+        return add_bias(convolve(inputs, kernel), self.bias)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)

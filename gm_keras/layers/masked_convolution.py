@@ -5,6 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from gm_keras.ops.convolution import convolve
+from gm_keras.ops.projection import add_bias, project
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -111,7 +112,7 @@ class MaskedConvolution(layers.Layer):
         """Maps `(batch, height, width, inputs)` to `(batch, height, width, filters)`."""
         kernel = self.masked_kernel()
         if self.kernel_size == 1:
-            outputs = ops.matmul(inputs, kernel[0, 0])
+            outputs = project(inputs, kernel[0, 0])
         else:
             own = 0 if self.has_own else -1
             if self.stack == "vertical":
@@ -119,7 +120,7 @@ class MaskedConvolution(layers.Layer):
             else:
                 padding = (0, 0), (self.columns_before, own)
             outputs = convolve(inputs, kernel, padding=padding)
-        return outputs + self.bias if self.use_bias else outputs
+        return add_bias(outputs, self.bias) if self.use_bias else outputs
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from gm_keras.ops.convolution import convolve
+from gm_keras.ops.projection import add_bias, project
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -56,8 +57,8 @@ class WeightNormConv2D(keras.layers.Layer):
         squared_length = ops.sum(ops.square(direction), axis=(0, 1, 2))
         kernel = direction * (self.gain * ops.rsqrt(squared_length + 1e-12))
         if self.kernel_size == 1:
-            return ops.matmul(inputs, kernel[0, 0]) + self.bias
-        return convolve(inputs, kernel) + self.bias
+            return add_bias(project(inputs, kernel[0, 0]), self.bias)
+        return add_bias(convolve(inputs, kernel), self.bias)
 
     def get_config(self):
         return {

@@ -8,7 +8,6 @@ from sklearn.metrics.pairwise import euclidean_distances
 
 from gm_keras.metrics.estimate import Estimate
 from gm_keras.metrics.moments import Spread
-from gm_keras.metrics.progress import progress
 from gm_keras.metrics.standardization import Standardization
 from gm_keras.metrics.streams import (
     block_count,
@@ -17,6 +16,7 @@ from gm_keras.metrics.streams import (
     read,
     rows_at_once,
 )
+from gm_keras.progress import progress
 
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

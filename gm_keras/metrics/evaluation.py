@@ -11,8 +11,8 @@ import numpy as np
 from gm_keras.metrics import TooFewSamples
 from gm_keras.metrics.examples import BATCH, Examples
 from gm_keras.metrics.features import Extractor, Measured
-from gm_keras.metrics.progress import progress
 from gm_keras.metrics.streams import read
+from gm_keras.progress import progress
 
 
 @dataclass

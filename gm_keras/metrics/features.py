@@ -14,8 +14,8 @@ import numpy as np
 
 from gm_keras.metrics.classifier import FEATURES, build_classifier, train_classifier
 from gm_keras.metrics.examples import BATCH, drawn
-from gm_keras.metrics.progress import progress
 from gm_keras.metrics.spool import Spool
+from gm_keras.progress import progress
 
 IMAGES = ("image", "target")
 # Training examples whose features are kept, to see what score real data have: as many as test examples, or so many.

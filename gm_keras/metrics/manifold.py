@@ -8,8 +8,8 @@ from tqdm import tqdm
 from gm_keras.metrics.estimate import Estimate
 from gm_keras.metrics.moments import Spread
 from gm_keras.metrics.neighbours import ROUNDING, origin, squared_distances, tiles
-from gm_keras.metrics.progress import progress
 from gm_keras.metrics.streams import block_count, checked_pair, pairs_of_blocks
+from gm_keras.progress import progress
 
 # Into how many parts both sets are dealt for the standard errors.
 PARTS = 10

@@ -4,8 +4,8 @@ import numpy as np
 
 from gm_keras.metrics.estimate import Estimate
 from gm_keras.metrics.neighbours import ROUNDING, origin, squared_distances, tiles
-from gm_keras.metrics.progress import progress
 from gm_keras.metrics.streams import checked_pair, pick
+from gm_keras.progress import progress
 
 
 def authenticity(train: np.ndarray, generated: np.ndarray) -> Estimate:

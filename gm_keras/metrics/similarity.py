@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import correlate1d
 
-from gm_keras.metrics.progress import progress
 from gm_keras.metrics.streams import read, rows_at_once
+from gm_keras.progress import progress
 
 # Wang et al. 2004: side and deviation of the Gaussian window in pixels, and the constants of luminance and contrast.
 WINDOW, SIGMA = 11, 1.5

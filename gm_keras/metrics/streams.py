@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gm_keras.metrics.estimate import TooFewSamples
-from gm_keras.metrics.progress import progress
+from gm_keras.progress import progress
 
 # Bytes of one piece as float64, and of its place in a file.
 CHUNK_BYTES = 8 * 2**20

@@ -4,7 +4,6 @@ import numpy as np
 
 from gm_keras.metrics.estimate import Estimate
 from gm_keras.metrics.moments import Spread
-from gm_keras.metrics.progress import progress
 from gm_keras.metrics.standardization import Standardization
 from gm_keras.metrics.streams import (
     block_count,
@@ -13,6 +12,7 @@ from gm_keras.metrics.streams import (
     read,
     rows_at_once,
 )
+from gm_keras.progress import progress
 
 
 def sliced_wasserstein(

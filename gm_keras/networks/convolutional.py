@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from keras import Input, Model, layers
 
 from gm_keras.layers.convolution import Conv2D, Conv2DTranspose
+from gm_keras.layers.dense import Dense
 from gm_keras.networks.conditioning import with_label
 
 
@@ -45,8 +46,8 @@ def convolutional_encoder(
         stride = 2 if index < stages else 1
         hidden = Conv2D(width, 3, stride, padding="same", activation="relu")(hidden)
     hidden, all_inputs = with_label(inputs, layers.Flatten()(hidden), num_classes)
-    hidden = layers.Dense(dense_units, activation="relu")(hidden)
-    return Model(all_inputs, layers.Dense(output_units, name="outputs")(hidden), name=name)
+    hidden = Dense(dense_units, activation="relu")(hidden)
+    return Model(all_inputs, Dense(output_units, name="outputs")(hidden), name=name)
 
 
 def convolutional_decoder(
@@ -77,8 +78,8 @@ def convolutional_decoder(
     height, width = image_shape[0] >> stages, image_shape[1] >> stages
     inputs = Input((input_units,), name="inputs")
     hidden, all_inputs = with_label(inputs, inputs, num_classes)
-    hidden = layers.Dense(dense_units, activation="relu")(hidden)
-    hidden = layers.Dense(height * width * filters[-1], activation="relu")(hidden)
+    hidden = Dense(dense_units, activation="relu")(hidden)
+    hidden = Dense(height * width * filters[-1], activation="relu")(hidden)
     hidden = layers.Reshape((height, width, filters[-1]))(hidden)
     for index in reversed(range(len(filters))):
         stride = 2 if index < stages else 1

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from keras import Input, Model, initializers, layers
 
 from gm_keras.layers.convolution import Conv2D, Conv2DTranspose
+from gm_keras.layers.dense import Dense
 from gm_keras.layers.normalization import GroupNormalization
 
 KERNEL = 4
@@ -68,7 +69,7 @@ def dcgan_generator(
     height, width, channels = image_shape
     widest = filters * 2 ** (stages - 1)
     inputs = Input((latent_dim,), name="inputs")
-    hidden = layers.Dense(
+    hidden = Dense(
         (height >> stages) * (width >> stages) * widest,
         use_bias=False,
         kernel_initializer=_normal(),
@@ -125,7 +126,5 @@ def dcgan_discriminator(
             layer = GroupNormalization(1) if normalization == "layer" else _batch_normalization()
             hidden = layer(hidden)
         hidden = layers.LeakyReLU(negative_slope=0.2)(hidden)
-    outputs = layers.Dense(1, kernel_initializer=_normal(), name="outputs")(
-        layers.Flatten()(hidden)
-    )
+    outputs = Dense(1, kernel_initializer=_normal(), name="outputs")(layers.Flatten()(hidden))
     return Model(inputs, outputs, name=name)

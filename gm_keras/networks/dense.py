@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from keras import Input, Model, layers
 
+from gm_keras.layers.dense import Dense
 from gm_keras.networks.conditioning import with_label
 
 
@@ -33,5 +34,5 @@ def dense(
     hidden = layers.Flatten()(inputs) if len(input_shape) > 1 else inputs
     hidden, all_inputs = with_label(inputs, hidden, num_classes)
     for width in units:
-        hidden = layers.Dense(width, activation=activation)(hidden)
-    return Model(all_inputs, layers.Dense(output_units, name="outputs")(hidden), name=name)
+        hidden = Dense(width, activation=activation)(hidden)
+    return Model(all_inputs, Dense(output_units, name="outputs")(hidden), name=name)

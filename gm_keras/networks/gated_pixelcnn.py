@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from keras import Input, KerasTensor, Model, layers
 
+from gm_keras.layers.dense import Dense
 from gm_keras.layers.initializers import HostGlorotUniform
 from gm_keras.layers.masked_convolution import Gate, MaskedConvolution
 
@@ -136,7 +137,7 @@ def _conditioned(hidden: KerasTensor, one_hot: KerasTensor | None, name: str) ->
     """Adds a vector of the class, everywhere the same."""
     if one_hot is None:
         return hidden
-    table = layers.Dense(
+    table = Dense(
         hidden.shape[-1], use_bias=False, kernel_initializer=HostGlorotUniform(), name=name
     )
     return layers.Add()([hidden, table(one_hot)])

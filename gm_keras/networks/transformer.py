@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from gm_keras.layers.causal_attention import CausalSelfAttention
+from gm_keras.layers.dense import Dense
 
 STDDEV = 0.02
 EPSILON = 1e-5
@@ -83,10 +84,10 @@ class TransformerBlock(keras.layers.Layer):
 
     def build(self, input_shape):
         width, policy = input_shape[-1], self.dtype_policy
-        self.expand = keras.layers.Dense(
+        self.expand = Dense(
             4 * width, kernel_initializer=_normal(STDDEV), dtype=policy, name="expand"
         )
-        self.contract = keras.layers.Dense(
+        self.contract = Dense(
             width, kernel_initializer=_normal(self.output_stddev), dtype=policy, name="contract"
         )
         for layer in (self.attention_norm, self.attention, self.dense_norm, self.expand):

@@ -7,6 +7,7 @@ from keras import Input, KerasTensor, Model, layers
 
 from gm_keras.layers.attention import SpatialSelfAttention
 from gm_keras.layers.convolution import Conv2D
+from gm_keras.layers.dense import Dense
 from gm_keras.layers.embedding import SinusoidalEmbedding
 from gm_keras.layers.initializers import HostGlorotUniform
 from gm_keras.layers.normalization import GroupNormalization
@@ -121,7 +122,7 @@ def timed_dense(
             hidden = _dense(width)(hidden)
         hidden = layers.Add()([hidden, update])
     hidden = layers.Activation("silu")(hidden)
-    outputs = layers.Dense(features, kernel_initializer="zeros", name="outputs")(hidden)
+    outputs = Dense(features, kernel_initializer="zeros", name="outputs")(hidden)
     return Model([values, *inputs], outputs, name=name)
 
 
@@ -130,7 +131,7 @@ def _convolution(width: int, size: int, stride: int = 1) -> layers.Layer:
 
 
 def _dense(width: int, activation: str | None = None) -> layers.Layer:
-    return layers.Dense(width, activation=activation, kernel_initializer=HostGlorotUniform())
+    return Dense(width, activation=activation, kernel_initializer=HostGlorotUniform())
 
 
 def _dropout(rate: float) -> Callable[[KerasTensor], KerasTensor]:

@@ -1,7 +1,7 @@
 """Convolutions in one form for every backend: channels last, one, two or three dimensions.
 
 Their values are those of `keras.ops.conv` and `keras.ops.conv_transpose`. On JAX on a CPU they are the ones of
-`gm_keras.backend.jax_convolutions`, whose derivatives are convolutions again, and fast there.
+`gm_keras.backend.jax_kernels`, whose derivatives are convolutions again, and fast there.
 """
 
 from collections.abc import Sequence
@@ -38,19 +38,20 @@ def convolve(
     size, extent = inputs.shape[1:-1], kernel.shape[:-2]
     strides, dilation = _each(strides, extent), _each(dilation, extent)
     _check_channels(inputs.shape[-1], kernel.shape)
-    closed = backend.closed_convolutions()
-    if closed is None and isinstance(padding, str):
+    _check_padding(padding)
+    own = backend.kernels()
+    if own is None and isinstance(padding, str):
         return ops.conv(inputs, kernel, strides, padding.lower(), "channels_last", dilation)
     reach = _reach(extent, dilation)
     pairs = _pairs(size, reach, strides, padding)
     if any(n + sum(pair) < r for n, pair, r in zip(size, pairs, reach, strict=True)):
         raise ValueError(f"a kernel that reaches over {reach} does not fit into {size}, {padding=}")
-    if closed is None:
+    if own is None:
         inputs = _padded(inputs, pairs)
         return ops.conv(inputs, kernel, strides, "valid", "channels_last", dilation)
     kernel = ops.convert_to_tensor(kernel)
-    window = closed.Window(strides, pairs, dilation, inputs.shape[-1] // kernel.shape[-2])
-    return closed.convolve(ops.convert_to_tensor(inputs, kernel.dtype), kernel, window)
+    window = own.Window(strides, pairs, dilation, inputs.shape[-1] // kernel.shape[-2])
+    return own.convolve(ops.convert_to_tensor(inputs, kernel.dtype), kernel, window)
 
 
 def convolve_transposed(
@@ -74,15 +75,14 @@ def convolve_transposed(
     Returns:
         `(batch, *new size, filters)`, in the kernel's dtype.
     """
-    closed = backend.closed_convolutions()
+    _check_padding(padding)
+    own = backend.kernels()
     extent = kernel.shape[:-2]
     strides, dilation = _each(strides, extent), _each(dilation, extent)
-    if closed is None:
+    if own is None:
         return ops.conv_transpose(
             inputs, kernel, strides, padding, output_padding, "channels_last", dilation
         )
-    if padding not in ("same", "valid"):
-        raise ValueError(f'padding must be "same" or "valid", not {padding!r}')
     kernel = ops.convert_to_tensor(kernel)
     size, reach = inputs.shape[1:-1], _reach(extent, dilation)
     extra = [None] * len(extent) if output_padding is None else _each(output_padding, extent)
@@ -95,9 +95,9 @@ def convolve_transposed(
         for (new, before), n, r, s in zip(ends, size, reach, strides, strict=True)
     )
     shape = (inputs.shape[0], *(new for new, _ in ends), kernel.shape[-2])
-    window = closed.Window(strides, pairs, dilation)
+    window = own.Window(strides, pairs, dilation)
     inputs = ops.convert_to_tensor(inputs, kernel.dtype)
-    return closed.input_gradient(inputs, kernel, window, shape)
+    return own.input_gradient(inputs, kernel, window, shape)
 
 
 def _padded(inputs, pairs):
@@ -129,14 +129,17 @@ def _reach(extent, dilation) -> tuple[int, ...]:
 def _pairs(size, reach, strides, padding) -> tuple[tuple[int, int], ...]:
     if not isinstance(padding, str):
         return tuple((int(before), int(after)) for before, after in padding)
-    if padding.lower() not in ("same", "valid"):
-        raise ValueError(f'padding must be "same", "valid" or pairs of integers, not {padding!r}')
     if padding.lower() == "valid":
         return ((0, 0),) * len(size)
     missing = [
         max((-(-n // s) - 1) * s + r - n, 0) for n, r, s in zip(size, reach, strides, strict=True)
     ]
     return tuple((total // 2, total - total // 2) for total in missing)
+
+
+def _check_padding(padding: Padding) -> None:
+    if isinstance(padding, str) and padding.lower() not in ("same", "valid"):
+        raise ValueError(f'padding must be "same", "valid" or pairs of integers, not {padding!r}')
 
 
 def _check_channels(channels: int, shape: Sequence[int]) -> None:

@@ -19,22 +19,21 @@ class Data(keras.utils.PyDataset):
     def __init__(self, model, first=0):
         super().__init__()
         self.model, self.first = model, first
-        self.asked = 0
 
     def __len__(self):
         return STEPS - self.first
 
     def __getitem__(self, index):
-        # Keras asks in an order of its own.
-        number, self.asked = self.asked, self.asked + 1
-        return systems.batch(self.model, seed=self.first + number % len(self))
+        return systems.batch(self.model, seed=self.first + index)
 
 
 def trained(name, at_once, callbacks=(), first=0, model=None):
     if model is None:
         model = new(name, at_once)
-    history = model.fit(Data(model, first), epochs=1, verbose=0, callbacks=list(callbacks)).history
-    return model, history
+    fitted = model.fit(
+        Data(model, first), epochs=1, verbose=0, shuffle=False, callbacks=list(callbacks)
+    )
+    return model, fitted.history
 
 
 def new(name, at_once):

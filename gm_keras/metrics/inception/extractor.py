@@ -10,7 +10,7 @@ import numpy as np
 
 from gm_keras.metrics.inception.checkpoint import CheckpointError, read_checkpoint
 from gm_keras.metrics.inception.weights import ADDRESS, NAME, SHA256, find_weights
-from gm_keras.metrics.progress import progress
+from gm_keras.progress import progress
 
 
 @dataclass(frozen=True)

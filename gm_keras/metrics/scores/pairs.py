@@ -7,8 +7,8 @@ import numpy as np
 from gm_keras.metrics import ms_ssim, psnr, ssim
 from gm_keras.metrics.evaluation import Evaluation, mean
 from gm_keras.metrics.examples import BATCH
-from gm_keras.metrics.progress import progress
 from gm_keras.metrics.registry import score
+from gm_keras.progress import progress
 
 
 def _clipped(images: np.ndarray) -> np.ndarray:

@@ -18,10 +18,10 @@ from gm_keras.metrics import (
 )
 from gm_keras.metrics.evaluation import Evaluation, mean
 from gm_keras.metrics.examples import BATCH
-from gm_keras.metrics.progress import progress
 from gm_keras.metrics.registry import score
 from gm_keras.metrics.spool import spool
 from gm_keras.metrics.streams import read, release
+from gm_keras.progress import progress
 
 VECTORS = frozenset({"image", "target", "features", "audio"})
 IMAGES = frozenset({"image", "target"})

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
-from gm_keras.metrics.progress import progress
+from gm_keras.progress import progress
 
 # Temperatures that one call of a compiled function goes through.
 BLOCK = 25

@@ -21,6 +21,7 @@ from keras import ops
 
 from gm_keras.core import GenerativeModel, Phase
 from gm_keras.distributions import bernoulli
+from gm_keras.layers.dense import Dense
 from gm_keras.models.boltzmann.bipartite import draw_bits
 from gm_keras.networks.dense import dense
 from gm_keras.ops.random import RandomStream
@@ -62,7 +63,7 @@ class HelmholtzMachine(GenerativeModel):
         self.top = keras.Sequential(
             [
                 keras.Input((1,)),
-                keras.layers.Dense(units[-1], use_bias=False, kernel_initializer="zeros"),
+                Dense(units[-1], use_bias=False, kernel_initializer="zeros"),
             ],
             name="top",
         )

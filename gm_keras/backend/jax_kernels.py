@@ -1,4 +1,4 @@
-"""Convolutions whose derivatives stay convolutions, for JAX on a CPU.
+"""Convolutions whose derivatives stay convolutions, and products with quick gradients, for JAX on a CPU.
 
 A convolution is linear in its input and in its kernel. Its transposes with respect to the two, `input_gradient` (which
 is the transposed convolution of the textbooks) and `kernel_gradient`, are linear in each of their arguments as well,
@@ -10,6 +10,8 @@ Reverse mode only, of any order: `jax.custom_vjp` has no forward mode.
 """
 
 import functools
+import itertools
+import math
 import string
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,6 +19,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+# Measured on a processor with 2 MiB of second cache for each core (benchmarks/NOTES.md).
+_CACHED_BYTES, _FEWEST = 2**21, 8
+# Channels, and numbers in all, from which on a convolution for each phase of the strides is quicker than one.
+_WORTH_PHASES = 16, 2**19
 
 
 class Window(NamedTuple):
@@ -51,6 +58,8 @@ def convolve(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def input_gradient(outputs: jax.Array, kernel: jax.Array, window: Window, shape: Any) -> jax.Array:
     """The transpose of `convolve` with respect to an input of the given shape."""
+    if _in_phases(kernel, window, shape):
+        return _input_gradient_in_phases(outputs, kernel, window, shape)
     space = tuple(range(len(window.strides)))
     extent, groups = kernel.shape[:-2], window.groups
     # (*extent, channels / groups, filters) -> (*extent, filters / groups, channels)
@@ -74,9 +83,74 @@ def input_gradient(outputs: jax.Array, kernel: jax.Array, window: Window, shape:
     )
 
 
+def _in_phases(kernel: jax.Array, window: Window, shape: Any) -> bool:
+    """Whether the strides are worth a convolution for each phase, and divide everything."""
+    return (
+        max(window.strides) > 1
+        and window.groups == 1
+        and max(window.dilation) == 1
+        and all(
+            size % stride == 0 for size, stride in zip(shape[1:-1], window.strides, strict=True)
+        )
+        and all(k >= stride for k, stride in zip(kernel.shape, window.strides, strict=False))
+        and shape[-1] >= _WORTH_PHASES[0]
+        and math.prod(shape) >= _WORTH_PHASES[1]
+    )
+
+
+def _input_gradient_in_phases(
+    outputs: jax.Array, kernel: jax.Array, window: Window, shape: Any
+) -> jax.Array:
+    """The pixels that lie alike between two strides see the same part of the kernel: no products with zero."""
+    space = range(len(window.strides))
+    steps = [size // stride for size, stride in zip(shape[1:-1], window.strides, strict=True)]
+    phases = []
+    for phase in itertools.product(*map(range, window.strides)):
+        part, padding = kernel, []
+        for axis, place, stride in zip(space, phase, window.strides, strict=True):
+            # The positions of the kernel that reach this phase, and which outputs they come from.
+            place += window.padding[axis][0]
+            first = place % stride
+            part = lax.slice_in_dim(part, first, kernel.shape[axis], stride, axis)
+            last = first + (part.shape[axis] - 1) * stride
+            after = steps[axis] + (place - first) // stride - outputs.shape[1 + axis]
+            padding.append(((last - place) // stride, after))
+        turned = jnp.swapaxes(jnp.flip(part, tuple(space)), -1, -2)
+        phases.append(_convolution(outputs, turned, padding))
+    rank = len(steps)
+    joined = jnp.stack(phases, axis=-2).reshape(shape[0], *steps, *window.strides, shape[-1])
+    order = [axis for each in space for axis in (1 + each, 1 + rank + each)]
+    return jnp.transpose(joined, (0, *order, 1 + 2 * rank)).reshape(shape)
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def kernel_gradient(inputs: jax.Array, outputs: jax.Array, window: Window, shape: Any) -> jax.Array:
     """The transpose of `convolve` with respect to a kernel of the given shape."""
+    part = _part(inputs)
+    if part == inputs.shape[0]:
+        return _kernel_gradient(inputs, outputs, window, shape)
+
+    def add(index: jax.Array, total: jax.Array) -> jax.Array:
+        rows = [lax.dynamic_slice_in_dim(each, index * part, part) for each in (inputs, outputs)]
+        return total + _kernel_gradient(*rows, window, shape)
+
+    return lax.fori_loop(0, inputs.shape[0] // part, add, jnp.zeros(shape, inputs.dtype))
+
+
+def _part(inputs: jax.Array) -> int:
+    """How many examples to take at a time: few enough for the second cache, where the batch divides so.
+
+    XLA's transposition of many images reads from the memory once for each number.
+    """
+    batch = inputs.shape[0]
+    most = max(1, _CACHED_BYTES * batch // (inputs.size * inputs.dtype.itemsize))
+    part = max(n for n in range(1, batch + 1) if batch % n == 0 and n <= most)
+    return part if part >= _FEWEST else batch
+
+
+def _kernel_gradient(
+    inputs: jax.Array, outputs: jax.Array, window: Window, shape: Any
+) -> jax.Array:
     space = tuple(range(1, inputs.ndim - 1))
     padding = []
     for axis, extent in enumerate(shape[:-2]):
@@ -133,4 +207,48 @@ kernel_gradient.defvjp(
         input_gradient(saved[1], w, window, saved[0].shape),
         convolve(saved[0], w, window),
     ),
+)
+
+
+@jax.custom_vjp
+def add_bias(outputs: jax.Array, bias: jax.Array) -> jax.Array:
+    """(batch, *size, filters) + (filters,); the gradient of the bias is a product with ones.
+
+    XLA's own sum over so many numbers is a tree of windows, which it computes six times slower.
+    """
+    return outputs + bias
+
+
+def _sum_of_channels(values: jax.Array) -> jax.Array:
+    rows = values.reshape(-1, values.shape[-1])
+    ones = jnp.ones(rows.shape[0], rows.dtype)
+    return lax.dot_general(ones, rows, (((0,), (0,)), ((), ())))
+
+
+add_bias.defvjp(
+    lambda outputs, bias: (add_bias(outputs, bias), None),
+    lambda _, gradient: (gradient, _sum_of_channels(gradient)),
+)
+
+
+@jax.custom_vjp
+def project(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
+    """(..., features) times (features, units).
+
+    For the gradient of the kernel one of two factors is turned around. JAX turns the gradient that came, and XLA then
+    computes all of that again in the order of the turned one; the input is the cheaper of the two.
+    """
+    return inputs @ kernel
+
+
+def _project_gradients(saved: tuple, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    inputs, kernel = saved
+    rows = gradient.reshape(-1, gradient.shape[-1])
+    of_inputs = (rows @ kernel.T).reshape(inputs.shape)
+    seen = inputs.reshape(-1, inputs.shape[-1])
+    return of_inputs, lax.dot_general(seen, rows, (((0,), (0,)), ((), ())))
+
+
+project.defvjp(
+    lambda inputs, kernel: (project(inputs, kernel), (inputs, kernel)), _project_gradients
 )

@@ -1,0 +1,1 @@
+"""Our side; runs where neither TensorFlow nor what `pipelines` needs is installed."""

@@ -1,0 +1,1 @@
+"""The groups of measurements, by name; each module has `run(options) -> list[Row]`."""

@@ -1,0 +1,1 @@
+"""What peer libraries offer, as their users call it."""

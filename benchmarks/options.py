@@ -1,0 +1,38 @@
+"""What a run of the benchmarks was asked for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from benchmarks.rows import Row
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much is measured.
+
+    Attributes:
+        only: Names to measure; all where there are none.
+        rounds: In which the contenders take turns.
+        seconds: Of one contender in one round.
+        toy: Smallest sizes: shows that a benchmark runs, and measures nothing.
+    """
+
+    only: tuple[str, ...] = ()
+    rounds: int = 7
+    seconds: float = 1.5
+    toy: bool = False
+
+    def chosen(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that were asked for."""
+        return [name for name in names if not self.only or name in self.only]
+
+    def tell(self, row: Row) -> None:
+        """Prints a row as soon as it is known."""
+        theirs = "" if row.theirs is None else f" {row.peer} {row.theirs:.4g} {row.unit}"
+        ratio = "" if row.ratio is None else f" ratio {row.ratio:.2f}"
+        if row.low is not None:
+            ratio += f" ({row.low:.2f} to {row.high:.2f})"
+        print(
+            f"{row.group:10} {row.name:28} ours {row.ours:.4g} {row.unit}{theirs}{ratio}",
+            flush=True,
+        )

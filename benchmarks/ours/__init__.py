@@ -1,0 +1,1 @@
+"""gm_keras as its users run it; runs in the environment of the project."""
