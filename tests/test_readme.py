@@ -185,6 +185,9 @@ def schedule(folder: Path, command: str) -> None:
 HOW = {
     "make repro": only_looked_up,
     "make test": only_looked_up,
+    "make bench": only_looked_up,
+    "make bench GROUP=sampling": only_looked_up,
+    "make bench-gpu": only_looked_up,
     "source .venv/bin/activate": lambda folder, command: None,
     "gm-keras list": as_it_stands,
     "gm-keras show": as_it_stands,

@@ -121,15 +121,16 @@ class PreparedData:
         field = field or self.primary
         if field == "label":
             raise ValueError(f'data set "{self.name}": "label" has no scale; see arrays()')
+        levels = self.levels_of(field)
         rows = self.arrays(split)[field]
         rows = rows if indices is None else rows[indices]
         if field in IMAGES:
             try:
-                return self.table(field)[rows]
+                return self.table(field).take(rows)
             except IndexError:
                 raise ValueError(
-                    f"{self.path}: an image of {split}_{field} has a value above "
-                    f"{self.levels_of(field) - 1}; " + self._remedy()
+                    f"{self.path}: an image of {split}_{field} has a value above {levels - 1}; "
+                    + self._remedy()
                 ) from None
         if field == "audio":
             return np.array(rows, "float32") / np.float32(2**15)

@@ -22,6 +22,15 @@ def test_values_are_those_of_keras(groups):
     )
 
 
+def test_the_activation_comes_after_it():
+    x = RNG.normal(1.0, 2.0, size=(3, 4, 8)).astype("float32")
+    plain, activated = GroupNormalization(2), GroupNormalization(2, activation="silu")
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(activated(x)), ops.convert_to_numpy(ops.silu(plain(x))), atol=1e-6
+    )
+    assert GroupNormalization.from_config(activated.get_config()).activation is activated.activation
+
+
 def test_channels_must_divide_into_the_groups():
     with pytest.raises(ValueError, match="6 channels"):
         GroupNormalization(4).build((None, 2, 2, 6))
