@@ -28,7 +28,7 @@ def run(options: Options) -> list[rows.Row]:
             contenders["pure_jax"] = Contender(
                 f"benchmarks.pure_jax.{case['system']}:Training", {"case": case}
             )
-        results = race(contenders, rounds=options.rounds, seconds=options.seconds)
+        results = race(contenders, rounds=options.rounds, seconds=options.seconds, together=True)
         ours = results.pop("jax")
         new = [
             rows.compared("train", f"{name} jax", peer, ours, result)

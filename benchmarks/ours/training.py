@@ -15,7 +15,7 @@ class Training:
 
     Args:
         case: From `benchmarks.cases`.
-        steps_per_execution: Steps in one compiled call.
+        steps_per_execution: Steps in one compiled call; by default as many as the pipeline takes.
     """
 
     def __init__(self, case: dict[str, Any], steps_per_execution: int | None = None):
@@ -31,8 +31,11 @@ class Training:
         }
         if "stage" in case:
             self.model.enter_stage(case["stage"])
-        options = {"steps_per_execution": steps_per_execution} if steps_per_execution else {}
-        self.model.compile(optimizers, fresh_batches=case["batches"] > 1, **options)
+        self.model.compile(
+            optimizers,
+            fresh_batches=case["batches"] > 1,
+            steps_per_execution=steps_per_execution or backend.STEPS_PER_EXECUTION,
+        )
         self.model.optimizer.finalizes = False
         self._data = PreparedData(Path(case["data"]))
         self._batch_size = case["batch_size"] * case["batches"]

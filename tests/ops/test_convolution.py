@@ -133,7 +133,9 @@ def test_any_padding(padding):
 
 @pytest.mark.parametrize(("kernel", "strides"), [(3, 2), (4, 2), ((5, 2), (2, 1))])
 def test_large_images_are_taken_in_parts_and_phases(kernel, strides):
-    inputs, weights = values((16, 64, 64, 16), 0), values((*each(kernel, 2), 16, 4), 1)
+    # Small numbers: the sine of large gradients has few digits left.
+    inputs = 0.05 * values((16, 64, 64, 16), 0)
+    weights = 0.05 * values((*each(kernel, 2), 16, 4), 1)
 
     def stock(x, w):
         return ops.conv(x, w, strides, "same", "channels_last")
