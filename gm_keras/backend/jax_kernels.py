@@ -181,6 +181,12 @@ def _convolution(
     """
     space = string.digits[: inputs.ndim - 2]
     options.setdefault("window_strides", (1,) * len(space))
+    if any(min(pair) < 0 for pair in padding):
+        # XLA's convolution on a CPU computes other values where padding is negative, of some shapes only.
+        spread = options.pop("lhs_dilation", (1,) * len(space))
+        cut = [(min(a, 0), min(b, 0), d - 1) for (a, b), d in zip(padding, spread, strict=True)]
+        inputs = lax.pad(inputs, jnp.zeros((), inputs.dtype), [(0, 0, 0), *cut, (0, 0, 0)])
+        padding = [(max(a, 0), max(b, 0)) for a, b in padding]
     layout = (f"N{space}C", f"{space}IO", f"N{space}C")
     return lax.conv_general_dilated(
         inputs, kernel, padding=padding, dimension_numbers=layout, **options

@@ -118,13 +118,26 @@ def test_a_transposed_convolution_is_that_of_keras(kernel, strides, padding, out
     assert_same(ours, stock, inputs, weights)
 
 
-@pytest.mark.parametrize("padding", [((2, 0), (1, 1)), ((0, 3), (0, 0)), ((1, -1), (2, -2))])
-def test_any_padding(padding):
-    inputs, kernel = arguments(2, 3, 1)
+# XLA alone computes some of those with negative numbers wrong, values or gradients.
+@pytest.mark.parametrize(
+    ("kernel", "padding"),
+    [
+        (3, ((2, 0), (1, 1))),
+        (3, ((0, 3), (0, 0))),
+        (3, ((1, -1), (2, -2))),
+        (3, ((0, 0), (-1, 1))),
+        ((2, 3), ((0, 0), (-1, 1))),
+        ((2, 3), ((1, 0), (3, -1))),
+        (1, ((0, 0), (1, -1))),
+        ((1, 3), ((1, -1), (1, 1))),
+    ],
+)
+def test_any_padding(kernel, padding):
+    inputs, kernel = arguments(2, kernel, 1)
 
     def stock(x, w):
-        kept = [slice(None, min(after, 0) or None) for _, after in padding]
-        zeros = [(before, max(after, 0)) for before, after in padding]
+        kept = [slice(max(-before, 0), min(after, 0) or None) for before, after in padding]
+        zeros = [(max(before, 0), max(after, 0)) for before, after in padding]
         x = ops.pad(x[(slice(None), *kept)], ((0, 0), *zeros, (0, 0)))
         return ops.conv(x, w, 1, "valid", "channels_last")
 
