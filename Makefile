@@ -72,8 +72,7 @@ lock:
 ui: $(STAMP)
 	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $${PORT:-5000}
 
-# The peers have an environment of their own: what they need must not decide what we install. The processor build of
-# PyTorch comes from its own index where PyPI's has a build for GPUs; what pip finds first serves.
+# The peers have an environment of their own: what they need must not decide what we install.
 PEERS := $(CURDIR)/.venv-peers
 bench-peers: $(PEERS)/.installed
 

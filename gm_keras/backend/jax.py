@@ -168,11 +168,11 @@ class TrainerSeam:
         """Compiles the step without updates."""
         if self.test_function is not None and not force:
             return
-        if self._is_stock() or self.steps_per_execution > 1:
+        if self._is_stock():
             super().make_test_function(force)
         else:
             step = compiled(self.test_step, donate_argnums=0)
-            self.test_function = lambda state, iterator: step(state, next(iterator))
+            self.test_function = _one_by_one(step, self.steps_per_execution)
 
     def _is_stock(self) -> bool:
         return (
@@ -201,6 +201,17 @@ def _run(step: Callable, groups: tuple, state: tuple, data: Any) -> tuple:
     logs, new = functionalize(step, flat)(values, data)
     remaining = iter(new)
     return logs, tuple([next(remaining) for _ in group] for group in groups)
+
+
+def _one_by_one(step: Callable, most: int) -> Callable:
+    """Up to `most` calls; validation has a smaller last batch, which no loop could take."""
+
+    def test_function(state: tuple, iterator: Iterator) -> tuple:
+        for batch in [next(iterator), *itertools.islice(iterator, most - 1)]:
+            logs, state = step(state, batch)
+        return logs, state
+
+    return test_function
 
 
 def _looped(step: Callable, most: int) -> Callable:

@@ -15,15 +15,13 @@ class _Closed:
 
     def call(self, inputs):
         """Maps `(batch, *size, channels)` to `(batch, *new size, filters)`."""
-        return self._finished(self.convolution_op(inputs, self.kernel))
-
-    def convolution_op(self, inputs, kernel):
-        return convolve(inputs, kernel, self.strides, self.padding, self.dilation_rate)
-
-    def _finished(self, outputs):
+        outputs = self.convolution_op(inputs, self.kernel)
         if self.use_bias:
             outputs = add_bias(outputs, self.bias)
         return outputs if self.activation is None else self.activation(outputs)
+
+    def convolution_op(self, inputs, kernel):
+        return convolve(inputs, kernel, self.strides, self.padding, self.dilation_rate)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -45,10 +43,6 @@ class Conv2D(_Closed, layers.Conv2D):
 @keras.saving.register_keras_serializable("gm_keras")
 class Conv2DTranspose(_Closed, layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose`."""
-
-    def call(self, inputs):
-        """Maps `(batch, height, width, channels)` to `(batch, new height, new width, filters)`."""
-        return self._finished(self.convolution_op(inputs, self.kernel))
 
     def convolution_op(self, inputs, kernel):
         return convolve_transposed(
