@@ -26,7 +26,7 @@ class Row:
         low: The lower quartile of these ratios.
         high: The upper one.
         unit: For example "ms".
-        more: Further figures: parameters, share of the peak, memory.
+        more: Further figures: parameters, memory, the `share` of the machine's rate of products that both reached.
     """
 
     group: str
@@ -93,6 +93,8 @@ def write(group: str, rows: list[Row]) -> None:
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.5g}")
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items()}
     return value

@@ -41,9 +41,10 @@ class Watched:
     def facts(self) -> dict[str, Any]:
         """The contender's, and in bytes: `imported`, the peak before it was made; `peak`; `anonymous`, the most
         that was held outside of files after a run."""
-        return {
-            **self._contender.facts(),
+        # The peak first: for its facts a contender may work once more.
+        memory = {
             "imported": self._imported,
             "peak": held("VmHWM"),
             "anonymous": self._anonymous,
         }
+        return {**self._contender.facts(), **memory}

@@ -35,7 +35,9 @@ def main() -> None:
             contender.run(request["run"])
             answer(seconds=time.perf_counter() - started)
         else:
-            answer(**contender.facts(), peak_memory=held("VmHWM"))
+            # Before the facts, for which a contender may work once more.
+            peak = held("VmHWM")
+            answer(**contender.facts(), peak_memory=peak)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 IMAGES = ("image", "source", "target")
 
@@ -44,14 +46,21 @@ class Training:
         raise NotImplementedError
 
     def facts(self) -> dict[str, int]:
-        """Trained parameters, and the steps done."""
-        return {"parameters": self.parameters, "done": self.steps}
+        """Trained parameters, the steps done, and the operations of one step."""
+        return {"parameters": self.parameters, "done": self.steps, "flops": self.operations()}
 
     @property
     def parameters(self) -> int:
         """The number of trained parameters."""
         unique = {id(p): p for network in self.networks() for p in network.parameters()}
         return sum(p.numel() for p in unique.values())
+
+    def operations(self) -> int:
+        """Multiplications and additions in the products and convolutions of one step, which is made."""
+        # Attention counts as what it is by definition, two products over all positions.
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            self.step(self._batch())
+        return counter.get_total_flops()
 
     def run(self, steps: int) -> None:
         """Trains; returns when the device is done."""

@@ -23,10 +23,11 @@ class Training:
     Args:
         case: From `benchmarks.cases`: `model`, `optimizers`, `batch_size`, `batches` (those that one step takes),
             `fields` (prepared arrays), `levels`.
+        steps_per_call: Steps in one compiled call, as many as ours takes.
     """
 
-    def __init__(self, case: dict[str, Any]):
-        self.case = case
+    def __init__(self, case: dict[str, Any], steps_per_call: int = 8):
+        self.case, self.steps_per_call = case, steps_per_call
         self.steps = 0
         self.loss: Any = None
         # On the host: drawing there compiles nothing.
@@ -34,7 +35,7 @@ class Training:
         # With buffers of its own, as a donated state must have.
         self.state = jax.tree.map(lambda value: jax.numpy.array(value), self.state)
         self.state["key"] = jax.random.key(0)
-        self._step = compiled(self.step, donate_argnums=0)
+        self._steps = compiled(self._loop, donate_argnums=0)
         self._rows = case["batch_size"] * case["batches"]
         self._data = {
             field: self._loaded(field, Path(path)) for field, path in case["fields"].items()
@@ -61,10 +62,24 @@ class Training:
 
     def run(self, steps: int) -> None:
         """Trains; returns when the device is done."""
-        for _ in range(steps):
-            self.state, self.loss = self._step(self.state, self._batch())
-            self.steps += 1
+        done = 0
+        while done < steps:
+            count = min(self.steps_per_call, steps - done)
+            batches = [self._batch() for _ in range(count)]
+            batches += batches[-1:] * (self.steps_per_call - count)
+            stacked = jax.tree.map(lambda *values: np.stack(values), *batches)
+            self.state, self.loss = self._steps(self.state, stacked, count)
+            done += count
+        self.steps += steps
         jax.block_until_ready((self.state, self.loss))
+
+    def _loop(self, state: State, batches: Batch, count: Any) -> tuple[State, Any]:
+        def body(index: Any, carry: tuple[State, Any]) -> tuple[State, Any]:
+            return self.step(carry[0], jax.tree.map(lambda values: values[index], batches))
+
+        loss = jax.eval_shape(self.step, state, jax.tree.map(lambda values: values[0], batches))[1]
+        start = (state, jax.numpy.zeros(loss.shape, loss.dtype))
+        return jax.lax.fori_loop(0, count, body, start)
 
     def _loaded(self, field: str, path: Path) -> np.ndarray:
         # Small data are held as floats: nothing is left to do in the loop but to take rows.

@@ -8,6 +8,7 @@ Every backend module offers the same names:
 * `run_if(condition, function, state)`: runs a function with side effects when a condition holds.
 * `no_gradient()`: a context in which optimizers are applied.
 * `compile_function(function, state)`: one compiled call for functions that read variables.
+* `fused(function)`: a function of many small operations, as one where the backend would run them one by one.
 * `kernels()`: a module of convolutions to use instead of Keras' own, or None.
 * `STEPS_PER_EXECUTION`: how many steps a call of `fit` is best given at once.
 * `set_seed(seed)`: decides the weights and the noise of what is built next.
@@ -39,6 +40,7 @@ gradient = _backend.gradient
 run_if = _backend.run_if
 no_gradient = _backend.no_gradient
 compile_function = _backend.compile_function
+fused = _backend.fused
 kernels = _backend.kernels
 set_seed = _backend.set_seed
 device_name = _backend.device_name
@@ -51,6 +53,7 @@ __all__ = [
     "TrainerSeam",
     "compile_function",
     "device_name",
+    "fused",
     "gradient",
     "kernels",
     "name",

@@ -139,6 +139,11 @@ def compile_function(function: Callable, state: Variables) -> Callable:
     return lambda *args: pure(_values(state), args)
 
 
+def fused(function: Callable) -> Callable:
+    """The function itself: the whole program is compiled as one."""
+    return function
+
+
 def kernels() -> ModuleType | None:
     """The module of convolutions to use instead of Keras' own, or None."""
     # A GPU's libraries have a kernel for every gradient.

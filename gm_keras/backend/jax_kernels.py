@@ -226,14 +226,38 @@ def add_bias(outputs: jax.Array, bias: jax.Array) -> jax.Array:
 
 
 def _sum_of_channels(values: jax.Array) -> jax.Array:
-    rows = values.reshape(-1, values.shape[-1])
-    ones = jnp.ones(rows.shape[0], rows.dtype)
-    return lax.dot_general(ones, rows, (((0,), (0,)), ((), ())))
+    if values.ndim > 2:
+        return jnp.sum(sum_positions(values.reshape(len(values), -1, values.shape[-1])), axis=0)
+    ones = jnp.ones(values.shape[0], values.dtype)
+    return lax.dot_general(ones, values, (((0,), (0,)), ((), ())))
 
 
 add_bias.defvjp(
     lambda outputs, bias: (add_bias(outputs, bias), None),
     lambda _, gradient: (gradient, _sum_of_channels(gradient)),
+)
+
+
+@jax.custom_vjp
+def sum_positions(values: jax.Array) -> jax.Array:
+    """(batch, positions, channels) -> (batch, channels), as a product with ones for the same reason."""
+    ones = jnp.ones((values.shape[0], 1, values.shape[1]), values.dtype)
+    return lax.dot_general(ones, values, (((2,), (1,)), ((0,), (0,))))[:, 0]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def spread(values: jax.Array, positions: int) -> jax.Array:
+    """(batch, channels) -> (batch, positions, channels): the transpose of `sum_positions`."""
+    return jnp.broadcast_to(values[:, None], (values.shape[0], positions, values.shape[1]))
+
+
+sum_positions.defvjp(
+    lambda values: (sum_positions(values), values.shape[1]),
+    lambda positions, gradient: (spread(gradient, positions),),
+)
+spread.defvjp(
+    lambda values, positions: (spread(values, positions), None),
+    lambda _, __, gradient: (sum_positions(gradient),),
 )
 
 

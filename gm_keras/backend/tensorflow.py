@@ -1,18 +1,24 @@
 """TensorFlow: variables are assigned in place, gradients come from tapes."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
+
+# Not public: fit() asks it for a dataset, and only a subclass can give it something else.
+from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
 Variables = Sequence[keras.Variable]
 
 # The dtype in which this backend keeps the two words of a seed.
 SEED_DTYPE = "int64"
-STEPS_PER_EXECUTION = 1
+# Small models are bound by the calls from Python (benchmarks/NOTES.md).
+STEPS_PER_EXECUTION = 8
 
 
 def value_and_grad(function: Callable, variables: Variables, state: Variables) -> tuple:
@@ -66,12 +72,51 @@ def compile_function(function: Callable, state: Variables) -> Callable:
     return call
 
 
+def fused(function: Callable) -> Callable:
+    """Compiles a part of a graph with XLA, which the rest goes without on a CPU.
+
+    Args:
+        function: Without arguments, of tensors that it closes over; no convolutions.
+
+    Returns:
+        What gives the same result. Outside of compiled functions it is the function itself.
+    """
+    return function if tf.executing_eagerly() else tf.function(function, jit_compile=True)
+
+
 def kernels() -> None:
     """None: Keras' own convolutions serve."""
 
 
+class _DirectAdapter(PyDatasetAdapter):
+    """Hands `fit` the batches as they are: a `tf.data` generator costs a small model more time than its step."""
+
+    def get_tf_dataset(self) -> "_DirectAdapter":
+        return self
+
+    def __iter__(self) -> Iterator:
+        return self._get_iterator()
+
+
 class TrainerSeam:
     """Turns `stateful_train_step` and `stateful_test_step` into Keras' steps."""
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, shuffle: bool = True, **options: Any):
+        """As in Keras."""
+        if isinstance(x, keras.utils.PyDataset) and y is None and not _is_distributed():
+            x = _DirectAdapter(x, options.pop("class_weight", None), shuffle)
+        return super().fit(x, y, *args, shuffle=shuffle, **options)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Compiles the step; with `steps_per_execution`, a loop over so many steps."""
+        if self.train_function is not None and not force:
+            return
+        if self.run_eagerly or _is_distributed():
+            super().make_train_function(force)
+            return
+        fused = self.jit_compile or (self.fused_step and not on_accelerator())
+        step = tf.function(self.train_step, reduce_retracing=True, jit_compile=fused)
+        self.train_function = _looped(step, self.steps_per_execution)
 
     def sync_state(self) -> None:
         """Does nothing: here the variables are always up to date; for callbacks within an epoch."""
@@ -81,6 +126,50 @@ class TrainerSeam:
 
     def test_step(self, data: Any) -> dict:
         return self.stateful_test_step(data)
+
+
+def _is_distributed() -> bool:
+    return tf.distribute.has_strategy()
+
+
+def _looped(step: Callable, most: int) -> Callable:
+    """Up to `most` steps in one call, and the logs of the last one.
+
+    All steps are turns of one loop, however many are left of an epoch: the same graph computes the same bits.
+    """
+
+    @tf.function
+    def loop(batches: Any, count: Any) -> Any:
+        def body(index: Any, _: Any) -> tuple:
+            return index + 1, step(tf.nest.map_structure(lambda values: values[index], batches))
+
+        first = tf.nest.map_structure(
+            lambda values: tf.TensorSpec(values.shape[1:], values.dtype), batches
+        )
+        outputs = step.get_concrete_function(first).structured_outputs
+        logs = tf.nest.map_structure(lambda each: tf.zeros(each.shape, each.dtype), outputs)
+        return tf.while_loop(lambda index, _: index < count, body, (tf.constant(0), logs))[1]
+
+    def train_function(iterator: Iterator) -> Any:
+        parts = list(itertools.islice(iterator, most))
+        if not parts:
+            raise StopIteration
+        shapes = [[np.shape(value) for value in tf.nest.flatten(part)] for part in parts]
+        if most == 1 or any(shape != shapes[0] for shape in shapes):
+            for part in parts:
+                logs = step(tf.nest.map_structure(_tensor, part))
+            return logs
+        count = len(parts)
+        parts += parts[-1:] * (most - count)
+        batches = tf.nest.map_structure(lambda *values: _tensor(np.stack(values)), *parts)
+        return loop(batches, tf.constant(count))
+
+    return train_function
+
+
+def _tensor(value: Any) -> tf.Tensor | None:
+    # `train_on_batch` has nothing for labels and weights that it was not given.
+    return None if value is None else tf.convert_to_tensor(value)
 
 
 def set_seed(seed: int) -> None:

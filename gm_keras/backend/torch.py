@@ -56,6 +56,11 @@ def compile_function(function: Callable, state: Variables) -> Callable:
     return call
 
 
+def fused(function: Callable) -> Callable:
+    """The function itself: PyTorch stays eager."""
+    return function
+
+
 def kernels() -> None:
     """None: Keras' own convolutions serve."""
 

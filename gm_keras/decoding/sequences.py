@@ -13,6 +13,7 @@ from typing import Any
 
 from keras import ops
 
+from gm_keras import backend
 from gm_keras.decoding.sampling import check_sampling, sample_logits
 from gm_keras.ops.random import RandomStream
 
@@ -43,7 +44,7 @@ def generate(network: Any, prompt: Any, length: int, random: RandomStream, **sam
         ), cache
 
     cache = network.initial_cache(prompt.shape[0], length)
-    return ops.fori_loop(0, length - 1, body, (tokens, cache))[0]
+    return backend.fused(lambda: ops.fori_loop(0, length - 1, body, (tokens, cache))[0])()
 
 
 def generate_windows(
@@ -114,8 +115,12 @@ def generate_windows(
             cache = network.prefill(window(start, tokens))
         return ops.fori_loop(begin, end, body, (tokens, cache))[0]
 
-    tokens = fill(first, tokens) if first == last else ops.fori_loop(first, last + 1, fill, tokens)
-    return tokens[:, :length]
+    def run():
+        if first == last:
+            return fill(first, tokens)
+        return ops.fori_loop(first, last + 1, fill, tokens)
+
+    return backend.fused(run)()[:, :length]
 
 
 def _check(prompt, length, sampling) -> int:

@@ -5,6 +5,9 @@ import math
 import keras
 from keras import layers, ops
 
+from gm_keras.ops.positions import spread, sum_positions
+from gm_keras.ops.projection import add_bias
+
 
 @keras.saving.register_keras_serializable("gm_keras")
 class GroupNormalization(layers.Layer):
@@ -40,12 +43,14 @@ class GroupNormalization(layers.Layer):
         """Normalizes `(batch, ..., channels)` over all axes but the batch and the groups; moments in float32."""
         channels = inputs.shape[-1]
         values = ops.cast(inputs, "float32")
-        flat = ops.reshape(values, (-1, math.prod(inputs.shape[1:-1]), channels))
-        mean = self._of_groups(ops.mean(flat, axis=1))
-        deviations = flat - ops.expand_dims(mean, 1)
-        variance = self._of_groups(ops.mean(ops.square(deviations), axis=1))
+        positions = math.prod(inputs.shape[1:-1])
+        flat = ops.reshape(values, (-1, positions, channels))
+        mean = self._of_groups(sum_positions(flat) / positions)
+        # The minus on the few: the gradient of a difference would be turned around for every value.
+        deviations = flat + spread(-mean, positions)
+        variance = self._of_groups(sum_positions(ops.square(deviations)) / positions)
         scale = ops.cast(self.gamma, "float32") * ops.rsqrt(variance + self.epsilon)
-        outputs = deviations * ops.expand_dims(scale, 1) + ops.cast(self.beta, "float32")
+        outputs = add_bias(deviations * spread(scale, positions), self.beta)
         outputs = ops.cast(ops.reshape(outputs, (-1, *inputs.shape[1:])), self.compute_dtype)
         return self.activation(outputs)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from keras import Input, KerasTensor, Model, layers
 
 from gm_keras.layers.dense import Dense
+from gm_keras.layers.everywhere import AddEverywhere
 from gm_keras.layers.initializers import HostGlorotUniform
 from gm_keras.layers.masked_convolution import Gate, MaskedConvolution
 
@@ -130,7 +131,7 @@ def _embedded(codes: KerasTensor, levels: int, width: int) -> KerasTensor:
 
 def _one_hot(label: KerasTensor, num_classes: int) -> KerasTensor:
     encode = layers.CategoryEncoding(num_classes, output_mode="one_hot")
-    return layers.Reshape((1, 1, num_classes))(encode(layers.Reshape((1,))(label)))
+    return encode(layers.Reshape((1,))(label))
 
 
 def _conditioned(hidden: KerasTensor, one_hot: KerasTensor | None, name: str) -> KerasTensor:
@@ -140,4 +141,4 @@ def _conditioned(hidden: KerasTensor, one_hot: KerasTensor | None, name: str) ->
     table = Dense(
         hidden.shape[-1], use_bias=False, kernel_initializer=HostGlorotUniform(), name=name
     )
-    return layers.Add()([hidden, table(one_hot)])
+    return AddEverywhere()([hidden, table(one_hot)])

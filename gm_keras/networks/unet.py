@@ -9,6 +9,7 @@ from gm_keras.layers.attention import SpatialSelfAttention
 from gm_keras.layers.convolution import Conv2D
 from gm_keras.layers.dense import Dense
 from gm_keras.layers.embedding import SinusoidalEmbedding
+from gm_keras.layers.everywhere import AddEverywhere
 from gm_keras.layers.initializers import HostGlorotUniform
 from gm_keras.layers.normalization import GroupNormalization
 
@@ -173,8 +174,7 @@ def _residual(
 ) -> KerasTensor:
     """A residual block; its last convolution starts at zero, so that it begins as its shortcut."""
     update = _convolution(width, 3)(_normalized(hidden))
-    shift = layers.Reshape((1, 1, width))(_dense(width)(condition))
-    update = _normalized(layers.Add()([update, shift]))
+    update = _normalized(AddEverywhere()([update, _dense(width)(condition)]))
     update = drop(update)
     update = Conv2D(width, 3, padding="same", kernel_initializer="zeros")(update)
     if hidden.shape[-1] != width:

@@ -147,7 +147,7 @@ def prototypes() -> np.ndarray:
     return images(6, 4, 4, 1, levels=2, seed=4)
 
 
-def trained(prototypes, codebook, epochs, **options) -> tuple[VQVAE, float]:
+def trained(prototypes, codebook, epochs, rate=0.01, **options) -> tuple[VQVAE, float]:
     """A model trained on copies of prototypes, and the mean squared error before."""
     backend.set_seed(1)
     x = prototypes[np.random.default_rng(0).integers(0, len(prototypes), 512)]
@@ -156,7 +156,7 @@ def trained(prototypes, codebook, epochs, **options) -> tuple[VQVAE, float]:
         # Nothing brings dead codes back here: start with six that are alive.
         vectors = array(model.encoder(prototypes)).reshape(6, 4)
         model.quantizer.codebook.assign(np.concatenate([1.2 * vectors, 50.0 + vectors]))
-    model.compile(keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(rate))
     before = np.mean((array(model.reconstruct(prototypes)) - prototypes) ** 2)
     model.fit(x, batch_size=64, epochs=epochs, verbose=0)
     return model, before
@@ -171,8 +171,9 @@ def test_each_prototype_gets_a_code_of_its_own(prototypes):
 
 
 def test_a_codebook_learned_by_its_loss_halves_the_error(prototypes):
-    # Slower than moving averages, which is why the paper offers these.
-    model, before = trained(prototypes, "loss", 60)
+    # Slower than moving averages, which is why the paper offers these. At a higher rate codes die, more or fewer as
+    # the processor rounds; at this one, of eight seeds the worst ended at 0.33.
+    model, before = trained(prototypes, "loss", 120, rate=0.003)
     assert before > 0.5
     assert np.mean((array(model.reconstruct(prototypes)) - prototypes) ** 2) < 0.4
     assert model.perplexity(prototypes) > 2.5

@@ -39,6 +39,7 @@ class GPT2(TextMixin, GenerativeModel):
     """
 
     offers = frozenset({"sampler", "density"})
+    fused_step = True
 
     def __init__(
         self, vocabulary, context=64, layers=4, width=128, heads=4, dropout=0.0, name=None
