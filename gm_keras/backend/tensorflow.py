@@ -81,7 +81,9 @@ def fused(function: Callable) -> Callable:
     Returns:
         What gives the same result. Outside of compiled functions it is the function itself.
     """
-    return function if tf.executing_eagerly() else tf.function(function, jit_compile=True)
+    if tf.executing_eagerly():
+        return function
+    return tf.function(function, autograph=False, jit_compile=True)
 
 
 def kernels() -> None:
@@ -115,7 +117,9 @@ class TrainerSeam:
             super().make_train_function(force)
             return
         fused = self.jit_compile or (self.fused_step and not on_accelerator())
-        step = tf.function(self.train_step, reduce_retracing=True, jit_compile=fused)
+        step = tf.function(
+            self.train_step, autograph=False, reduce_retracing=True, jit_compile=fused
+        )
         self.train_function = _looped(step, self.steps_per_execution)
 
     def sync_state(self) -> None:
@@ -138,7 +142,7 @@ def _looped(step: Callable, most: int) -> Callable:
     All steps are turns of one loop, however many are left of an epoch: the same graph computes the same bits.
     """
 
-    @tf.function
+    @tf.function(autograph=False)
     def loop(batches: Any, count: Any) -> Any:
         def body(index: Any, _: Any) -> tuple:
             return index + 1, step(tf.nest.map_structure(lambda values: values[index], batches))
