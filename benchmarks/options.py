@@ -1,7 +1,7 @@
 """What a run of the benchmarks was asked for."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmarks.rows import Row
 
@@ -15,19 +15,22 @@ class Options:
         rounds: In which the contenders take turns.
         seconds: Of one contender in one round.
         toy: Smallest sizes: shows that a benchmark runs, and measures nothing.
+        told: The rows so far, which a failure of a later one leaves as they are.
     """
 
     only: tuple[str, ...] = ()
     rounds: int = 7
     seconds: float = 1.5
     toy: bool = False
+    told: list[Row] = field(default_factory=list)
 
     def chosen(self, names: Iterable[str]) -> list[str]:
         """Those of the names that were asked for."""
         return [name for name in names if not self.only or name in self.only]
 
     def tell(self, row: Row) -> None:
-        """Prints a row as soon as it is known."""
+        """Keeps and prints a row as soon as it is known."""
+        self.told.append(row)
         theirs = "" if row.theirs is None else f" {row.peer} {row.theirs:.4g} {row.unit}"
         ratio = "" if row.ratio is None else f" ratio {row.ratio:.2f}"
         if row.low is not None:

@@ -101,6 +101,7 @@ TASKS = {
         {
             "pytorch": "benchmarks.peers.sampling:DDPM",
             "diffusers": "benchmarks.libraries.ddim:DDPM",
+            "denoising_diffusion_pytorch": "benchmarks.libraries.diffusion:DDPM",
         },
         toy={"filters": 8, "multipliers": [1, 2]},
         # The recipe's: DDIM with as much noise as the ancestral sampler.

@@ -7,9 +7,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 IMAGES = ("image", "source", "target")
+
+
+class Operations(TorchDispatchMode):
+    """Adds up what products and convolutions cost; PyTorch's own counter forbids gradients within a loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None):
+        result = operation(*args, **(kwargs or {}))
+        cost = flop_registry.get(operation._overloadpacket)
+        if cost:
+            self.total += cost(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 class Training:
@@ -58,9 +74,9 @@ class Training:
     def operations(self) -> int:
         """Multiplications and additions in the products and convolutions of one step, which is made."""
         # Attention counts as what it is by definition, two products over all positions.
-        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        with Operations() as counter, sdpa_kernel(SDPBackend.MATH):
             self.step(self._batch())
-        return counter.get_total_flops()
+        return counter.total
 
     def run(self, steps: int) -> None:
         """Trains; returns when the device is done."""

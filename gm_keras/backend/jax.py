@@ -239,11 +239,19 @@ def _looped(step: Callable, most: int) -> Callable:
 
     def train_function(state: tuple, iterator: Iterator) -> tuple:
         parts = [next(iterator), *itertools.islice(iterator, most - 1)]
-        count = len(parts)
-        parts += parts[-1:] * (most - count)
-        return run(state, jax.tree.map(_stacked, *parts), count)
+        # The last batch of arrays may be smaller.
+        for _, alike in itertools.groupby(parts, _shapes):
+            alike = list(alike)
+            count = len(alike)
+            alike += alike[-1:] * (most - count)
+            logs, state = run(state, jax.tree.map(_stacked, *alike), count)
+        return logs, state
 
     return train_function
+
+
+def _shapes(batch: Any) -> list[tuple]:
+    return [np.shape(value) for value in jax.tree.leaves(batch)]
 
 
 def _stacked(*values: Any) -> Any:

@@ -145,11 +145,9 @@ def _looped(step: Callable, most: int) -> Callable:
     @tf.function(autograph=False)
     def loop(batches: Any, count: Any) -> Any:
         def body(index: Any, _: Any) -> tuple:
-            return index + 1, step(tf.nest.map_structure(lambda values: values[index], batches))
+            return index + 1, step(_mapped(lambda values: values[index], batches))
 
-        first = tf.nest.map_structure(
-            lambda values: tf.TensorSpec(values.shape[1:], values.dtype), batches
-        )
+        first = _mapped(lambda values: tf.TensorSpec(values.shape[1:], values.dtype), batches)
         outputs = step.get_concrete_function(first).structured_outputs
         logs = tf.nest.map_structure(lambda each: tf.zeros(each.shape, each.dtype), outputs)
         return tf.while_loop(lambda index, _: index < count, body, (tf.constant(0), logs))[1]
@@ -158,22 +156,35 @@ def _looped(step: Callable, most: int) -> Callable:
         parts = list(itertools.islice(iterator, most))
         if not parts:
             raise StopIteration
-        shapes = [[np.shape(value) for value in tf.nest.flatten(part)] for part in parts]
-        if most == 1 or any(shape != shapes[0] for shape in shapes):
-            for part in parts:
-                logs = step(tf.nest.map_structure(_tensor, part))
-            return logs
-        count = len(parts)
-        parts += parts[-1:] * (most - count)
-        batches = tf.nest.map_structure(lambda *values: _tensor(np.stack(values)), *parts)
-        return loop(batches, tf.constant(count))
+        if most == 1:
+            return step(_mapped(tf.convert_to_tensor, parts[0]))
+        # The last batch of arrays may be smaller.
+        for _, alike in itertools.groupby(parts, _shapes):
+            alike = list(alike)
+            count = len(alike)
+            alike += alike[-1:] * (most - count)
+            logs = loop(_mapped(_stacked, *alike), tf.constant(count))
+        return logs
 
     return train_function
 
 
-def _tensor(value: Any) -> tf.Tensor | None:
-    # `train_on_batch` has nothing for labels and weights that it was not given.
-    return None if value is None else tf.convert_to_tensor(value)
+def _shapes(batch: Any) -> list[tuple]:
+    return [np.shape(value) for value in tf.nest.flatten(batch)]
+
+
+def _mapped(function: Callable, *batches: Any) -> Any:
+    """A function of each field; Keras has None for labels and weights that it was not given."""
+    return tf.nest.map_structure(
+        lambda *values: None if values[0] is None else function(*values), *batches
+    )
+
+
+def _stacked(*values: Any) -> tf.Tensor:
+    # One copy instead of one for each batch and one for all.
+    if isinstance(values[0], np.ndarray):
+        return tf.convert_to_tensor(np.stack(values))
+    return tf.stack(values)
 
 
 def set_seed(seed: int) -> None:

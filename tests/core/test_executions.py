@@ -89,3 +89,17 @@ def test_checkpoints_count_steps_and_not_calls(tmp_path):
     )
     trained("vae", 2, [checkpoints])
     assert written == [(0, 4)]
+
+
+def test_a_smaller_last_batch():
+    one, many = new("vae", 1), new("vae", 3)
+    x = np.concatenate([systems.batch(one, seed=index)["image"] for index in range(4)])
+    x, size = x[:-1], len(x) // 4
+    label = np.zeros(len(x), "int32")
+    histories = [
+        each.fit(x, label, batch_size=size, epochs=1, shuffle=False, verbose=0).history
+        for each in (one, many)
+    ]
+    assert int(many.step.numpy()) == int(one.step.numpy()) == 4
+    for key, value in histories[0].items():
+        np.testing.assert_allclose(histories[1][key], value, rtol=2e-4, err_msg=key)
