@@ -20,6 +20,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gm_keras.backend import onednn
+
 # Measured on a processor with 2 MiB of second cache for each core (benchmarks/NOTES.md).
 _CACHED_BYTES, _FEWEST = 2**21, 8
 # Channels, and numbers in all, from which on a convolution for each phase of the strides is quicker than one.
@@ -45,6 +47,10 @@ class Window(NamedTuple):
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """(batch, *size, channels), (*kernel size, channels / groups, filters) -> (batch, *new size, filters)."""
+    shapes = (inputs.shape, kernel.shape, _outputs_shape(inputs.shape, kernel.shape, window))
+    own = onednn.convolution(onednn.FORWARD, inputs, kernel, shapes, window)
+    if own is not None:
+        return own
     return _convolution(
         inputs,
         kernel,
@@ -55,9 +61,23 @@ def convolve(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     )
 
 
+def _outputs_shape(inputs: Any, kernel: Any, window: Window) -> tuple[int, ...]:
+    size = [
+        (n + before + after - (k - 1) * dilation - 1) // stride + 1
+        for n, (before, after), k, dilation, stride in zip(
+            inputs[1:-1], window.padding, kernel, window.dilation, window.strides, strict=False
+        )
+    ]
+    return (inputs[0], *size, kernel[-1])
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def input_gradient(outputs: jax.Array, kernel: jax.Array, window: Window, shape: Any) -> jax.Array:
     """The transpose of `convolve` with respect to an input of the given shape."""
+    shapes = (shape, kernel.shape, outputs.shape)
+    own = onednn.convolution(onednn.INPUT_GRADIENT, outputs, kernel, shapes, window)
+    if own is not None:
+        return own
     if _in_phases(kernel, window, shape):
         return _input_gradient_in_phases(outputs, kernel, window, shape)
     space = tuple(range(len(window.strides)))
@@ -126,6 +146,10 @@ def _input_gradient_in_phases(
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def kernel_gradient(inputs: jax.Array, outputs: jax.Array, window: Window, shape: Any) -> jax.Array:
     """The transpose of `convolve` with respect to a kernel of the given shape."""
+    shapes = (inputs.shape, shape, outputs.shape)
+    own = onednn.convolution(onednn.KERNEL_GRADIENT, inputs, outputs, shapes, window)
+    if own is not None:
+        return own
     part = _part(inputs)
     if part == inputs.shape[0]:
         return _kernel_gradient(inputs, outputs, window, shape)
@@ -261,24 +285,42 @@ spread.defvjp(
 )
 
 
-@jax.custom_vjp
 def project(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-    """(..., features) times (features, units).
+    """(..., features) times (features, units)."""
+    rows = _product(inputs.reshape(-1, inputs.shape[-1]), kernel, False, False)
+    return rows.reshape(*inputs.shape[:-1], kernel.shape[-1])
 
-    For the gradient of the kernel one of two factors is turned around. JAX turns the gradient that came, and XLA then
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _product(
+    first: jax.Array, second: jax.Array, first_turned: bool, second_turned: bool
+) -> jax.Array:
+    """The product of two matrices, either of which may be turned before; its derivatives are such products.
+
+    For the gradient of a kernel one of two factors is turned around. JAX turns the gradient that came, and XLA then
     computes all of that again in the order of the turned one; the input is the cheaper of the two.
     """
-    return inputs @ kernel
+    own = onednn.product(first, second, first_turned, second_turned)
+    if own is not None:
+        return own
+    axes = ((0 if first_turned else 1,), (1 if second_turned else 0,))
+    return lax.dot_general(first, second, (axes, ((), ())))
 
 
-def _project_gradients(saved: tuple, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
-    inputs, kernel = saved
-    rows = gradient.reshape(-1, gradient.shape[-1])
-    of_inputs = (rows @ kernel.T).reshape(inputs.shape)
-    seen = inputs.reshape(-1, inputs.shape[-1])
-    return of_inputs, lax.dot_general(seen, rows, (((0,), (0,)), ((), ())))
+def _product_gradients(first_turned: bool, second_turned: bool, saved: tuple, gradient: jax.Array):
+    first, second = saved
+    if first_turned:
+        of_first = _product(second, gradient, second_turned, True)
+    else:
+        of_first = _product(gradient, second, False, not second_turned)
+    if second_turned:
+        of_second = _product(gradient, first, True, first_turned)
+    else:
+        of_second = _product(first, gradient, not first_turned, False)
+    return of_first, of_second
 
 
-project.defvjp(
-    lambda inputs, kernel: (project(inputs, kernel), (inputs, kernel)), _project_gradients
+_product.defvjp(
+    lambda first, second, *turned: (_product(first, second, *turned), (first, second)),
+    _product_gradients,
 )

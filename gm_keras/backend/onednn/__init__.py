@@ -1,0 +1,114 @@
+"""Convolutions and products of oneDNN for JAX on a CPU, where it is quicker than XLA (`benchmarks/NOTES.md`).
+
+XLA calls them through its foreign function interface. Where the packages of the extra `onednn` are missing, or oneDNN
+has nothing quick for this processor, XLA's own are used.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gm_keras.backend.onednn import library, primitives
+from gm_keras.backend.onednn.primitives import FORWARD, INPUT_GRADIENT, KERNEL_GRADIENT
+
+__all__ = ["FORWARD", "INPUT_GRADIENT", "KERNEL_GRADIENT", "convolution", "product"]
+
+# Multiplications from which on a call is worth it. XLA's products of middle size are as quick, and run two at a time.
+_WORTH_CONVOLUTION, _WORTH_PRODUCT = 2**20, 2**26
+
+
+def convolution(
+    kind: int, first: jax.Array, second: jax.Array, shapes: Sequence[tuple[int, ...]], window: Any
+) -> jax.Array | None:
+    """One of the three convolutions, or None where it is XLA's to compute.
+
+    Args:
+        kind: Which.
+        first: Input or, of `INPUT_GRADIENT`, the gradient of the outputs.
+        second: Kernel or, of `KERNEL_GRADIENT`, the gradient of the outputs.
+        shapes: Of input, kernel and outputs.
+        window: How the kernel moves.
+    """
+    inputs, kernel, outputs = shapes
+    size, padding, zeros = tuple(inputs[1:-1]), window.padding, ()
+    if kind == KERNEL_GRADIENT:
+        size, padding, zeros = _within_half(size, kernel[:-2], window)
+    wanted = primitives.Convolution(
+        kind,
+        str(first.dtype),
+        inputs[0],
+        inputs[-1],
+        outputs[-1],
+        window.groups,
+        size,
+        tuple(outputs[1:-1]),
+        tuple(kernel[:-2]),
+        tuple(window.strides),
+        tuple(window.dilation),
+        tuple(before for before, _ in padding),
+        tuple(after for _, after in padding),
+    )
+    if wanted.work < _WORTH_CONVOLUTION or min(wanted.before + wanted.after) < 0:
+        return None
+    if not _ours(wanted, first, second):
+        return None
+    if any(map(any, zeros)):
+        first = jnp.pad(first, [(0, 0), *zeros, (0, 0)])
+    return _call(wanted, first, second)
+
+
+def _within_half(size: tuple, extent: tuple, window: Any) -> tuple:
+    """Size and padding for oneDNN's kernel gradient, and the zeros to be laid out before.
+
+    Where padding is more than half of the kernel's reach it takes a way that is several times slower.
+    """
+    halves = [((n - 1) * each + 1) // 2 for n, each in zip(extent, window.dilation, strict=True)]
+    zeros = [
+        tuple(max(each - half, 0) for each in pair)
+        for pair, half in zip(window.padding, halves, strict=True)
+    ]
+    size = tuple(n + sum(pair) for n, pair in zip(size, zeros, strict=True))
+    padding = [(a - c, b - d) for (a, b), (c, d) in zip(window.padding, zeros, strict=True)]
+    return size, padding, zeros
+
+
+def product(
+    first: jax.Array, second: jax.Array, first_turned: bool, second_turned: bool
+) -> jax.Array | None:
+    """The product of two matrices, either of which may be turned before, or None where it is XLA's to compute."""
+    rows, inner = first.shape[::-1] if first_turned else first.shape
+    columns = second.shape[0] if second_turned else second.shape[1]
+    wanted = primitives.Product(str(first.dtype), rows, inner, columns, first_turned, second_turned)
+    if wanted.work < _WORTH_PRODUCT or not _ours(wanted, first, second):
+        return None
+    return _call(wanted, first, second)
+
+
+def _call(wanted: primitives.Work, first: jax.Array, second: jax.Array) -> jax.Array:
+    # With it comes numba, which takes a while to import.
+    from gm_keras.backend.onednn import calls
+
+    return calls.call(wanted, first, second)
+
+
+def _ours(wanted: primitives.Work, first: jax.Array, second: jax.Array) -> bool:
+    return (
+        first.dtype == second.dtype
+        and wanted.dtype in primitives.DTYPES
+        and library.library() is not None
+        and _supported(wanted)
+    )
+
+
+@functools.cache
+def _supported(wanted: primitives.Work) -> bool:
+    if primitives.prepared.cache_info().currsize >= primitives.MOST:
+        return False
+    try:
+        primitives.prepared(wanted)
+    except library.UnsupportedError:
+        return False
+    return True

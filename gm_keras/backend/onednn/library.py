@@ -1,0 +1,112 @@
+"""The library oneDNN, where it is installed (the packages of the extra `onednn`): its functions of C.
+
+https://uxlfoundation.github.io/oneDNN; version 3 of its interface.
+"""
+
+import ctypes
+import functools
+import importlib.metadata
+import importlib.util
+import os
+from typing import NamedTuple
+
+Pointer = ctypes.c_void_p
+Sizes = ctypes.c_int64 * 12
+
+# Each needs those before it, and is not found by name: a wheel puts them where the loader does not look.
+_PACKAGES = {
+    "intel-cmplr-lib-rt": ("libintlc.so.5", "libimf.so"),
+    "tbb": ("libtbb.so.12",),
+    "onednn-cpu-tbb": ("libdnnl.so.3",),
+}
+_SUCCESS, _UNIMPLEMENTED = 0, 3
+_CPU, _USER_SCRATCHPAD, _ANY_FORMAT, _NAME = 1, 1, 1, 8
+
+
+class UnsupportedError(Exception):
+    """oneDNN has nothing quick for it on this processor."""
+
+
+class Library(NamedTuple):
+    """The library as it was loaded."""
+
+    functions: ctypes.CDLL
+    threads: int
+
+
+@functools.cache
+def library() -> Library | None:
+    """The library, or None where it, numba or what it needs is missing, or GM_KERAS_ONEDNN is 0."""
+    if os.environ.get("GM_KERAS_ONEDNN") == "0" or importlib.util.find_spec("numba") is None:
+        return None
+    try:
+        for package, names in _PACKAGES.items():
+            files = importlib.metadata.files(package) or ()
+            where = {file.name: str(file.locate()) for file in files}
+            for name in names:
+                functions = ctypes.CDLL(where[name])
+    except (importlib.metadata.PackageNotFoundError, KeyError, OSError):
+        return None
+    functions.dnnl_memory_desc_get_size.restype = ctypes.c_size_t
+    functions.dnnl_primitive_desc_query_md.restype = Pointer
+    return Library(functions, len(os.sched_getaffinity(0)))
+
+
+def call(name: str, *arguments: object) -> None:
+    """Calls a function that returns a status.
+
+    Raises:
+        UnsupportedError: If oneDNN has nothing for these arguments.
+        RuntimeError: If it fails otherwise.
+    """
+    status = getattr(library().functions, name)(*arguments)
+    if status == _UNIMPLEMENTED:
+        raise UnsupportedError(name)
+    if status != _SUCCESS:
+        raise RuntimeError(f"oneDNN's {name} returned {status}")
+
+
+def made(name: str, *arguments: object) -> Pointer:
+    """What a function puts into its first argument; it is kept as long as the process lives."""
+    result = Pointer()
+    call(name, ctypes.byref(result), *arguments)
+    return result
+
+
+@functools.cache
+def engine() -> Pointer:
+    """The processor."""
+    return made("dnnl_engine_create", _CPU, ctypes.c_size_t(0))
+
+
+@functools.cache
+def attributes() -> Pointer:
+    """Primitives are given their scratchpads: one may then run twice at a time."""
+    result = made("dnnl_primitive_attr_create")
+    call("dnnl_primitive_attr_set_scratchpad_mode", result, _USER_SCRATCHPAD)
+    return result
+
+
+def memory(dtype: int, dims: tuple[int, ...], strides: tuple[int, ...] | None = None) -> Pointer:
+    """Describes an array; without strides, in whichever order is quickest."""
+    sizes = Sizes(*dims)
+    if strides is None:
+        return made("dnnl_memory_desc_create_with_tag", len(dims), sizes, dtype, _ANY_FORMAT)
+    return made("dnnl_memory_desc_create_with_strides", len(dims), sizes, dtype, Sizes(*strides))
+
+
+def asked(primitive: Pointer, what: int) -> Pointer:
+    """A description that a primitive has."""
+    return Pointer(library().functions.dnnl_primitive_desc_query_md(primitive, what, 0))
+
+
+def size(described: Pointer) -> int:
+    """Bytes of an array."""
+    return library().functions.dnnl_memory_desc_get_size(described)
+
+
+def name(primitive: Pointer) -> str:
+    """Which of its implementations oneDNN takes, for example `brgconv:avx512_core`."""
+    result = ctypes.c_char_p()
+    call("dnnl_primitive_desc_query", primitive, _NAME, 0, ctypes.byref(result))
+    return result.value.decode()

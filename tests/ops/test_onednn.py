@@ -1,0 +1,226 @@
+"""oneDNN's convolutions and products: the values and derivatives of XLA's, within programs that other processes compiled too."""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from keras import ops
+
+from gm_keras import backend
+from gm_keras.backend import jax_kernels, onednn
+from gm_keras.backend.onednn import library, primitives
+from gm_keras.ops.convolution import convolve, convolve_transposed
+from gm_keras.ops.projection import project
+from tests.ops.test_convolution import SHAPES, arguments, derivatives, values
+
+pytestmark = [
+    pytest.mark.backend,
+    pytest.mark.skipif(
+        backend.name != "jax" or library.library() is None,
+        reason="needs JAX and the extra onednn, and not GM_KERAS_ONEDNN=0",
+    ),
+]
+
+
+@pytest.fixture
+def everything_by_onednn(monkeypatch):
+    monkeypatch.setattr(onednn, "_WORTH_CONVOLUTION", 0)
+    monkeypatch.setattr(onednn, "_WORTH_PRODUCT", 0)
+
+
+def same_by_xla(monkeypatch, function, *given, tolerance=1e-4):
+    """`function(*given)` is a list of results; the second derivatives among them are of the sine of the first."""
+    given = [each / 8 for each in given]
+    ours = jax.jit(lambda *given: function(*given))(*given)
+    with monkeypatch.context() as patched:
+        patched.setattr(onednn, "_ours", lambda *_: False)
+        theirs = jax.jit(lambda *given: function(*given))(*given)
+    for one, other in zip(ours, theirs, strict=True):
+        one, other = (np.asarray(ops.cast(each, "float32")) for each in (one, other))
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance * np.abs(other).max())
+
+
+def calls(function, *given) -> int:
+    return str(jax.make_jaxpr(function)(*given)).count("gm_keras_onednn")
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "kernel", "strides", "dilation", "padding", "groups"), SHAPES
+)
+@pytest.mark.usefixtures("everything_by_onednn")
+def test_convolutions_and_their_derivatives_are_those_of_xla(
+    monkeypatch, dimensions, kernel, strides, dilation, padding, groups
+):
+    given = arguments(dimensions, kernel, groups)
+
+    def everything(inputs, weights):
+        def function(inputs, weights):
+            return convolve(inputs, weights, strides, padding, dilation)
+
+        return [function(inputs, weights), *derivatives(function, inputs, weights)]
+
+    same_by_xla(monkeypatch, everything, *given)
+    assert calls(lambda x, w: convolve(x, w, strides, padding, dilation), *given) == 1
+
+
+@pytest.mark.parametrize("padding", [[(2, 0), (2, 2)], [(0, 3), (5, 1)], [(-1, 1), (2, 0)]])
+@pytest.mark.usefixtures("everything_by_onednn")
+def test_any_padding(monkeypatch, padding):
+    inputs, weights = values((3, 9, 8, 6), 0), values((3, 5, 6, 12), 1)
+
+    def everything(inputs, weights):
+        def function(inputs, weights):
+            return convolve(inputs, weights, 1, padding)
+
+        return [function(inputs, weights), *derivatives(function, inputs, weights)]
+
+    same_by_xla(monkeypatch, everything, inputs, weights)
+
+
+@pytest.mark.usefixtures("everything_by_onednn")
+def test_transposed_convolutions(monkeypatch):
+    inputs, weights = values((3, 5, 5, 12), 0), values((4, 4, 6, 12), 1)
+
+    def everything(inputs, weights):
+        def function(inputs, weights):
+            return convolve_transposed(inputs, weights, 2)
+
+        return [function(inputs, weights), *derivatives(function, inputs, weights)]
+
+    same_by_xla(monkeypatch, everything, inputs, weights)
+
+
+@pytest.mark.usefixtures("everything_by_onednn")
+def test_products(monkeypatch):
+    inputs, kernel = values((3, 5, 7), 0), values((7, 4), 1)
+
+    def everything(inputs, kernel):
+        return [project(inputs, kernel), *derivatives(project, inputs, kernel)]
+
+    same_by_xla(monkeypatch, everything, inputs, kernel)
+    assert calls(project, inputs, kernel) == 1
+
+
+@pytest.mark.usefixtures("everything_by_onednn")
+def test_bfloat16(monkeypatch):
+    inputs, weights = values((4, 8, 8, 16), 0, "bfloat16"), values((3, 3, 16, 32), 1, "bfloat16")
+
+    def everything(inputs, weights):
+        outputs, back = jax.vjp(convolve, inputs, weights)
+        return [outputs, *back(outputs)]
+
+    # Sums in another order, rounded to eight bits.
+    same_by_xla(monkeypatch, everything, inputs, weights, tolerance=2e-2)
+
+
+def test_small_work_stays_with_xla():
+    assert calls(convolve, values((1, 4, 4, 2), 0), values((3, 3, 2, 2), 1)) == 0
+    assert calls(project, values((64, 64), 0), values((64, 64), 1)) == 0
+
+
+def test_one_program_may_run_the_same_convolution_twice_at_a_time():
+    inputs, weights = values((64, 28, 28, 16), 0), values((3, 3, 16, 32), 1)
+
+    @jax.jit
+    def twice(inputs, weights):
+        return [convolve(inputs, weights), convolve(-inputs, weights)]
+
+    first, second = twice(inputs, weights)
+    for _ in range(5):
+        again = twice(inputs, weights)
+        np.testing.assert_array_equal(first, -again[1])
+        np.testing.assert_array_equal(second, -again[0])
+
+
+@pytest.mark.usefixtures("everything_by_onednn")
+def test_mapped_over_a_new_axis():
+    inputs, weights = values((3, 2, 6, 6, 4), 0), values((3, 3, 4, 8), 1)
+    mapped = jax.vmap(convolve, in_axes=(0, None))(inputs, weights)
+    np.testing.assert_allclose(
+        mapped, jax.lax.map(lambda x: convolve(x, weights), inputs), rtol=1e-5
+    )
+
+
+def test_numbers_of_work_lead_back_to_it():
+    window = jax_kernels.Window((2, 1), ((1, 0), (2, 2)), (1, 1))
+    work = primitives.Convolution(
+        2,
+        "bfloat16",
+        8,
+        4,
+        6,
+        2,
+        (9, 7),
+        (4, 7),
+        (3, 5),
+        window.strides,
+        window.dilation,
+        (1, 2),
+        (0, 2),
+    )
+    product = primitives.Product("float32", 3, 4, 5, True, False)
+    assert primitives.from_numbers(work.numbers()) == work
+    assert primitives.from_numbers(product.numbers()) == product
+    assert len({primitives.key(each) for each in (work, product, work._replace(kind=1))}) == 3
+
+
+PROGRAM = """
+import hashlib, jax, numpy as np
+from gm_keras import backend
+from gm_keras.backend import jax_kernels, onednn
+from gm_keras.backend.onednn import library, primitives
+from gm_keras.ops.convolution import convolve
+found = []
+jax.monitoring.register_event_listener(lambda name, **_: found.append(name))
+random = np.random.default_rng(0)
+inputs = random.normal(size=(32, 14, 14, 16)).astype("float32")
+weights = random.normal(size=(3, 3, 16, 16)).astype("float32")
+step = jax.jit(jax.grad(lambda w: (convolve(inputs, w) ** 2).sum()))
+result = np.asarray(step(weights))
+assert "gm_keras_onednn" in step.lower(weights).as_text() or {wanted!r} == "0"
+hits = sum(name.endswith("cache_hits") for name in found)
+print(hits, hashlib.sha256(result.tobytes()).hexdigest(), float(np.abs(result).sum()))
+"""
+
+
+def run(cache, wanted="1"):
+    settings = {
+        "KERAS_BACKEND": "jax",
+        "GM_KERAS_ONEDNN": wanted,
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(wanted=wanted)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **settings},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    hits, digest, total = done.stdout.split()
+    return int(hits), digest, float(total)
+
+
+def test_a_program_that_another_process_compiled_computes_the_same_bits(tmp_path):
+    hits, digest, total = run(tmp_path)
+    again, same, _ = run(tmp_path)
+    assert again > hits
+    assert digest == same
+    # Without the library, the same sums in another order.
+    assert run(tmp_path / "without", "0")[2] == pytest.approx(total, rel=1e-5)
+
+
+@pytest.mark.usefixtures("everything_by_onednn")
+def test_what_onednn_cannot_do_is_an_error_of_the_call_and_not_of_the_process():
+    convolve(values((1, 4, 4, 2), 0), values((3, 3, 2, 2), 1))  # makes the handler known
+    shapes = (jax.ShapeDtypeStruct((2, 2), np.float32), jax.ShapeDtypeStruct((64,), np.uint8))
+    unknown = np.array([12345, 1, primitives.PRODUCT, 99, *itertools.repeat(2, 3), 0, 0], np.int64)
+    call = jax.ffi.ffi_call("gm_keras_onednn", shapes)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="oneDNN cannot compute"):
+        jax.block_until_ready(call(np.ones((2, 2)), np.ones((2, 2)), work=unknown))
