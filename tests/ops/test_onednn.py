@@ -117,6 +117,36 @@ def test_bfloat16(monkeypatch):
     same_by_xla(monkeypatch, everything, inputs, weights, tolerance=2e-2)
 
 
+@pytest.mark.parametrize(("strides", "padding"), [(1, "same"), (2, "same"), (1, [(2, 0), (2, 2)])])
+def test_work_that_is_shared_among_threads(monkeypatch, strides, padding):
+    inputs, weights = values((32, 14, 14, 24), 0), values((3, 3, 24, 48), 1)
+
+    def everything(inputs, weights):
+        outputs, back = jax.vjp(lambda x, w: convolve(x, w, strides, padding), inputs, weights)
+        return [outputs, *back(ops.sin(outputs))]
+
+    assert calls(everything, inputs, weights) == 3
+    same_by_xla(monkeypatch, everything, inputs, weights)
+
+
+@pytest.mark.parametrize("rows", [512, 8192])
+def test_products_that_are_shared_among_threads(monkeypatch, rows):
+    inputs, kernel = values((rows, 128), 0), values((128, 256), 1)
+
+    def everything(inputs, kernel):
+        outputs, back = jax.vjp(project, inputs, kernel)
+        return [outputs, *back(ops.sin(outputs))]
+
+    assert calls(everything, inputs, kernel) == 3
+    same_by_xla(monkeypatch, everything, inputs, kernel)
+
+
+def test_what_cannot_be_shared_stays_with_xla():
+    if library.library().threads == 1:
+        pytest.skip("there is one thread")
+    assert calls(convolve, values((37, 14, 14, 24), 0), values((3, 3, 24, 48), 1)) == 0
+
+
 def test_small_work_stays_with_xla():
     assert calls(convolve, values((1, 4, 4, 2), 0), values((3, 3, 2, 2), 1)) == 0
     assert calls(project, values((64, 64), 0), values((64, 64), 1)) == 0

@@ -16,8 +16,8 @@ from gm_keras.backend.onednn.primitives import FORWARD, INPUT_GRADIENT, KERNEL_G
 
 __all__ = ["FORWARD", "INPUT_GRADIENT", "KERNEL_GRADIENT", "convolution", "product"]
 
-# Multiplications from which on a call is worth it. XLA's products of middle size are as quick, and run two at a time.
-_WORTH_CONVOLUTION, _WORTH_PRODUCT = 2**20, 2**26
+# Multiplications from which on a call is worth it.
+_WORTH_CONVOLUTION, _WORTH_PRODUCT = 2**20, 2**22
 
 
 def convolution(

@@ -19,6 +19,8 @@ _PACKAGES = {
     "tbb": ("libtbb.so.12",),
     "onednn-cpu-tbb": ("libdnnl.so.3",),
 }
+# int tbb::detail::r1::max_concurrency(const tbb::detail::d1::task_arena_base*)
+_HOW_MANY = "_ZN3tbb6detail2r115max_concurrencyEPKNS0_2d115task_arena_baseE"
 _SUCCESS, _UNIMPLEMENTED = 0, 3
 _CPU, _USER_SCRATCHPAD, _ANY_FORMAT, _NAME = 1, 1, 1, 8
 
@@ -28,7 +30,12 @@ class UnsupportedError(Exception):
 
 
 class Library(NamedTuple):
-    """The library as it was loaded."""
+    """The library as it was loaded.
+
+    Attributes:
+        functions: What it exports.
+        threads: How many may run at a time.
+    """
 
     functions: ctypes.CDLL
     threads: int
@@ -40,16 +47,33 @@ def library() -> Library | None:
     if os.environ.get("GM_KERAS_ONEDNN") == "0" or importlib.util.find_spec("numba") is None:
         return None
     try:
+        loaded = {}
         for package, names in _PACKAGES.items():
             files = importlib.metadata.files(package) or ()
             where = {file.name: str(file.locate()) for file in files}
-            for name in names:
-                functions = ctypes.CDLL(where[name])
+            loaded |= {name: ctypes.CDLL(where[name]) for name in names}
     except (importlib.metadata.PackageNotFoundError, KeyError, OSError):
         return None
+    threads = _without_threads(loaded["libtbb.so.12"])
+    functions = loaded["libdnnl.so.3"]
     functions.dnnl_memory_desc_get_size.restype = ctypes.c_size_t
     functions.dnnl_primitive_desc_query_md.restype = Pointer
-    return Library(functions, len(os.sched_getaffinity(0)))
+    return Library(functions, threads)
+
+
+def _without_threads(scheduler: ctypes.CDLL) -> int:
+    """Makes oneDNN's scheduler believe in one processor, and returns how many there are.
+
+    Threads of its own and those of XLA would take the processors from one another: XLA's are to run the parts of the
+    work. The scheduler has no setting for it, but asks only once where it may run.
+    """
+    process, allowed = os.getpid(), os.sched_getaffinity(os.getpid())
+    os.sched_setaffinity(process, {min(allowed)})
+    try:
+        getattr(scheduler, _HOW_MANY)(None)
+    finally:
+        os.sched_setaffinity(process, allowed)
+    return len(allowed)
 
 
 def call(name: str, *arguments: object) -> None:

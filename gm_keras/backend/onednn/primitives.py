@@ -3,6 +3,7 @@
 Arrays are as everywhere: channels last, kernels (*kernel size, channels / groups, filters), matrices row by row.
 """
 
+import ctypes
 import functools
 import hashlib
 import itertools
@@ -16,14 +17,21 @@ from gm_keras.backend.onednn import library
 FORWARD, INPUT_GRADIENT, KERNEL_GRADIENT, PRODUCT = range(4)
 #: oneDNN's numbers of the types.
 DTYPES = {"float32": 3, "bfloat16": 2}
+_BYTES = {"float32": 4, "bfloat16": 2}
 
 _TRAINING, _DIRECT = 64, 1
-_SOURCE, _TARGET, _WEIGHTS, _SCRATCHPAD = 1, 17, 33, 80
+_SOURCE, _TARGET, _WEIGHTS, _SCRATCHPAD, _MANY_SOURCES = 1, 17, 33, 80, 1024
 _SOURCE_GRADIENT, _TARGET_GRADIENT, _WEIGHTS_GRADIENT = 129, 145, 161
 _ASK_WEIGHTS, _ASK_WEIGHTS_GRADIENT, _ASK_SCRATCHPAD = 131, 132, 136
 _ALIGNED = 64
 # Buffers of a call: its two arguments, its result, and the workspace.
 _FIRST, _SECOND, _RESULT, _WORKSPACE = range(4)
+#: Into more no work is cut.
+MOST_PARTS = 32
+# Multiplications that are worth a thread of their own.
+_PART = 2**21
+# So much longer than wide a product is summed over parts.
+_LONG = 4
 #: So much work of different kinds or sizes is prepared in one process.
 MOST = 2**13
 
@@ -112,16 +120,19 @@ def key(work: Work) -> int:
 
 
 class Prepared(NamedTuple):
-    """Primitives that are ready to run.
+    """Primitives that are ready to run: some first, then parts in any order or at a time, then some last.
 
     Attributes:
         workspace: Bytes that a call needs besides its arguments and its result.
-        record: The number of primitives, then for each its address, the number of its arguments, and for each of
-            these its number, the address of its description, the buffer it lies in, and the bytes before it.
+        record: Address of the first steps, number of parts, address of their steps' addresses, address of the last steps.
+        kept: What these addresses point to. Steps are their number, then for each the address of a primitive, the
+            number of its arguments, and for each of these its number, the address of its description, the buffer it
+            lies in, and the bytes before it.
     """
 
     workspace: int
     record: np.ndarray
+    kept: list[np.ndarray]
 
 
 @functools.cache
@@ -129,80 +140,161 @@ def prepared(work: Work) -> Prepared:
     """Makes the primitives.
 
     Raises:
-        library.UnsupportedError: If oneDNN has no quick one for this processor.
+        library.UnsupportedError: If oneDNN has no quick one for this processor, or the work cannot be shared.
     """
     return _product(work) if isinstance(work, Product) else _convolution(work)
 
 
+def _parts(work: Work, length: int) -> int:
+    """Into how many equal parts to cut the work: no more than there are threads, as each costs a little."""
+    wanted = min(max(work.work // _PART, 1), library.library().threads, MOST_PARTS)
+    parts = max(n for n in range(1, wanted + 1) if length % n == 0)
+    if parts == 1 < wanted:
+        raise library.UnsupportedError(f"{length} cannot be shared")
+    return parts
+
+
 def _product(work: Product) -> Prepared:
-    dtype = DTYPES[work.dtype]
-    shapes = ((work.rows, work.inner), (work.inner, work.columns), (work.rows, work.columns))
-    turned = (work.first_turned, work.second_turned, False)
-    first, second, result = (
-        library.memory(dtype, shape, (1, shape[0]) if turn else (shape[1], 1))
-        for shape, turn in zip(shapes, turned, strict=True)
-    )
+    summed = work.inner > _LONG * max(work.rows, work.columns)
+    length = work.inner if summed else work.rows
+    parts = _parts(work, length)
+    share = length // parts
+    rows, inner = (work.rows, share) if summed else (share, work.inner)
+    dtype, size = DTYPES[work.dtype], _BYTES[work.dtype]
+    # How far apart two rows, and two columns, of the factors lie in the memory.
+    first_strides = (1, work.rows) if work.first_turned else (work.inner, 1)
+    second_strides = (1, work.inner) if work.second_turned else (work.columns, 1)
+    first = library.memory(dtype, (rows, inner), first_strides)
+    second = library.memory(dtype, (inner, work.columns), second_strides)
+    result = library.memory(dtype, (rows, work.columns), (work.columns, 1))
     create = "dnnl_matmul_primitive_desc_create"
     core = library.made(create, library.engine(), first, second, None, result, library.attributes())
     _check(core, "ref")
-    steps = _Steps()
-    steps.add(
-        core, (_SOURCE, first, _FIRST), (_WEIGHTS, second, _SECOND), (_TARGET, result, _RESULT)
-    )
-    return steps.prepared()
+    plan = _Plan()
+    partial = plan.room(parts * rows * work.columns * size) if summed and parts > 1 else None
+    targets = []
+    for at in range(0, length, share):
+        if summed:
+            before = (at * first_strides[1] * size, at * second_strides[0] * size)
+        else:
+            before = (at * first_strides[0] * size, 0)
+        if partial is None:
+            target = (_RESULT, at * work.columns * size)
+        else:
+            target = (_WORKSPACE, partial + len(targets) * rows * work.columns * size)
+        targets.append((result, *target))
+        plan.part(
+            core,
+            (_SOURCE, first, _FIRST, before[0]),
+            (_WEIGHTS, second, _SECOND, before[1]),
+            (_TARGET, *targets[-1]),
+        )
+    if partial is not None:
+        plan.last(_sum(result, parts), *_terms(targets), (_TARGET, result, _RESULT, 0))
+    return plan.prepared()
 
 
 def _convolution(work: Convolution) -> Prepared:
-    dtype = DTYPES[work.dtype]
-    inputs = _channels_last(dtype, work.batch, work.channels, work.size)
-    outputs = _channels_last(dtype, work.batch, work.filters, work.new_size)
+    parts = _parts(work, work.batch)
+    batch, dtype, size = work.batch // parts, DTYPES[work.dtype], _BYTES[work.dtype]
+    inputs = _channels_last(dtype, batch, work.channels, work.size)
+    outputs = _channels_last(dtype, batch, work.filters, work.new_size)
     plain, free = _kernels(work, dtype)
     core = _core(work, inputs, free, outputs)
     _check(core, "ref", "gemm")
+    of_inputs = batch * work.channels * math.prod(work.size) * size
+    of_outputs = batch * work.filters * math.prod(work.new_size) * size
+    plan = _Plan()
     if work.kind == KERNEL_GRADIENT:
         packed = library.asked(core, _ASK_WEIGHTS_GRADIENT)
-        steps = _Steps(library.size(packed))
-        steps.add(
-            core,
-            (_SOURCE, inputs, _FIRST),
-            (_TARGET_GRADIENT, outputs, _SECOND),
-            (_WEIGHTS_GRADIENT, packed, _WORKSPACE),
-        )
-        steps.add(_reorder(packed, plain), (_SOURCE, packed, _WORKSPACE), (_TARGET, plain, _RESULT))
-        return steps.prepared()
+        sums = [(packed, _WORKSPACE, plan.room(library.size(packed))) for _ in range(parts)]
+        for n, target in enumerate(sums):
+            plan.part(
+                core,
+                (_SOURCE, inputs, _FIRST, n * of_inputs),
+                (_TARGET_GRADIENT, outputs, _SECOND, n * of_outputs),
+                (_WEIGHTS_GRADIENT, *target),
+            )
+        total = sums[0]
+        if parts > 1:
+            total = (packed, _WORKSPACE, plan.room(library.size(packed)))
+            plan.last(_sum(packed, parts), *_terms(sums), (_TARGET, *total))
+        plan.last(_reorder(packed, plain), (_SOURCE, *total), (_TARGET, plain, _RESULT, 0))
+        return plan.prepared()
     packed = library.asked(core, _ASK_WEIGHTS)
-    steps = _Steps(library.size(packed))
-    steps.add(_reorder(plain, packed), (_SOURCE, plain, _SECOND), (_TARGET, packed, _WORKSPACE))
-    if work.kind == FORWARD:
-        ends = ((_SOURCE, inputs, _FIRST), (_TARGET, outputs, _RESULT))
-    else:
-        ends = ((_TARGET_GRADIENT, outputs, _FIRST), (_SOURCE_GRADIENT, inputs, _RESULT))
-    steps.add(core, ends[0], (_WEIGHTS, packed, _WORKSPACE), ends[1])
-    return steps.prepared()
+    kernel = (packed, _WORKSPACE, plan.room(library.size(packed)))
+    plan.first(_reorder(plain, packed), (_SOURCE, plain, _SECOND, 0), (_TARGET, *kernel))
+    for n in range(parts):
+        if work.kind == FORWARD:
+            source = (_SOURCE, inputs, _FIRST, n * of_inputs)
+            target = (_TARGET, outputs, _RESULT, n * of_outputs)
+        else:
+            source = (_TARGET_GRADIENT, outputs, _FIRST, n * of_outputs)
+            target = (_SOURCE_GRADIENT, inputs, _RESULT, n * of_inputs)
+        plan.part(core, source, (_WEIGHTS, *kernel), target)
+    return plan.prepared()
 
 
-class _Steps:
-    """Collects primitives; a packed kernel lies at the start of the workspace, their scratchpads behind it."""
+class _Plan:
+    """Collects primitives, and the workspace that they need."""
 
-    def __init__(self, packed: int = 0):
-        self.workspace, self.words, self.count = _rounded(packed), [], 0
+    def __init__(self):
+        self._workspace, self._made = 0, {}
+        self._first, self._last, self._parts = [], [], []
 
-    def add(self, described, *arguments):
-        rows = [(argument, memory.value, buffer, 0) for argument, memory, buffer in arguments]
+    def room(self, size: int) -> int:
+        """Where in the workspace so many bytes are."""
+        start = self._workspace
+        self._workspace += -(-size // _ALIGNED) * _ALIGNED
+        return start
+
+    def first(self, described, *arguments):
+        """A primitive that runs before the parts; arguments are (number, description, buffer, bytes before)."""
+        self._first.append(self._step(described, arguments))
+
+    def last(self, described, *arguments):
+        """A primitive that runs after the parts."""
+        self._last.append(self._step(described, arguments))
+
+    def part(self, described, *arguments):
+        """A primitive that runs in any order with the other parts."""
+        self._parts.append(self._step(described, arguments))
+
+    def _step(self, described, arguments):
+        rows = [(number, memory.value, *where) for number, memory, *where in arguments]
         scratchpad = library.asked(described, _ASK_SCRATCHPAD)
         if library.size(scratchpad):
-            rows.append((_SCRATCHPAD, scratchpad.value, _WORKSPACE, self.workspace))
-            self.workspace += _rounded(library.size(scratchpad))
-        primitive = library.made("dnnl_primitive_create", described)
-        self.words += [primitive.value, len(rows), *itertools.chain.from_iterable(rows)]
-        self.count += 1
+            where = self.room(library.size(scratchpad))
+            rows.append((_SCRATCHPAD, scratchpad.value, _WORKSPACE, where))
+        if described.value not in self._made:
+            primitive = library.made("dnnl_primitive_create", described)
+            self._made[described.value] = primitive.value
+        return [self._made[described.value], len(rows), *itertools.chain.from_iterable(rows)]
 
     def prepared(self) -> Prepared:
-        return Prepared(self.workspace, np.array([self.count, *self.words], np.int64))
+        first, last, *parts = (
+            np.array([len(steps), *itertools.chain.from_iterable(steps)], np.int64)
+            for steps in (self._first, self._last, *([part] for part in self._parts))
+        )
+        addresses = np.array([part.ctypes.data for part in parts], np.int64)
+        record = [first.ctypes.data, len(parts), addresses.ctypes.data, last.ctypes.data]
+        # XLA has no buffers without bytes.
+        workspace = max(self._workspace, _ALIGNED)
+        return Prepared(workspace, np.array(record, np.int64), [first, last, addresses, *parts])
 
 
-def _rounded(size: int) -> int:
-    return -(-size // _ALIGNED) * _ALIGNED
+def _terms(places):
+    return [(_MANY_SOURCES + n, *place) for n, place in enumerate(places)]
+
+
+def _sum(described, terms):
+    ones, each = (
+        (ctypes.c_float * terms)(*[1.0] * terms),
+        (library.Pointer * terms)(*[described.value] * terms),
+    )
+    create = "dnnl_sum_primitive_desc_create"
+    engine, attributes = library.engine(), library.attributes()
+    return library.made(create, engine, described, terms, ones, each, attributes)
 
 
 def _check(core, *slow):
