@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("keras", "jax", "tensorflow-cpu", "tensorflow", "numpy")
+PACKAGES = ("keras", "jax", "tensorflow-cpu", "tensorflow", "onednn-cpu-tbb", "numpy")
 
 
 @functools.cache

@@ -1,20 +1,15 @@
 """Convolutions of images with the channels last: the kernels of gm_keras, so that nothing but Keras is between the two.
 
-The module with the kernels is read from its file: importing the package would import Keras.
+Keras is imported with them, and takes no part in a step.
 """
 
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
 from jax import Array
 
-_FILE = Path(__file__).parents[2] / "gm_keras" / "backend" / "jax_kernels.py"
-_SPEC = importlib.util.spec_from_file_location("kernels", _FILE)
-kernels = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(kernels)
+from gm_keras.backend import jax_kernels as kernels
 
 add_bias = kernels.add_bias
 #: What gm_keras tells XLA on a CPU.
