@@ -13,14 +13,14 @@ import functools
 import itertools
 import math
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gm_keras.backend import onednn
+from gm_keras.backend import native
 
 # Measured on a processor with 2 MiB of second cache for each core (benchmarks/NOTES.md).
 _CACHED_BYTES, _FEWEST = 2**21, 8
@@ -48,7 +48,7 @@ class Window(NamedTuple):
 def convolve(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """(batch, *size, channels), (*kernel size, channels / groups, filters) -> (batch, *new size, filters)."""
     shapes = (inputs.shape, kernel.shape, _outputs_shape(inputs.shape, kernel.shape, window))
-    own = onednn.convolution(onednn.FORWARD, inputs, kernel, shapes, window)
+    own = native.convolution(native.FORWARD, inputs, kernel, shapes, window)
     if own is not None:
         return own
     return _convolution(
@@ -75,7 +75,7 @@ def _outputs_shape(inputs: Any, kernel: Any, window: Window) -> tuple[int, ...]:
 def input_gradient(outputs: jax.Array, kernel: jax.Array, window: Window, shape: Any) -> jax.Array:
     """The transpose of `convolve` with respect to an input of the given shape."""
     shapes = (shape, kernel.shape, outputs.shape)
-    own = onednn.convolution(onednn.INPUT_GRADIENT, outputs, kernel, shapes, window)
+    own = native.convolution(native.INPUT_GRADIENT, outputs, kernel, shapes, window)
     if own is not None:
         return own
     if _in_phases(kernel, window, shape):
@@ -147,7 +147,7 @@ def _input_gradient_in_phases(
 def kernel_gradient(inputs: jax.Array, outputs: jax.Array, window: Window, shape: Any) -> jax.Array:
     """The transpose of `convolve` with respect to a kernel of the given shape."""
     shapes = (inputs.shape, shape, outputs.shape)
-    own = onednn.convolution(onednn.KERNEL_GRADIENT, inputs, outputs, shapes, window)
+    own = native.convolution(native.KERNEL_GRADIENT, inputs, outputs, shapes, window)
     if own is not None:
         return own
     part = _part(inputs)
@@ -300,7 +300,7 @@ def _product(
     For the gradient of a kernel one of two factors is turned around. JAX turns the gradient that came, and XLA then
     computes all of that again in the order of the turned one; the input is the cheaper of the two.
     """
-    own = onednn.product(first, second, first_turned, second_turned)
+    own = native.product(first, second, first_turned, second_turned)
     if own is not None:
         return own
     axes = ((0 if first_turned else 1,), (1 if second_turned else 0,))
@@ -323,4 +323,61 @@ def _product_gradients(first_turned: bool, second_turned: bool, saved: tuple, gr
 _product.defvjp(
     lambda first, second, *turned: (_product(first, second, *turned), (first, second)),
     _product_gradients,
+)
+
+
+def normalize(
+    plain: Callable,
+    inputs: jax.Array,
+    gamma: jax.Array,
+    beta: jax.Array,
+    groups: int,
+    epsilon: float,
+) -> jax.Array | None:
+    """Group normalization of (batch, positions, channels) and the SiLU after it, or None where XLA is to do it.
+
+    Args:
+        plain: The same as a function of inputs, gamma and beta: what second derivatives are taken of.
+        inputs: What is normalized.
+        gamma: Scale of each channel.
+        beta: Shift of each channel.
+        groups: Into so many the channels are divided.
+        epsilon: Added to the variance.
+    """
+    if not native.normalizes(inputs):
+        return None
+    return _normalize(inputs, gamma, beta, plain, groups, epsilon)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
+def _normalize(inputs, gamma, beta, plain, groups, epsilon):  # noqa: ARG001 (its derivatives want it)
+    from gm_keras.backend.native import normalization
+
+    return normalization.normalize(inputs, gamma, beta, groups, epsilon)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5, 6))
+def _normalize_gradients(inputs, gamma, beta, upstream, plain, groups, epsilon):  # noqa: ARG001
+    from gm_keras.backend.native import normalization
+
+    of_inputs, *rows = normalization.gradients(inputs, gamma, beta, upstream, groups, epsilon)
+    return of_inputs, *(jnp.sum(each, axis=0) for each in rows)
+
+
+def _second_gradients(plain, saved, upstream):
+    def gradients(inputs, gamma, beta, upstream):
+        return jax.vjp(plain, inputs, gamma, beta)[1](upstream)
+
+    return jax.vjp(gradients, *saved)[1](upstream)
+
+
+_normalize.defvjp(
+    lambda x, gamma, beta, *rest: (_normalize(x, gamma, beta, *rest), (x, gamma, beta)),
+    lambda plain, groups, epsilon, saved, y: _normalize_gradients(
+        *saved, y, plain, groups, epsilon
+    ),
+)
+_normalize_gradients.defvjp(
+    lambda *given: (_normalize_gradients(*given), given[:4]),
+    lambda plain, groups, epsilon, *rest: _second_gradients(plain, *rest),
 )

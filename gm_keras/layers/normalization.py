@@ -5,16 +5,12 @@ import math
 import keras
 from keras import layers, ops
 
-from gm_keras.ops.positions import spread, sum_positions
-from gm_keras.ops.projection import add_bias
+from gm_keras.ops.normalization import group_normalize
 
 
 @keras.saving.register_keras_serializable("gm_keras")
 class GroupNormalization(layers.Layer):
     """Group normalization (Wu & He 2018, arXiv 1803.08494), and the activation after it.
-
-    Moments are first taken of each channel, then of the groups: sums over whole rows of channels are fast, and what
-    is left to do for each value is one product, one sum and the activation.
 
     Keras' own layer takes its moments from `tf.nn.moments`, which stops a gradient: right for a first derivative,
     wrong for the second, so that a gradient penalty trains another critic under TensorFlow
@@ -41,27 +37,11 @@ class GroupNormalization(layers.Layer):
 
     def call(self, inputs):
         """Normalizes `(batch, ..., channels)` over all axes but the batch and the groups; moments in float32."""
-        channels = inputs.shape[-1]
-        values = ops.cast(inputs, "float32")
-        positions = math.prod(inputs.shape[1:-1])
-        flat = ops.reshape(values, (-1, positions, channels))
-        mean = self._of_groups(sum_positions(flat) / positions)
-        # The minus on the few: the gradient of a difference would be turned around for every value.
-        deviations = flat + spread(-mean, positions)
-        variance = self._of_groups(sum_positions(ops.square(deviations)) / positions)
-        scale = ops.cast(self.gamma, "float32") * ops.rsqrt(variance + self.epsilon)
-        outputs = add_bias(deviations * spread(scale, positions), self.beta)
-        outputs = ops.cast(ops.reshape(outputs, (-1, *inputs.shape[1:])), self.compute_dtype)
-        return self.activation(outputs)
-
-    def _of_groups(self, values):
-        """The mean over each group of channels, for each channel: `(batch, channels)`."""
-        channels = values.shape[-1]
-        size = channels // self.groups
-        means = ops.mean(ops.reshape(values, (-1, self.groups, size)), axis=2, keepdims=True)
-        return ops.reshape(
-            ops.broadcast_to(means, (ops.shape(means)[0], self.groups, size)), (-1, channels)
-        )
+        *size, channels = inputs.shape[1:]
+        values = ops.reshape(inputs, (-1, math.prod(size), channels))
+        weights = (self.gamma, self.beta)
+        outputs = group_normalize(values, *weights, self.groups, self.epsilon, self.activation)
+        return ops.reshape(outputs, (-1, *size, channels))
 
     def compute_output_shape(self, input_shape):
         return input_shape

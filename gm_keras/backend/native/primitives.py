@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gm_keras.backend.onednn import library
+from gm_keras.backend.native import library
 
 FORWARD, INPUT_GRADIENT, KERNEL_GRADIENT, PRODUCT = range(4)
 #: oneDNN's numbers of the types.
@@ -147,7 +147,7 @@ def prepared(work: Work) -> Prepared:
 
 def _parts(work: Work, length: int) -> int:
     """Into how many equal parts to cut the work: no more than there are threads, as each costs a little."""
-    wanted = min(max(work.work // _PART, 1), library.library().threads, MOST_PARTS)
+    wanted = min(max(work.work // _PART, 1), library.threads(), MOST_PARTS)
     parts = max(n for n in range(1, wanted + 1) if length % n == 0)
     if parts == 1 < wanted:
         raise library.UnsupportedError(f"{length} cannot be shared")

@@ -1,4 +1,4 @@
-"""The library oneDNN, where it is installed (the packages of the extra `onednn`): its functions of C.
+"""The library oneDNN, where it is installed (the packages of the extra `native`): its functions of C.
 
 https://uxlfoundation.github.io/oneDNN; version 3 of its interface.
 """
@@ -8,7 +8,6 @@ import functools
 import importlib.metadata
 import importlib.util
 import os
-from typing import NamedTuple
 
 Pointer = ctypes.c_void_p
 Sizes = ctypes.c_int64 * 12
@@ -29,22 +28,23 @@ class UnsupportedError(Exception):
     """oneDNN has nothing quick for it on this processor."""
 
 
-class Library(NamedTuple):
-    """The library as it was loaded.
-
-    Attributes:
-        functions: What it exports.
-        threads: How many may run at a time.
-    """
-
-    functions: ctypes.CDLL
-    threads: int
+def wanted() -> bool:
+    """Whether native kernels can be compiled, and GM_KERAS_NATIVE is not 0."""
+    return (
+        os.environ.get("GM_KERAS_NATIVE") != "0" and importlib.util.find_spec("numba") is not None
+    )
 
 
 @functools.cache
-def library() -> Library | None:
-    """The library, or None where it, numba or what it needs is missing, or GM_KERAS_ONEDNN is 0."""
-    if os.environ.get("GM_KERAS_ONEDNN") == "0" or importlib.util.find_spec("numba") is None:
+def threads() -> int:
+    """How many may run at a time."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+@functools.cache
+def onednn() -> ctypes.CDLL | None:
+    """The library, or None where it, or what it needs, is missing or not wanted."""
+    if not wanted():
         return None
     try:
         loaded = {}
@@ -54,15 +54,15 @@ def library() -> Library | None:
             loaded |= {name: ctypes.CDLL(where[name]) for name in names}
     except (importlib.metadata.PackageNotFoundError, KeyError, OSError):
         return None
-    threads = _without_threads(loaded["libtbb.so.12"])
+    _without_threads(loaded["libtbb.so.12"])
     functions = loaded["libdnnl.so.3"]
     functions.dnnl_memory_desc_get_size.restype = ctypes.c_size_t
     functions.dnnl_primitive_desc_query_md.restype = Pointer
-    return Library(functions, threads)
+    return functions
 
 
-def _without_threads(scheduler: ctypes.CDLL) -> int:
-    """Makes oneDNN's scheduler believe in one processor, and returns how many there are.
+def _without_threads(scheduler: ctypes.CDLL) -> None:
+    """Makes oneDNN's scheduler believe in one processor.
 
     Threads of its own and those of XLA would take the processors from one another: XLA's are to run the parts of the
     work. The scheduler has no setting for it, but asks only once where it may run.
@@ -73,7 +73,6 @@ def _without_threads(scheduler: ctypes.CDLL) -> int:
         getattr(scheduler, _HOW_MANY)(None)
     finally:
         os.sched_setaffinity(process, allowed)
-    return len(allowed)
 
 
 def call(name: str, *arguments: object) -> None:
@@ -83,7 +82,7 @@ def call(name: str, *arguments: object) -> None:
         UnsupportedError: If oneDNN has nothing for these arguments.
         RuntimeError: If it fails otherwise.
     """
-    status = getattr(library().functions, name)(*arguments)
+    status = getattr(onednn(), name)(*arguments)
     if status == _UNIMPLEMENTED:
         raise UnsupportedError(name)
     if status != _SUCCESS:
@@ -121,12 +120,12 @@ def memory(dtype: int, dims: tuple[int, ...], strides: tuple[int, ...] | None = 
 
 def asked(primitive: Pointer, what: int) -> Pointer:
     """A description that a primitive has."""
-    return Pointer(library().functions.dnnl_primitive_desc_query_md(primitive, what, 0))
+    return Pointer(onednn().dnnl_primitive_desc_query_md(primitive, what, 0))
 
 
 def size(described: Pointer) -> int:
     """Bytes of an array."""
-    return library().functions.dnnl_memory_desc_get_size(described)
+    return onednn().dnnl_memory_desc_get_size(described)
 
 
 def name(primitive: Pointer) -> str:

@@ -1,4 +1,4 @@
-"""oneDNN's convolutions and products: the values and derivatives of XLA's, within programs that other processes compiled too."""
+"""Native kernels: the values and derivatives of XLA's, within programs that other processes compiled too."""
 
 import itertools
 import os
@@ -6,30 +6,32 @@ import subprocess
 import sys
 
 import jax
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from gm_keras import backend
-from gm_keras.backend import jax_kernels, onednn
-from gm_keras.backend.onednn import library, primitives
+from gm_keras.backend import jax_kernels, native
+from gm_keras.backend.native import library, primitives
 from gm_keras.ops.convolution import convolve, convolve_transposed
+from gm_keras.ops.normalization import group_normalize
 from gm_keras.ops.projection import project
 from tests.ops.test_convolution import SHAPES, arguments, derivatives, values
 
 pytestmark = [
     pytest.mark.backend,
     pytest.mark.skipif(
-        backend.name != "jax" or library.library() is None,
-        reason="needs JAX and the extra onednn, and not GM_KERAS_ONEDNN=0",
+        backend.name != "jax" or library.onednn() is None,
+        reason="needs JAX and the extra native, and not GM_KERAS_NATIVE=0",
     ),
 ]
 
 
 @pytest.fixture
 def everything_by_onednn(monkeypatch):
-    monkeypatch.setattr(onednn, "_WORTH_CONVOLUTION", 0)
-    monkeypatch.setattr(onednn, "_WORTH_PRODUCT", 0)
+    monkeypatch.setattr(native, "_WORTH_CONVOLUTION", 0)
+    monkeypatch.setattr(native, "_WORTH_PRODUCT", 0)
 
 
 def same_by_xla(monkeypatch, function, *given, tolerance=1e-4):
@@ -37,15 +39,15 @@ def same_by_xla(monkeypatch, function, *given, tolerance=1e-4):
     given = [each / 8 for each in given]
     ours = jax.jit(lambda *given: function(*given))(*given)
     with monkeypatch.context() as patched:
-        patched.setattr(onednn, "_ours", lambda *_: False)
+        patched.setattr(native, "_ours", lambda *_: False)
         theirs = jax.jit(lambda *given: function(*given))(*given)
     for one, other in zip(ours, theirs, strict=True):
         one, other = (np.asarray(ops.cast(each, "float32")) for each in (one, other))
         np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance * np.abs(other).max())
 
 
-def calls(function, *given) -> int:
-    return str(jax.make_jaxpr(function)(*given)).count("gm_keras_onednn")
+def calls(function, *given, name="gm_keras_onednn") -> int:
+    return str(jax.make_jaxpr(function)(*given)).count(name)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_products_that_are_shared_among_threads(monkeypatch, rows):
 
 
 def test_what_cannot_be_shared_stays_with_xla():
-    if library.library().threads == 1:
+    if library.threads() == 1:
         pytest.skip("there is one thread")
     assert calls(convolve, values((37, 14, 14, 24), 0), values((3, 3, 24, 48), 1)) == 0
 
@@ -198,11 +200,54 @@ def test_numbers_of_work_lead_back_to_it():
     assert len({primitives.key(each) for each in (work, product, work._replace(kind=1))}) == 3
 
 
+def test_normalization_and_its_derivatives_are_those_of_xla(monkeypatch):
+    values_, gamma, beta = values((24, 100, 48), 0), values((48,), 1), values((48,), 2)
+
+    def everything(*given):
+        def function(*given):
+            return group_normalize(*given, 6, 1e-5, keras.activations.silu)
+
+        outputs, back = jax.vjp(function, *given)
+
+        def slopes(*given):
+            return [jax.vjp(function, *given)[1](ops.cos(outputs))]
+
+        second = jax.vjp(lambda *given: jax.tree.leaves(slopes(*given)), *given)
+        return [outputs, *back(ops.sin(outputs)), *second[1](jax.tree.map(ops.sin, second[0]))]
+
+    def counted(*given):
+        return group_normalize(*given, 6, 1e-5, keras.activations.silu)
+
+    assert calls(counted, values_, gamma, beta, name="gm_keras_normalization") == 1
+    monkeypatch.setattr(native, "_ours", lambda *_: False)
+    ours = jax.jit(everything)(values_, gamma, beta)
+    monkeypatch.setenv("GM_KERAS_NATIVE", "0")
+    assert calls(lambda *x: counted(*x), values_, gamma, beta, name="gm_keras_normalization") == 0
+    theirs = jax.jit(lambda *given: everything(*given))(values_, gamma, beta)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * np.abs(other).max())
+
+
+def test_normalization_of_any_values():
+    scale = values((64,), 1) * 200
+    outputs = group_normalize(
+        values((16, 64, 64), 0), scale, scale, 4, 1e-5, keras.activations.silu
+    )
+    plain = group_normalize(
+        values((16, 64, 64), 0), scale, scale, 4, 1e-5, keras.activations.linear
+    )
+    np.testing.assert_allclose(outputs, ops.silu(plain), rtol=1e-4, atol=1e-4)
+    broken = values((16, 64, 64), 0).at[3, 5, 7].set(np.nan)
+    outputs = group_normalize(broken, scale, scale, 4, 1e-5, keras.activations.silu)
+    assert np.isnan(outputs[3, :, :16]).all()
+    assert np.isfinite(np.delete(outputs, 3, axis=0)).all()
+
+
 PROGRAM = """
 import hashlib, jax, numpy as np
 from gm_keras import backend
-from gm_keras.backend import jax_kernels, onednn
-from gm_keras.backend.onednn import library, primitives
+from gm_keras.backend import jax_kernels, native
+from gm_keras.backend.native import library, primitives
 from gm_keras.ops.convolution import convolve
 found = []
 jax.monitoring.register_event_listener(lambda name, **_: found.append(name))
@@ -220,7 +265,7 @@ print(hits, hashlib.sha256(result.tobytes()).hexdigest(), float(np.abs(result).s
 def run(cache, wanted="1"):
     settings = {
         "KERAS_BACKEND": "jax",
-        "GM_KERAS_ONEDNN": wanted,
+        "GM_KERAS_NATIVE": wanted,
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",

@@ -1,7 +1,7 @@
-"""Convolutions and products of oneDNN for JAX on a CPU, where it is quicker than XLA (`benchmarks/NOTES.md`).
+"""Kernels for JAX on a CPU that are quicker than XLA's (`benchmarks/NOTES.md`): oneDNN's, and some compiled by numba.
 
-XLA calls them through its foreign function interface. Where the packages of the extra `onednn` are missing, or oneDNN
-has nothing quick for this processor, XLA's own are used.
+XLA calls them through its foreign function interface. Where the packages of the extra `native` are missing,
+GM_KERAS_NATIVE is 0, or oneDNN has nothing quick for this processor, they answer None, and the work is XLA's.
 """
 
 import functools
@@ -11,13 +11,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gm_keras.backend.onednn import library, primitives
-from gm_keras.backend.onednn.primitives import FORWARD, INPUT_GRADIENT, KERNEL_GRADIENT
+from gm_keras.backend.native import library, primitives
+from gm_keras.backend.native.primitives import FORWARD, INPUT_GRADIENT, KERNEL_GRADIENT
 
 __all__ = ["FORWARD", "INPUT_GRADIENT", "KERNEL_GRADIENT", "convolution", "product"]
 
 # Multiplications from which on a call is worth it.
 _WORTH_CONVOLUTION, _WORTH_PRODUCT = 2**20, 2**22
+# Values from which on a normalization is.
+_WORTH_NORMALIZATION = 2**16
 
 
 def convolution(
@@ -89,16 +91,16 @@ def product(
 
 def _call(wanted: primitives.Work, first: jax.Array, second: jax.Array) -> jax.Array:
     # With it comes numba, which takes a while to import.
-    from gm_keras.backend.onednn import calls
+    from gm_keras.backend.native import onednn
 
-    return calls.call(wanted, first, second)
+    return onednn.call(wanted, first, second)
 
 
 def _ours(wanted: primitives.Work, first: jax.Array, second: jax.Array) -> bool:
     return (
         first.dtype == second.dtype
         and wanted.dtype in primitives.DTYPES
-        and library.library() is not None
+        and library.onednn() is not None
         and _supported(wanted)
     )
 
@@ -112,3 +114,8 @@ def _supported(wanted: primitives.Work) -> bool:
     except library.UnsupportedError:
         return False
     return True
+
+
+def normalizes(inputs: jax.Array) -> bool:
+    """Whether group normalization of `(batch, positions, channels)` and the SiLU after it are ours to compute."""
+    return inputs.dtype == "float32" and inputs.size >= _WORTH_NORMALIZATION and library.wanted()
