@@ -28,8 +28,8 @@ _ALIGNED = 64
 _FIRST, _SECOND, _RESULT, _WORKSPACE = range(4)
 #: Into more no work is cut.
 MOST_PARTS = 32
-# Multiplications that are worth a thread of their own.
-_PART = 2**21
+# Multiplications that are worth a thread of their own, those of a part of large work, and how many of these for each thread.
+_PART, _LARGE_PART, _SPARE = 2**21, 2**24, 4
 # So much longer than wide a product is summed over parts.
 _LONG = 4
 #: So much work of different kinds or sizes is prepared in one process.
@@ -145,9 +145,16 @@ def prepared(work: Work) -> Prepared:
     return _product(work) if isinstance(work, Product) else _convolution(work)
 
 
-def _parts(work: Work, length: int) -> int:
-    """Into how many equal parts to cut the work: no more than there are threads, as each costs a little."""
-    wanted = min(max(work.work // _PART, 1), library.threads(), MOST_PARTS)
+def _parts(work: Work, length: int, summed: bool) -> int:
+    """Into how many equal parts to cut the work.
+
+    Few, as each costs a little. Of large work more than there are threads, so that one that is kept from running holds
+    up less; but not where results are summed, as each is another array.
+    """
+    wanted = min(work.work // _PART, library.threads())
+    if not summed:
+        wanted = max(wanted, min(work.work // _LARGE_PART, _SPARE * library.threads()))
+    wanted = min(max(wanted, 1), MOST_PARTS)
     parts = max(n for n in range(1, wanted + 1) if length % n == 0)
     if parts == 1 < wanted:
         raise library.UnsupportedError(f"{length} cannot be shared")
@@ -157,7 +164,7 @@ def _parts(work: Work, length: int) -> int:
 def _product(work: Product) -> Prepared:
     summed = work.inner > _LONG * max(work.rows, work.columns)
     length = work.inner if summed else work.rows
-    parts = _parts(work, length)
+    parts = _parts(work, length, summed)
     share = length // parts
     rows, inner = (work.rows, share) if summed else (share, work.inner)
     dtype, size = DTYPES[work.dtype], _BYTES[work.dtype]
@@ -195,7 +202,7 @@ def _product(work: Product) -> Prepared:
 
 
 def _convolution(work: Convolution) -> Prepared:
-    parts = _parts(work, work.batch)
+    parts = _parts(work, work.batch, work.kind == KERNEL_GRADIENT)
     batch, dtype, size = work.batch // parts, DTYPES[work.dtype], _BYTES[work.dtype]
     inputs = _channels_last(dtype, batch, work.channels, work.size)
     outputs = _channels_last(dtype, batch, work.filters, work.new_size)
