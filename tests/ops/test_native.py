@@ -1,5 +1,6 @@
 """Native kernels: the values and derivatives of XLA's, within programs that other processes compiled too."""
 
+import importlib.metadata
 import itertools
 import os
 import subprocess
@@ -147,6 +148,19 @@ def test_what_cannot_be_shared_stays_with_xla():
     if library.threads() == 1:
         pytest.skip("there is one thread")
     assert calls(convolve, values((37, 14, 14, 24), 0), values((3, 3, 24, 48), 1)) == 0
+
+
+@pytest.mark.parametrize("missing", ["onednn-cpu-tbb", "intel-cmplr-lib-rt", "tbb"])
+def test_without_a_package_there_is_no_library(monkeypatch, missing):
+    files = importlib.metadata.files
+
+    def without(package):
+        if package == missing:
+            raise importlib.metadata.PackageNotFoundError(package)
+        return files(package)
+
+    monkeypatch.setattr(importlib.metadata, "files", without)
+    assert library.onednn.__wrapped__() is None
 
 
 def test_small_work_stays_with_xla():
