@@ -163,6 +163,18 @@ def test_without_a_package_there_is_no_library(monkeypatch, missing):
     assert library.onednn.__wrapped__() is None
 
 
+def test_what_onednn_refuses_stays_with_xla():
+    sides = ((8, 8), (8, 8), (3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
+    work = primitives.Convolution(primitives.FORWARD, "float32", 4, 8, 8, 1, *sides)
+    assert native._supported(work)
+    assert not native._supported(work._replace(new_size=(5, 5)))
+
+
+def test_a_numba_that_cannot_be_imported_leaves_the_work_to_xla(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert not library._compiler.__wrapped__()
+
+
 def test_small_work_stays_with_xla():
     assert calls(convolve, values((1, 4, 4, 2), 0), values((3, 3, 2, 2), 1)) == 0
     assert calls(project, values((64, 64), 0), values((64, 64), 1)) == 0

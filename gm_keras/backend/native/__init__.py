@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from gm_keras.backend.native import library, primitives
 from gm_keras.backend.native.primitives import FORWARD, INPUT_GRADIENT, KERNEL_GRADIENT
 
-__all__ = ["FORWARD", "INPUT_GRADIENT", "KERNEL_GRADIENT", "convolution", "product"]
+__all__ = ["FORWARD", "INPUT_GRADIENT", "KERNEL_GRADIENT", "convolution", "normalizes", "product"]
 
 # Multiplications from which on a call is worth it.
 _WORTH_CONVOLUTION, _WORTH_PRODUCT = 2**20, 2**22

@@ -5,9 +5,10 @@ https://uxlfoundation.github.io/oneDNN; version 3 of its interface.
 
 import ctypes
 import functools
+import importlib
 import importlib.metadata
-import importlib.util
 import os
+import sys
 
 Pointer = ctypes.c_void_p
 Sizes = ctypes.c_int64 * 12
@@ -20,7 +21,7 @@ _PACKAGES = {
 }
 # int tbb::detail::r1::max_concurrency(const tbb::detail::d1::task_arena_base*)
 _HOW_MANY = "_ZN3tbb6detail2r115max_concurrencyEPKNS0_2d115task_arena_baseE"
-_SUCCESS, _UNIMPLEMENTED = 0, 3
+_SUCCESS, _NOTHING_FOR_IT = 0, (2, 3)
 _CPU, _USER_SCRATCHPAD, _ANY_FORMAT, _NAME = 1, 1, 1, 8
 
 
@@ -30,9 +31,19 @@ class UnsupportedError(Exception):
 
 def wanted() -> bool:
     """Whether native kernels can be compiled, and GM_KERAS_NATIVE is not 0."""
-    return (
-        os.environ.get("GM_KERAS_NATIVE") != "0" and importlib.util.find_spec("numba") is not None
-    )
+    return os.environ.get("GM_KERAS_NATIVE") != "0" and _compiler()
+
+
+@functools.cache
+def _compiler() -> bool:
+    """Whether numba works here: it refuses versions of NumPy that it does not know."""
+    if sys.platform != "linux":
+        return False
+    try:
+        importlib.import_module("numba")
+    except ImportError:
+        return False
+    return True
 
 
 @functools.cache
@@ -83,7 +94,7 @@ def call(name: str, *arguments: object) -> None:
         RuntimeError: If it fails otherwise.
     """
     status = getattr(onednn(), name)(*arguments)
-    if status == _UNIMPLEMENTED:
+    if status in _NOTHING_FOR_IT:
         raise UnsupportedError(name)
     if status != _SUCCESS:
         raise RuntimeError(f"oneDNN's {name} returned {status}")
