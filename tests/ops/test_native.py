@@ -13,7 +13,7 @@ import pytest
 from keras import ops
 
 from gm_keras import backend
-from gm_keras.backend import jax_kernels, native
+from gm_keras.backend import jax_kernels, native, numba_kernels
 from gm_keras.backend.native import library, primitives
 from gm_keras.ops.convolution import convolve, convolve_transposed
 from gm_keras.ops.normalization import group_normalize
@@ -172,7 +172,7 @@ def test_what_onednn_refuses_stays_with_xla():
 
 def test_a_numba_that_cannot_be_imported_leaves_the_work_to_xla(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert not library._compiler.__wrapped__()
+    assert not numba_kernels._compiler.__wrapped__()
 
 
 def test_small_work_stays_with_xla():
@@ -272,7 +272,7 @@ def test_normalization_of_any_values():
 PROGRAM = """
 import hashlib, jax, numpy as np
 from gm_keras import backend
-from gm_keras.backend import jax_kernels, native
+from gm_keras.backend import jax_kernels, native, numba_kernels
 from gm_keras.backend.native import library, primitives
 from gm_keras.ops.convolution import convolve
 found = []

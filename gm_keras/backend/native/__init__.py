@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gm_keras.backend import numba_kernels
 from gm_keras.backend.native import library, primitives
 from gm_keras.backend.native.primitives import FORWARD, INPUT_GRADIENT, KERNEL_GRADIENT
 
@@ -118,4 +119,6 @@ def _supported(wanted: primitives.Work) -> bool:
 
 def normalizes(inputs: jax.Array) -> bool:
     """Whether group normalization of `(batch, positions, channels)` and the SiLU after it are ours to compute."""
-    return inputs.dtype == "float32" and inputs.size >= _WORTH_NORMALIZATION and library.wanted()
+    return (
+        inputs.dtype == "float32" and inputs.size >= _WORTH_NORMALIZATION and numba_kernels.wanted()
+    )

@@ -8,7 +8,8 @@ import functools
 import importlib
 import importlib.metadata
 import os
-import sys
+
+from gm_keras.backend.numba_kernels import wanted
 
 Pointer = ctypes.c_void_p
 Sizes = ctypes.c_int64 * 12
@@ -27,23 +28,6 @@ _CPU, _USER_SCRATCHPAD, _ANY_FORMAT, _NAME = 1, 1, 1, 8
 
 class UnsupportedError(Exception):
     """oneDNN has nothing quick for it on this processor."""
-
-
-def wanted() -> bool:
-    """Whether native kernels can be compiled, and GM_KERAS_NATIVE is not 0."""
-    return os.environ.get("GM_KERAS_NATIVE") != "0" and _compiler()
-
-
-@functools.cache
-def _compiler() -> bool:
-    """Whether numba works here: it refuses versions of NumPy that it does not know."""
-    if sys.platform != "linux":
-        return False
-    try:
-        importlib.import_module("numba")
-    except ImportError:
-        return False
-    return True
 
 
 @functools.cache
