@@ -48,6 +48,8 @@ def run(wanted):
 
 
 def test_a_large_result_lies_in_huge_pages():
+    if "[always]" in (huge_pages._SETTINGS / "enabled").read_text():
+        pytest.skip("this system gives them to those who do not ask too")
     huge, value = run("1")
     small, same = run("0")
     assert value == pytest.approx(same, rel=1e-4)
