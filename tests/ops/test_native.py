@@ -272,7 +272,7 @@ def test_normalization_of_any_values():
 PROGRAM = """
 import hashlib, jax, numpy as np
 from gm_keras import backend
-from gm_keras.backend import jax_kernels, native, numba_kernels
+from gm_keras.backend import jax_kernels, native
 from gm_keras.backend.native import library, primitives
 from gm_keras.ops.convolution import convolve
 found = []

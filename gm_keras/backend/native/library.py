@@ -5,7 +5,6 @@ https://uxlfoundation.github.io/oneDNN; version 3 of its interface.
 
 import ctypes
 import functools
-import importlib
 import importlib.metadata
 import os
 
