@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from gm_keras.layers.dense import Dense
+from gm_keras.ops.attention import causal_attention, has_fused_attention
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -58,6 +59,10 @@ class CausalSelfAttention(keras.layers.Layer):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Maps `(batch, length, width)` to the same shape."""
+        # The kernel of a device has no dropout of our seeds.
+        if has_fused_attention() and not (training and self.rate):
+            joined = self._joined(inputs)
+            return self._project(causal_attention(*(joined[:, :, index] for index in range(3))))
         queries, keys, values = self._queries_keys_values(inputs)
         return self._attend(queries, keys, values, _past(inputs.shape[1]), training)
 
@@ -88,23 +93,29 @@ class CausalSelfAttention(keras.layers.Layer):
         visible = ops.arange(keys.shape[2]) <= position
         return self._attend(queries, keys, values, visible), (keys, values)
 
+    def _joined(self, inputs):
+        """Queries, keys and values: `(batch, length, 3, heads, width / heads)`."""
+        _, length, width = inputs.shape
+        shape = (-1, length, 3, self.heads, width // self.heads)
+        return ops.reshape(self.projection(inputs), shape)
+
     def _queries_keys_values(self, inputs):
         """Three tensors `(batch, heads, length, width / heads)`."""
-        _, length, width = inputs.shape
-        joined = ops.reshape(
-            self.projection(inputs), (-1, length, 3, self.heads, width // self.heads)
-        )
-        joined = ops.transpose(joined, (2, 0, 3, 1, 4))
+        joined = ops.transpose(self._joined(inputs), (2, 0, 3, 1, 4))
         return joined[0], joined[1], joined[2]
 
+    def _project(self, attended):
+        """Maps `(batch, length, heads, width / heads)` to the outputs `(batch, length, width)`."""
+        _, length, heads, size = attended.shape
+        return self.output_projection(ops.reshape(attended, (-1, length, heads * size)))
+
     def _attend(self, queries, keys, values, visible, training=False):
-        _, _, length, size = queries.shape
+        size = queries.shape[-1]
         scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2)))
         scores = ops.cast(scores, "float32") / math.sqrt(size)
         weights = ops.softmax(ops.where(visible, scores, -1e9), axis=-1)
         weights = self.dropout(ops.cast(weights, values.dtype), training=training)
-        attended = ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3))
-        return self.output_projection(ops.reshape(attended, (-1, length, self.heads * size)))
+        return self._project(ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3)))
 
     def compute_output_shape(self, input_shape):
         return input_shape

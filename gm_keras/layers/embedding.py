@@ -1,9 +1,11 @@
-"""Embeddings of numbers."""
+"""Embeddings of numbers and of tokens."""
 
 import math
 
 import keras
 from keras import ops
+
+from gm_keras.ops.projection import similarities
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -38,3 +40,17 @@ class SinusoidalEmbedding(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "dim": self.dim, "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class TiedEmbedding(keras.layers.ReversibleEmbedding):
+    """A vector for each token, and the logits of tokens by the same table (Press & Wolf 2017, arXiv 1608.05859).
+
+    Keras' own layer computes the logits in the dtype of the variable: in float32 under `mixed_bfloat16`.
+    """
+
+    def call(self, inputs, reverse=False):
+        """Maps tokens `(batch, length)` to vectors; with `reverse`, `(batch, length, features)` to logits."""
+        if not reverse:
+            return super().call(inputs)
+        return similarities(inputs, ops.cast(self.embeddings, self.compute_dtype))

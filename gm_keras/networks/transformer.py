@@ -8,6 +8,7 @@ from keras import ops
 
 from gm_keras.layers.causal_attention import CausalSelfAttention
 from gm_keras.layers.dense import Dense
+from gm_keras.layers.embedding import TiedEmbedding
 
 STDDEV = 0.02
 EPSILON = 1e-5
@@ -149,7 +150,7 @@ class Transformer(keras.Model):
         self, vocabulary_size, context, blocks, width, heads, dropout=0.0, name="transformer"
     ):
         tokens = keras.Input((context,), dtype="int32", name="tokens")
-        embedding = keras.layers.ReversibleEmbedding(
+        embedding = TiedEmbedding(
             vocabulary_size, width, embeddings_initializer=_normal(STDDEV), name="embedding"
         )
         positions = LearnedPositions(context, name="positions")

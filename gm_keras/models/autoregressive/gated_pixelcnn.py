@@ -20,6 +20,7 @@ from keras import ops
 
 from gm_keras.core import GenerativeModel, Phase
 from gm_keras.decoding.images import codes_to_values, sample_codes, values_to_codes
+from gm_keras.distributions import categorical
 from gm_keras.networks.gated_pixelcnn import gated_pixelcnn
 
 
@@ -110,10 +111,7 @@ class GatedPixelCNN(GenerativeModel):
         codes = values_to_codes(x, self.levels)
         grid = codes_to_values(codes, self.levels)
         logits = self.network(grid if label is None else [grid, label], training=training)
-        nats = ops.sparse_categorical_crossentropy(
-            codes, ops.cast(logits, "float32"), from_logits=True
-        )
-        return -ops.sum(nats, axis=(1, 2, 3))
+        return ops.sum(categorical.log_prob(codes, logits), axis=(1, 2, 3))
 
     def sample_batch(
         self, n, random, label=None, *, temperature=1.0, top_k=None, top_p=None, cached=True

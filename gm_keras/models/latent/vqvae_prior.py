@@ -13,6 +13,7 @@ from keras import ops
 
 from gm_keras.core import GenerativeModel, Phase
 from gm_keras.decoding.images import sample_codes
+from gm_keras.distributions import categorical
 from gm_keras.models.latent.vqvae import VQVAE
 from gm_keras.networks.gated_pixelcnn import gated_pixelcnn
 
@@ -95,10 +96,7 @@ class VQVAEPrior(GenerativeModel):
     def _log_prob_of_codes(self, codes, label=None, training=False):
         grid = ops.expand_dims(codes, -1)
         logits = self.network(grid if label is None else [grid, label], training=training)
-        nats = ops.sparse_categorical_crossentropy(
-            grid, ops.cast(logits, "float32"), from_logits=True
-        )
-        return -ops.sum(nats, axis=(1, 2, 3))
+        return ops.sum(categorical.log_prob(grid, logits), axis=(1, 2, 3))
 
     def log_prob_of_codes(self, codes, *, label=None):
         """The exact log-probability `(batch,)` of codes `(batch, height, width)`, in nats."""

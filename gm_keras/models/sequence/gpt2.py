@@ -19,6 +19,7 @@ from keras import ops
 from gm_keras.core import GenerativeModel, Phase
 from gm_keras.core.optimizers import OptimizerGroup
 from gm_keras.decoding.sequences import generate_windows
+from gm_keras.distributions import categorical
 from gm_keras.models.sequence.text import TextMixin, check_vocabulary
 from gm_keras.networks.transformer import Transformer
 
@@ -82,8 +83,8 @@ class GPT2(TextMixin, GenerativeModel):
 
     def _token_log_probs(self, tokens, training=False):
         """The log-probability of each token given those before it, the first left out: `(batch, context)`."""
-        logits = ops.cast(self.transformer(tokens[:, :-1], training=training), "float32")
-        return -ops.sparse_categorical_crossentropy(tokens[:, 1:], logits, from_logits=True)
+        logits = self.transformer(tokens[:, :-1], training=training)
+        return categorical.log_prob(tokens[:, 1:], logits)
 
     def sample_batch(
         self,
