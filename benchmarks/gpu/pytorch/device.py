@@ -45,16 +45,17 @@ def parameters(network: nn.Module) -> int:
 def fastest(
     choices: Iterable[Choice], run: Callable[[Choice], Any], device: torch.device
 ) -> Choice:
-    """The choice with which a run takes least, timed after one that warms up; memory counts from here."""
+    """The choice whose quickest run takes least: others may compile meanwhile; memory counts from here."""
     seconds = {}
     for choice in choices:
-        for _ in range(2):
+        times = []
+        for _ in range(6):
             wait(device)
             started = time.perf_counter()
-            for _ in range(3):
-                run(choice)
+            run(choice)
             wait(device)
-            seconds[choice] = time.perf_counter() - started
+            times.append(time.perf_counter() - started)
+        seconds[choice] = min(times)
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
