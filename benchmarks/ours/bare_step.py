@@ -20,27 +20,27 @@ class BareStep(Training):
         super().__init__(case)
         # `fit` compiles the step and makes what Keras holds besides.
         super().run(1)
-        self._done = 0
+        self._before = self.steps
         batches = batches_of(case, self._data)
         self._batch = batches.read(0)
         self._fact = {
             "examples": batches.batch_size,
             "bytes": sum(values.nbytes for values in self._batch.values()),
         }
-        self._steps = {"jax": self._run_jax, "tensorflow": self._run_tensorflow}[
+        self._calls = {"jax": self._run_jax, "tensorflow": self._run_tensorflow}[
             keras.backend.backend()
         ]
 
     def facts(self) -> dict[str, Any]:
         """The examples and bytes of the batch, trained parameters, and the steps done."""
-        return {**super().facts(), **self._fact, "done": self._done}
+        return {**super().facts(), **self._fact, "done": self.steps - self._before}
 
     def run(self, steps: int) -> None:
         """Makes so many steps."""
-        self._steps(steps)
-        self._done += steps
+        # A call takes as many of the batches as it makes steps.
+        self._calls(-(-steps // self.model.steps_per_execution), steps)
 
-    def _run_jax(self, steps: int) -> None:
+    def _run_jax(self, calls: int, steps: int) -> None:
         import jax
 
         groups = (
@@ -50,8 +50,8 @@ class BareStep(Training):
             self.model.metrics_variables,
         )
         state = tuple([variable.value for variable in group] for group in groups)
-        batches = itertools.repeat(jax.device_put(self._batch))
-        for _ in range(steps):
+        batches = itertools.repeat(jax.device_put(self._batch), steps)
+        for _ in range(calls):
             _, state = self.model.train_function(state, batches)
         jax.block_until_ready(state)
         # The step was given the old values to overwrite.
@@ -59,11 +59,11 @@ class BareStep(Training):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)
 
-    def _run_tensorflow(self, steps: int) -> None:
+    def _run_tensorflow(self, calls: int, steps: int) -> None:
         import tensorflow as tf
 
-        batches = iter(tf.data.Dataset.from_tensors(self._batch).repeat())
-        for _ in range(steps):
+        batches = itertools.repeat(tf.nest.map_structure(tf.convert_to_tensor, self._batch), steps)
+        for _ in range(calls):
             self.model.train_function(batches)
         # Reads a value, and so waits for it.
         self.model.step.numpy()

@@ -4,11 +4,33 @@ import functools
 import importlib
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 
 def wanted() -> bool:
     """Whether native kernels can be compiled, and GM_KERAS_NATIVE is not 0."""
     return os.environ.get("GM_KERAS_NATIVE") != "0" and _compiler()
+
+
+def compiled(decorator: Callable, *signature: Any, **options: Any) -> Callable:
+    """A decorator of numba, which keeps what it compiles on disk where there is a place for it.
+
+    numba refuses to keep anything where neither the folder of this package nor that of the user's cache can be written.
+
+    Args:
+        decorator: `numba.njit` or `numba.cfunc`.
+        signature: Of the function, where the decorator takes one.
+        **options: Of the decorator.
+    """
+
+    def decorate(function: Callable) -> Callable:
+        try:
+            return decorator(*signature, cache=True, **options)(function)
+        except (RuntimeError, OSError):
+            return decorator(*signature, **options)(function)
+
+    return decorate
 
 
 @functools.cache

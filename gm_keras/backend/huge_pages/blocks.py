@@ -6,6 +6,8 @@ from pathlib import Path
 import numba
 from numba import types
 
+from gm_keras.backend.numba_kernels import compiled
+
 #: Bytes from which on a block asks for huge pages.
 LARGE = 4 * 2**20
 #: Bytes of such a page.
@@ -17,7 +19,7 @@ _memalign = types.ExternalFunction("posix_memalign", _SIGNATURE)
 _advise = types.ExternalFunction("madvise", types.int32(types.uintp, types.uintp, types.int32))
 
 
-@numba.cfunc(_SIGNATURE, cache=True)
+@compiled(numba.cfunc, _SIGNATURE)
 def _allocate(result, alignment, length):
     if length < LARGE:
         return _memalign(result, alignment, length)

@@ -2,7 +2,6 @@
 
 import functools
 import math
-from collections.abc import Callable
 
 import jax
 import numba
@@ -10,6 +9,7 @@ import numpy as np
 
 from gm_keras.backend.native import interface
 from gm_keras.backend.native.interface import argument, attribute, float_of, floats, result, words
+from gm_keras.backend.numba_kernels import compiled
 
 _TARGET = "gm_keras_normalization"
 _FORWARD, _GRADIENT = range(2)
@@ -53,14 +53,10 @@ def _call(kind, given, results, groups, epsilon):
     return jax.ffi.ffi_call(_TARGET, results, vmap_method="sequential")(*given, work=numbers)
 
 
-def _compiled(function: Callable) -> Callable:
-    """Compiled, and kept on disk where there is a place for it."""
-    # Sums in any order, and no check of each divisor: both would keep loops from running several values at a time.
-    options = {"fastmath": {"reassoc", "contract", "arcp", "nsz"}, "error_model": "numpy"}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:
-        return numba.njit(**options)(function)
+# Sums in any order, and no check of each divisor: both would keep loops from running several values at a time.
+_compiled = compiled(
+    numba.njit, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy"
+)
 
 
 @_compiled
