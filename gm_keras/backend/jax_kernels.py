@@ -285,10 +285,48 @@ spread.defvjp(
 )
 
 
-def project(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-    """(..., features) times (features, units)."""
-    rows = _product(inputs.reshape(-1, inputs.shape[-1]), kernel, False, False)
-    return rows.reshape(*inputs.shape[:-1], kernel.shape[-1])
+@jax.custom_vjp
+def sum_features(values: jax.Array) -> jax.Array:
+    """(..., features) -> (..., 1), as a product with ones for the same reason."""
+    ones = jnp.ones((values.shape[-1], 1), values.dtype)
+    return lax.dot_general(values, ones, (((values.ndim - 1,), (0,)), ((), ())))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def spread_features(values: jax.Array, features: int) -> jax.Array:
+    """(..., 1) -> (..., features): the transpose of `sum_features`."""
+    return jnp.broadcast_to(values, (*values.shape[:-1], features))
+
+
+sum_features.defvjp(
+    lambda values: (sum_features(values), values.shape[-1]),
+    lambda features, gradient: (spread_features(gradient, features),),
+)
+spread_features.defvjp(
+    lambda values, features: (spread_features(values, features), None),
+    lambda _, __, gradient: (sum_features(gradient),),
+)
+
+
+@jax.custom_vjp
+def scale_features(values: jax.Array, factors: jax.Array) -> jax.Array:
+    """(..., features) times (features,); the gradient of the factors is a product with ones."""
+    return values * factors
+
+
+scale_features.defvjp(
+    lambda values, factors: (scale_features(values, factors), (values, factors)),
+    lambda saved, gradient: (
+        scale_features(gradient, saved[1]),
+        _sum_of_channels((gradient * saved[0]).reshape(-1, gradient.shape[-1])),
+    ),
+)
+
+
+def project(inputs: jax.Array, kernel: jax.Array, turned: bool = False) -> jax.Array:
+    """(..., features) times (features, units), or where that is turned, (units, features)."""
+    rows = _product(inputs.reshape(-1, inputs.shape[-1]), kernel, False, turned)
+    return rows.reshape(*inputs.shape[:-1], rows.shape[-1])
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))

@@ -61,8 +61,7 @@ class CausalSelfAttention(keras.layers.Layer):
         """Maps `(batch, length, width)` to the same shape."""
         # The kernel of a device has no dropout of our seeds.
         if has_fused_attention() and not (training and self.rate):
-            joined = self._joined(inputs)
-            return self._project(causal_attention(*(joined[:, :, index] for index in range(3))))
+            return self._project(causal_attention(*self._heads(inputs)))
         queries, keys, values = self._queries_keys_values(inputs)
         return self._attend(queries, keys, values, _past(inputs.shape[1]), training)
 
@@ -93,16 +92,15 @@ class CausalSelfAttention(keras.layers.Layer):
         visible = ops.arange(keys.shape[2]) <= position
         return self._attend(queries, keys, values, visible), (keys, values)
 
-    def _joined(self, inputs):
-        """Queries, keys and values: `(batch, length, 3, heads, width / heads)`."""
+    def _heads(self, inputs):
+        """Queries, keys and values: each `(batch, length, heads, width / heads)`."""
         _, length, width = inputs.shape
-        shape = (-1, length, 3, self.heads, width // self.heads)
-        return ops.reshape(self.projection(inputs), shape)
+        shape = (-1, length, self.heads, width // self.heads)
+        return [ops.reshape(part, shape) for part in ops.split(self.projection(inputs), 3, axis=-1)]
 
     def _queries_keys_values(self, inputs):
-        """Three tensors `(batch, heads, length, width / heads)`."""
-        joined = ops.transpose(self._joined(inputs), (2, 0, 3, 1, 4))
-        return joined[0], joined[1], joined[2]
+        """The same, heads first: each `(batch, heads, length, width / heads)`."""
+        return [ops.transpose(part, (0, 2, 1, 3)) for part in self._heads(inputs)]
 
     def _project(self, attended):
         """Maps `(batch, length, heads, width / heads)` to the outputs `(batch, length, width)`."""

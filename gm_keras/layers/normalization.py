@@ -1,11 +1,12 @@
-"""Group normalization in one pass over its input, differentiable twice on every backend."""
+"""Normalization whose sums are quick on every backend, differentiable twice on each."""
 
 import math
 
 import keras
 from keras import layers, ops
 
-from gm_keras.ops.normalization import group_normalize
+from gm_keras import backend
+from gm_keras.ops.normalization import group_normalize, layer_normalize
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -53,3 +54,21 @@ class GroupNormalization(layers.Layer):
             "epsilon": self.epsilon,
             "activation": keras.activations.serialize(self.activation),
         }
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class LayerNormalization(layers.LayerNormalization):
+    """Layer normalization (Ba et al. 2016, arXiv 1607.06450) over the last axis: Keras' own, with quicker sums on JAX on a CPU.
+
+    Args:
+        epsilon: Added to the variance.
+    """
+
+    def __init__(self, epsilon=1e-5, **options):
+        super().__init__(epsilon=epsilon, **options)
+
+    def call(self, inputs):
+        """Normalizes `(..., features)` over the features, with moments in float32."""
+        if backend.kernels() is None:
+            return super().call(inputs)
+        return layer_normalize(inputs, self.gamma, self.beta, self.epsilon)

@@ -9,6 +9,8 @@ from keras import ops
 from gm_keras.layers.causal_attention import CausalSelfAttention
 from gm_keras.layers.dense import Dense
 from gm_keras.layers.embedding import TiedEmbedding
+from gm_keras.layers.normalization import LayerNormalization
+from gm_keras.ops.projection import add_bias
 
 STDDEV = 0.02
 EPSILON = 1e-5
@@ -38,7 +40,11 @@ class LearnedPositions(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Maps `(batch, context, width)` to the same shape."""
-        return inputs + self.positions
+        _, context, width = inputs.shape
+        # Of whole sequences the table is a bias, whose gradient is quick on every backend.
+        flat = ops.reshape(inputs, (-1, context * width))
+        table = ops.reshape(ops.cast(self.positions, inputs.dtype), (-1,))
+        return ops.reshape(add_bias(flat, table), (-1, context, width))
 
     def step(self, inputs: Any, position: Any) -> Any:
         """Maps `(batch, 1, width)`, at one position, to the same shape."""
@@ -71,16 +77,14 @@ class TransformerBlock(keras.layers.Layer):
         self.output_stddev = output_stddev
         self.seed = seed
         policy = self.dtype_policy
-        self.attention_norm = keras.layers.LayerNormalization(
+        self.attention_norm = LayerNormalization(
             epsilon=EPSILON, dtype=policy, name="attention_norm"
         )
         self.attention = CausalSelfAttention(
             heads, dropout, STDDEV, output_stddev, seed, dtype=policy, name="attention"
         )
         self.attention_dropout = keras.layers.Dropout(dropout, seed=seed + 1, dtype=policy)
-        self.dense_norm = keras.layers.LayerNormalization(
-            epsilon=EPSILON, dtype=policy, name="dense_norm"
-        )
+        self.dense_norm = LayerNormalization(epsilon=EPSILON, dtype=policy, name="dense_norm")
         self.dense_dropout = keras.layers.Dropout(dropout, seed=seed + 2, dtype=policy)
 
     def build(self, input_shape):
@@ -162,7 +166,7 @@ class Transformer(keras.Model):
             )
             for index in range(blocks)
         ]
-        norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="final_norm")
+        norm = LayerNormalization(epsilon=EPSILON, name="final_norm")
         hidden = positions(embedding(tokens))
         hidden = keras.layers.Dropout(dropout, seed=0, name="dropout")(hidden)
         for block in stack:

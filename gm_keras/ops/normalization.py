@@ -1,4 +1,4 @@
-"""Group normalization in one form for every backend, differentiable twice on each."""
+"""Normalization with moments in float32, differentiable twice on every backend."""
 
 from collections.abc import Callable
 from typing import Any
@@ -64,3 +64,24 @@ def _of_groups(values, groups):
     means = ops.mean(ops.reshape(values, (-1, groups, size)), axis=2, keepdims=True)
     spread_out = ops.broadcast_to(means, (ops.shape(means)[0], groups, size))
     return ops.reshape(spread_out, (-1, channels))
+
+
+def layer_normalize(values: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+    """Normalizes each row of features, for backends that have `kernels()`.
+
+    Args:
+        values: `(..., features)`.
+        gamma: Scale of each feature.
+        beta: Shift of each feature.
+        epsilon: Added to the variance.
+
+    Returns:
+        The same shape, in the dtype of the values.
+    """
+    own, features = backend.kernels(), values.shape[-1]
+    flat = ops.cast(values, "float32")
+    deviations = flat + own.spread_features(-own.sum_features(flat) / features, features)
+    variance = own.sum_features(ops.square(deviations)) / features
+    normal = deviations * own.spread_features(ops.rsqrt(variance + epsilon), features)
+    outputs = own.scale_features(normal, ops.cast(gamma, "float32"))
+    return ops.cast(own.add_bias(outputs, ops.cast(beta, "float32")), values.dtype)

@@ -10,13 +10,13 @@ from gm_keras import backend
 _GPU_MULTIPLE = 8
 
 
-def project(inputs: Any, kernel: Any) -> Any:
-    """`(..., features)` times `(features, units)`, in the kernel's dtype."""
+def project(inputs: Any, kernel: Any, turned: bool = False) -> Any:
+    """`(..., features)` times `(features, units)`, in the kernel's dtype; where it is turned, `(units, features)`."""
     own = backend.kernels()
     if own is None:
-        return ops.matmul(inputs, kernel)
+        return ops.matmul(inputs, ops.transpose(kernel) if turned else kernel)
     kernel = ops.convert_to_tensor(kernel)
-    return own.project(ops.convert_to_tensor(inputs, kernel.dtype), kernel)
+    return own.project(ops.convert_to_tensor(inputs, kernel.dtype), kernel, turned)
 
 
 def add_bias(outputs: Any, bias: Any) -> Any:
@@ -36,6 +36,6 @@ def similarities(inputs: Any, table: Any) -> Any:
     rows = table.shape[0]
     missing = -rows % _GPU_MULTIPLE
     if not missing or inputs.shape[1] == 1 or not backend.on_accelerator():
-        return ops.matmul(inputs, ops.transpose(table))
+        return project(inputs, table, turned=True)
     padded = ops.pad(table, ((0, missing), (0, 0)))
-    return ops.matmul(inputs, ops.transpose(padded))[..., :rows]
+    return project(inputs, padded, turned=True)[..., :rows]

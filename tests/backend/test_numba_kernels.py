@@ -18,8 +18,6 @@ pytestmark = [
 ]
 
 PROGRAM = """
-from numba.core import caching
-{changes}
 import numpy as np
 from gm_keras import backend
 from gm_keras.layers.normalization import GroupNormalization
@@ -29,19 +27,21 @@ call = backend.compile_function(layer, layer.variables)
 outputs = np.asarray(call(np.random.default_rng(0).normal(size=(4, 64, 64, 32)).astype("float32")))
 print(float(np.abs(outputs).sum()))
 """
-NO_PLACE = "caching._CacheImpl._locator_classes = []"
 
 
-def test_are_compiled_where_there_is_no_place_to_keep_them(tmp_path):
-    def run(changes):
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM.format(changes=changes)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "KERAS_BACKEND": backend.name, "NUMBA_CACHE_DIR": str(tmp_path)},
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-        return float(done.stdout)
+def run(**variables):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": backend.name, **variables},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
 
-    assert run(NO_PLACE) == pytest.approx(run(""), rel=1e-6)
+
+def test_are_compiled_where_there_is_no_place_to_keep_them():
+    # Of the places that numba looks for, one that only packages in an archive have.
+    nowhere = run(NUMBA_CACHE_LOCATOR_CLASSES="ZipCacheLocator")
+    assert nowhere == pytest.approx(run(), rel=1e-6)
