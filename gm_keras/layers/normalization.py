@@ -8,6 +8,9 @@ from keras import layers, ops
 from gm_keras import backend
 from gm_keras.ops.normalization import group_normalize, layer_normalize
 
+# What Keras' layer normalization is told, or says of itself, where it does what ours does.
+_PLAIN = {"axis": (-1, [-1]), "center": (True,), "scale": (True,), "rms_scaling": (False,)}
+
 
 @keras.saving.register_keras_serializable("gm_keras")
 class GroupNormalization(layers.Layer):
@@ -62,9 +65,16 @@ class LayerNormalization(layers.LayerNormalization):
 
     Args:
         epsilon: Added to the variance.
+
+    Raises:
+        ValueError: If Keras' further options ask for another axis, or leave out the scale or the shift.
     """
 
     def __init__(self, epsilon=1e-5, **options):
+        if any(options.get(key, each[0]) not in each for key, each in _PLAIN.items()):
+            raise ValueError(
+                f"layer normalization is over the last axis, with scale and shift, not {options}"
+            )
         super().__init__(epsilon=epsilon, **options)
 
     def call(self, inputs):

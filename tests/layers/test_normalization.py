@@ -108,3 +108,12 @@ def test_the_gradient_of_a_gradient_of_layer_normalization():
             ends.append(float(ops.convert_to_numpy(penalty())))
         layer.gamma.assign(start)
         assert found[index] == pytest.approx((ends[0] - ends[1]) / 2e-2, rel=2e-2, abs=2e-3)
+
+
+@pytest.mark.parametrize("option", [{"axis": 1}, {"scale": False}, {"center": False}])
+def test_layer_normalization_refuses_what_it_does_not_do(option):
+    with pytest.raises(ValueError, match="last axis"):
+        LayerNormalization(**option)
+    layer = LayerNormalization(epsilon=1e-3)
+    layer.build((2, 4))
+    assert LayerNormalization.from_config(layer.get_config()).epsilon == 1e-3
