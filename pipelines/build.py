@@ -208,11 +208,12 @@ def _snake(name: str) -> str:
 
 def compile_model(key: str, system: SystemSettings, model: GenerativeModel) -> None:
     """Compiles a model with the optimizers of its block."""
+    at_once = system.fit.steps_per_execution or backend.steps_per_execution(model.count_params())
     try:
         model.compile(
             build_optimizers(key, system),
             fresh_batches=system.fit.fresh_batches,
-            steps_per_execution=system.fit.steps_per_execution or backend.STEPS_PER_EXECUTION,
+            steps_per_execution=at_once,
         )
     except ValueError as error:
         raise UserError(f"params.yaml: systems.{key}.optimizers: {_first_line(error)}") from None

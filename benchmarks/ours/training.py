@@ -31,10 +31,11 @@ class Training:
         }
         if "stage" in case:
             self.model.enter_stage(case["stage"])
+        at_once = steps_per_execution or backend.steps_per_execution(self.model.count_params())
         self.model.compile(
             optimizers,
             fresh_batches=case["batches"] > 1,
-            steps_per_execution=steps_per_execution or backend.STEPS_PER_EXECUTION,
+            steps_per_execution=at_once,
         )
         self.model.optimizer.finalizes = False
         self._data = PreparedData(Path(case["data"]))

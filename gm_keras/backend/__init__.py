@@ -10,7 +10,7 @@ Every backend module offers the same names:
 * `compile_function(function, state)`: one compiled call for functions that read variables.
 * `fused(function)`: a function of many small operations, as one where the backend would run them one by one.
 * `kernels()`: a module of convolutions to use instead of Keras' own, or None.
-* `STEPS_PER_EXECUTION`: how many steps a call of `fit` is best given at once.
+* `steps_per_execution(parameters)`: how many steps a call of `fit` is best given at once.
 * `set_seed(seed)`: decides the weights and the noise of what is built next.
 * `on_accelerator()`: whether the device has a memory of its own.
 * `device_name()`, `version()`: what a tracked run records; `SEED_DTYPE`: how a seed is kept.
@@ -33,7 +33,6 @@ else:
     )
 
 SEED_DTYPE = _backend.SEED_DTYPE
-STEPS_PER_EXECUTION = _backend.STEPS_PER_EXECUTION
 TrainerSeam = _backend.TrainerSeam
 value_and_grad = _backend.value_and_grad
 gradient = _backend.gradient
@@ -43,13 +42,13 @@ compile_function = _backend.compile_function
 fused = _backend.fused
 kernels = _backend.kernels
 set_seed = _backend.set_seed
+steps_per_execution = _backend.steps_per_execution
 device_name = _backend.device_name
 on_accelerator = _backend.on_accelerator
 version = _backend.version
 
 __all__ = [
     "SEED_DTYPE",
-    "STEPS_PER_EXECUTION",
     "TrainerSeam",
     "compile_function",
     "device_name",
@@ -61,6 +60,7 @@ __all__ = [
     "on_accelerator",
     "run_if",
     "set_seed",
+    "steps_per_execution",
     "value_and_grad",
     "version",
 ]

@@ -28,7 +28,9 @@ _FUSIONS = "xla_cpu_experimental_ynn_fusion_type"
 # The dtype in which this backend keeps the two words of a seed.
 SEED_DTYPE = "uint32"
 # Small models are bound by the calls from Python; more than this gains little (benchmarks/NOTES.md).
-STEPS_PER_EXECUTION = 8
+_STEPS = 8
+# On a GPU the loop around the steps costs a model from about this size on more than the calls do.
+_LARGE = 30_000_000
 
 
 def functionalize(function: Callable, state: Variables) -> Callable:
@@ -151,6 +153,11 @@ def kernels() -> ModuleType | None:
     """The module of convolutions to use instead of Keras' own, or None."""
     # A GPU's libraries have a kernel for every gradient.
     return None if on_accelerator() else jax_kernels
+
+
+def steps_per_execution(parameters: int) -> int:
+    """How many steps a call of `fit` is best given at once, for a model of so many parameters."""
+    return 1 if on_accelerator() and parameters > _LARGE else _STEPS
 
 
 class TrainerSeam:

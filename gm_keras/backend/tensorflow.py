@@ -20,7 +20,7 @@ Variables = Sequence[keras.Variable]
 # The dtype in which this backend keeps the two words of a seed.
 SEED_DTYPE = "int64"
 # Small models are bound by the calls from Python (benchmarks/NOTES.md).
-STEPS_PER_EXECUTION = 8
+_STEPS = 8
 
 
 def value_and_grad(function: Callable, variables: Variables, state: Variables) -> tuple:
@@ -100,6 +100,11 @@ class _DirectAdapter(PyDatasetAdapter):
 
     def __iter__(self) -> Iterator:
         return self._get_iterator()
+
+
+def steps_per_execution(parameters: int) -> int:  # noqa: ARG001 (one signature for every backend)
+    """How many steps a call of `fit` is best given at once, for a model of so many parameters."""
+    return _STEPS
 
 
 class TrainerSeam:

@@ -11,7 +11,6 @@ Variables = Sequence[keras.Variable]
 
 # The dtype in which this backend keeps the two words of a seed.
 SEED_DTYPE = "int32"
-STEPS_PER_EXECUTION = 1
 
 
 def value_and_grad(function: Callable, variables: Variables, state: Variables) -> tuple:
@@ -63,6 +62,11 @@ def fused(function: Callable) -> Callable:
 
 def kernels() -> None:
     """None: Keras' own convolutions serve."""
+
+
+def steps_per_execution(parameters: int) -> int:  # noqa: ARG001 (one signature for every backend)
+    """One: PyTorch stays eager."""
+    return 1
 
 
 class TrainerSeam:

@@ -5,7 +5,8 @@ A network takes part through methods with these names:
 * `initial_cache(batch, length)`: what it keeps of the tokens seen, before the first; tensors, nested in tuples;
 * `step(tokens, position, cache) -> (logits, cache)`: one token for each sequence, int32 `(batch,)`, at a position
   from 0, and the logits `(batch, vocabulary)` of the next ones;
-* `prefill(tokens) -> cache`, for windows alone: the cache after all of `(batch, context)` tokens.
+* `prefill(tokens) -> cache`, for windows alone: the cache after all of `(batch, context)` tokens;
+* `resized(cache, length) -> cache`, for windows alone: with room for the first `length` positions, and what it holds of them.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,10 @@ from keras import ops
 from gm_keras import backend
 from gm_keras.decoding.sampling import check_sampling, sample_logits
 from gm_keras.ops.random import RandomStream
+
+# A step costs as much as its cache has room. Room grows so many times on the way to the context, as each size is
+# a loop to compile, and by no less than so many positions, as for fewer the rest of a step costs more.
+_SIZES, _LEAST_ROOM = 4, 64
 
 
 def generate(network: Any, prompt: Any, length: int, random: RandomStream, **sampling: Any) -> Any:
@@ -80,6 +85,12 @@ def generate_windows(
     batch, stride = prompt.shape[0], max(context // 2, 1)
     first, last = (max(0, -(-(token - context) // stride)) for token in (known, length - 1))
     tokens = _padded(prompt, max(length, last * stride + context + 1))
+    # Where a window goes on and ends; of several in one loop, where all but the first go on: none may be cut shorter.
+    earliest, furthest = max(known - 1 - first * stride, 0), length - 1 - last * stride
+    if last > first:
+        earliest, furthest = max(earliest, context - stride), context
+    rooms = [room for room in _rooms(context) if room > earliest]
+    rooms = [room for at, room in enumerate(rooms) if at == 0 or rooms[at - 1] < furthest]
 
     def window(start, tokens):
         return ops.slice(tokens, (0, start), (batch, context))
@@ -108,12 +119,17 @@ def generate_windows(
             return _with_column(tokens, place, drawn), cache
 
         if not cached:
-            cache = ()
-        elif last == 0 and known == 1:
-            cache = network.initial_cache(batch, context)
+            return ops.fori_loop(begin, end, body, (tokens, ()))[0]
+        if last == 0 and known == 1:
+            cache = network.initial_cache(batch, rooms[0])
         else:
             cache = network.prefill(window(start, tokens))
-        return ops.fori_loop(begin, end, body, (tokens, cache))[0]
+        for room in rooms:
+            cache = network.resized(cache, room)
+            stop = ops.minimum(end, room)
+            tokens, cache = ops.fori_loop(begin, stop, body, (tokens, cache))
+            begin = ops.maximum(begin, stop)
+        return tokens
 
     def run():
         if first == last:
@@ -131,6 +147,12 @@ def _check(prompt, length, sampling) -> int:
             f"the prompt must have from 1 to {length} tokens (the length to generate), not {known}"
         )
     return known
+
+
+def _rooms(context) -> list[int]:
+    """The sizes of the cache on the way to the context."""
+    sizes = max(1, min(_SIZES, context // _LEAST_ROOM))
+    return [-(-context * (number + 1) // sizes) for number in range(sizes)]
 
 
 def _padded(prompt, length):

@@ -75,6 +75,12 @@ class CausalSelfAttention(keras.layers.Layer):
         shape = (batch, self.heads, length, self.projection.units // (3 * self.heads))
         return ops.zeros(shape, self.compute_dtype), ops.zeros(shape, self.compute_dtype)
 
+    def resized(self, cache: tuple, length: int) -> tuple:
+        """The cache with room for the first `length` positions, and what it holds of them."""
+        missing = max(0, length - cache[0].shape[2])
+        padding = ((0, 0), (0, 0), (0, missing), (0, 0))
+        return tuple(ops.pad(each[:, :, :length], padding) for each in cache)
+
     def step(self, inputs: Any, position: Any, cache: tuple) -> tuple[Any, tuple]:
         """One position: what later positions of the cache hold does not matter.
 

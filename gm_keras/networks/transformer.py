@@ -187,6 +187,13 @@ class Transformer(keras.Model):
         """An empty cache for the first `length` positions."""
         return tuple(block.attention.initial_cache(batch, length) for block in self.stack)
 
+    def resized(self, cache: tuple, length: int) -> tuple:
+        """The cache with room for the first `length` positions, and what it holds of them."""
+        return tuple(
+            block.attention.resized(each, length)
+            for block, each in zip(self.stack, cache, strict=True)
+        )
+
     def prefill(self, tokens: Any) -> tuple:
         """The cache after all of `(batch, context)` tokens."""
         hidden, caches = self.positions(self.embedding(tokens)), []

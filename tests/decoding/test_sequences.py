@@ -50,10 +50,13 @@ class WindowCounter(Counter):
     def initial_cache(self, batch, length):
         return (ops.zeros((batch, length), "int32"),)
 
+    def resized(self, cache, length):
+        missing = max(0, length - cache[0].shape[1])
+        return (ops.pad(cache[0][:, :length], ((0, 0), (0, missing))),)
+
     def step(self, tokens, position, cache):
-        before = ops.sum(
-            ops.where(ops.equal(ops.arange(self.context), position - 1), cache[0], 0), 1
-        )
+        places = ops.arange(cache[0].shape[1])
+        before = ops.sum(ops.where(ops.equal(places, position - 1), cache[0], 0), 1)
         total = before + tokens
         filled = ops.slice_update(cache[0], (0, position), ops.expand_dims(total, 1))
         return self._logits(total + position), (filled,)
@@ -127,6 +130,38 @@ def test_windows_forget_their_older_half(known, length, context, cached):
     )
     assert tokens.dtype == np.int32
     np.testing.assert_array_equal(tokens, expected(prompt, length, context))
+
+
+def test_the_room_of_the_cache_follows_the_text():
+    """A step for each size that the text reaches, and none that sees more than it must."""
+    context, rooms = 256, []
+
+    class Watched(WindowCounter):
+        def step(self, tokens, position, cache):
+            rooms.append(cache[0].shape[1])
+            return super().step(tokens, position, cache)
+
+    def draw(known, length):
+        rooms.clear()
+        prompt = np.arange(known)[None] % VOCABULARY
+        tokens = compiled(
+            lambda *args, **kw: generate_windows(Watched(context), *args, **kw),
+            prompt,
+            length=length,
+            context=context,
+        )
+        np.testing.assert_array_equal(tokens, expected(prompt, length, context))
+        return sorted(set(rooms))
+
+    assert draw(1, context + 1) == [64, 128, 192, 256]
+    assert draw(1, 66) == [64, 128]
+    assert draw(1, 65) == [64]
+    assert draw(100, 150) == [128, 192]
+    # Where the older half was dropped.
+    assert draw(300, 320) == [192]
+    assert draw(300, 330) == [192, 256]
+    assert draw(300, 500) == [192, 256]
+    assert draw(10, 400) == [192, 256]
 
 
 class Biased(WindowCounter):

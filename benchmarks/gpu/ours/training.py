@@ -1,4 +1,4 @@
-"""A training of ours in mixed bfloat16: `fit` over batches that are read from disk."""
+"""A training of ours in mixed bfloat16: `fit` over batches that are read from disk, as many steps a call as the pipeline takes."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,9 @@ class Training:
 
     def __init__(self, case: dict[str, Any]):
         self.model = build(case)
-        self.model.compile({name: optimizer(block) for name, block in case["optimizers"].items()})
+        optimizers = {name: optimizer(block) for name, block in case["optimizers"].items()}
+        at_once = backend.steps_per_execution(self.model.count_params())
+        self.model.compile(optimizers, steps_per_execution=at_once)
         self.model.optimizer.finalizes = False
         self._data, self._batch_size = PreparedData(Path(case["data"])), case["batch_size"]
         self._window = {"window": case["model"]["context"] + 1} if self._data.stream else {}

@@ -57,14 +57,24 @@ class Training(training.Training):
 
 
 class Decoder(nn.Module):
-    """One token after the other for a batch; the cache is `(layers, 2, batch, heads, context, size)`."""
+    """One token after the other for a batch; keys and values of a layer are `(batch, heads, context, size)` each.
+
+    Each layer has a buffer of its own: of one for all, the compiled step would copy the whole for each layer.
+    """
 
     def __init__(self, model: dict[str, Any], batch: int, compiled: bool):
         super().__init__()
         self.transformer, self.masked = transformer(model), compiled
         heads, context = model["heads"], model["context"]
-        shape = (model["layers"], 2, batch, heads, context, model["width"] // heads)
-        self.register_buffer("cache", torch.zeros(shape))
+        shape = (batch, heads, context, model["width"] // heads)
+        for layer in range(model["layers"]):
+            self.register_buffer(f"keys_{layer}", torch.zeros(shape))
+            self.register_buffer(f"values_{layer}", torch.zeros(shape))
+
+    def caches(self) -> list[tuple[Tensor, Tensor]]:
+        """The keys and values of each layer."""
+        pairs = range(len(self.transformer.blocks))
+        return [(getattr(self, f"keys_{at}"), getattr(self, f"values_{at}")) for at in pairs]
 
     def forward(self, tokens: Tensor, position: Tensor, filled: int) -> Tensor:
         """The next tokens `(batch,)` from those at a position, `(1,)`; `filled` is one more than it."""
@@ -72,8 +82,8 @@ class Decoder(nn.Module):
         hidden = F.embedding(tokens, network.embedding) + network.positions[position]
         visible = None
         if self.masked:
-            visible = torch.arange(self.cache.shape[-2], device=tokens.device)[None] <= position
-        for block, cache in zip(network.blocks, self.cache, strict=True):
+            visible = torch.arange(self.keys_0.shape[-2], device=tokens.device)[None] <= position
+        for block, cache in zip(network.blocks, self.caches(), strict=True):
             normed = block.attention_norm(hidden)
             hidden = hidden + self._attend(block, normed, cache, position, filled, visible)
             expanded = F.gelu(block.expand(block.dense_norm(hidden)), approximate="tanh")
@@ -86,16 +96,21 @@ class Decoder(nn.Module):
         self,
         block: Block,
         hidden: Tensor,
-        cache: Tensor,
+        cache: tuple[Tensor, Tensor],
         position: Tensor,
         filled: int,
         visible: Tensor | None,
     ) -> Tensor:
         batch, width = hidden.shape
-        joined = block.projection(hidden).view(batch, 3, block.heads, 1, -1).transpose(0, 1)
-        cache.index_copy_(3, position, joined[1:])
-        keys, values = cache if self.masked else cache[:, :, :, :filled]
-        attended = F.scaled_dot_product_attention(joined[0], keys, values, attn_mask=visible)
+        joined = block.projection(hidden).view(batch, 3, block.heads, 1, -1)
+        query, key, value = joined.unbind(1)
+        keys, values = cache
+        # A place that is known to Python is written by a copy; one on the device leaves one graph for all of them.
+        place = position if self.masked else slice(filled - 1, filled)
+        keys[:, :, place], values[:, :, place] = key, value
+        if not self.masked:
+            keys, values = keys[:, :, :filled], values[:, :, :filled]
+        attended = F.scaled_dot_product_attention(query, keys, values, attn_mask=visible)
         return block.output(attended.reshape(batch, width))
 
 
@@ -116,7 +131,8 @@ class Sampling:
         self._positions = torch.arange(self._length, device=self.device)[:, None]
         self._step, self._mode = self._decoder, "eager"
         if compiled:
-            torch._dynamo.mark_static_address(self._decoder.cache)
+            for each in self._decoder.buffers():
+                torch._dynamo.mark_static_address(each)
             self._mode = self._working(["reduce-overhead", "default"])
 
     def _working(self, modes: list[str]) -> str:

@@ -19,6 +19,7 @@ from keras import ops
 from gm_keras.core import GenerativeModel, Phase
 from gm_keras.core.optimizers import OptimizerGroup
 from gm_keras.decoding.sequences import generate_windows
+from gm_keras.decoding.weights import weights_cast_once
 from gm_keras.distributions import categorical
 from gm_keras.models.sequence.text import TextMixin, check_vocabulary
 from gm_keras.networks.transformer import Transformer
@@ -123,14 +124,9 @@ class GPT2(TextMixin, GenerativeModel):
         """
         length = self.context + 1 if length is None else length
         tokens = ops.convert_to_tensor(np.tile(self._prompt_tokens(prompt), (n, 1)))
-        return generate_windows(
-            self.transformer,
-            tokens,
-            length,
-            self.context,
-            random,
-            cached=cached,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-        )
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        network, context = self.transformer, self.context
+        with weights_cast_once(network):
+            return generate_windows(
+                network, tokens, length, context, random, cached=cached, **options
+            )
