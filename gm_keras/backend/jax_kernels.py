@@ -403,8 +403,8 @@ def _normalize_gradients(inputs, gamma, beta, upstream, plain, groups, epsilon):
 
 
 def _second_gradients(plain, saved, upstream):
-    def gradients(inputs, gamma, beta, upstream):
-        return jax.vjp(plain, inputs, gamma, beta)[1](upstream)
+    def gradients(*given):
+        return jax.vjp(plain, *given[:-1])[1](given[-1])
 
     return jax.vjp(gradients, *saved)[1](upstream)
 
@@ -419,3 +419,51 @@ _normalize_gradients.defvjp(
     lambda *given: (_normalize_gradients(*given), given[:4]),
     lambda plain, groups, epsilon, *rest: _second_gradients(plain, *rest),
 )
+
+
+def attend(plain: Callable, joined: jax.Array, heads: int, causal: bool) -> jax.Array | None:
+    """Attention over queries, keys and values side by side, or None where XLA is to do it.
+
+    Args:
+        plain: The same as a function of `joined`: what second derivatives are taken of.
+        joined: `(batch, length, 3 * width)`.
+        heads: Their number.
+        causal: Whether a position sees itself and those before it only.
+    """
+    if not native.attends(joined, heads, causal):
+        return None
+    return _attend(joined, plain, heads, causal)[0]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def _attend(joined, plain, heads, causal):  # noqa: ARG001 (its derivatives want it)
+    """The outputs, and the logarithms of sums that their gradient needs; these have none themselves."""
+    from gm_keras.backend.native import attention
+
+    return attention.attend(joined, heads, causal)
+
+
+def _attend_forward(joined, *rest):
+    outputs, log_sums = _attend(joined, *rest)
+    return (outputs, log_sums), (joined, log_sums)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
+def _attend_gradient(joined, log_sums, upstream, plain, heads, causal):  # noqa: ARG001
+    from gm_keras.backend.native import attention
+
+    return attention.gradient(joined, log_sums, upstream, heads, causal)
+
+
+def _attend_second(plain, heads, causal, saved, upstream):  # noqa: ARG001
+    joined, log_sums, first = saved
+    of_joined, of_first = _second_gradients(plain, (joined, first), (upstream,))
+    # The sums follow from the rest: a gradient through them is in that of the rest.
+    return of_joined, jnp.zeros_like(log_sums), of_first
+
+
+_attend.defvjp(
+    _attend_forward,
+    lambda plain, heads, causal, saved, y: (_attend_gradient(*saved, y[0], plain, heads, causal),),
+)
+_attend_gradient.defvjp(lambda *given: (_attend_gradient(*given), given[:3]), _attend_second)

@@ -1,12 +1,11 @@
 """Attention between the pixels of an image."""
 
-import math
-
 import keras
 from keras import ops
 
 from gm_keras.layers.dense import Dense
 from gm_keras.layers.normalization import GroupNormalization
+from gm_keras.ops.attention import self_attention
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -45,10 +44,7 @@ class SpatialSelfAttention(keras.layers.Layer):
         flat = ops.reshape(
             self.projection(self.normalization(inputs)), (-1, height * width, 3 * channels)
         )
-        queries, keys, values = ops.split(flat, 3, axis=-1)
-        scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1))) / math.sqrt(channels)
-        weights = ops.cast(ops.softmax(ops.cast(scores, "float32"), axis=-1), values.dtype)
-        attended = ops.reshape(ops.matmul(weights, values), (-1, height, width, channels))
+        attended = ops.reshape(self_attention(flat, heads=1), (-1, height, width, channels))
         return inputs + self.output_projection(attended)
 
     def compute_output_shape(self, input_shape):

@@ -1,14 +1,13 @@
 """Attention in which a position sees itself and those before it, at once or one position after the other."""
 
-import math
+import functools
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from gm_keras.layers.dense import Dense
-from gm_keras.ops.attention import causal_attention, has_fused_attention
+from gm_keras.ops.attention import attention_weights, join_heads, self_attention, split_heads
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -59,16 +58,16 @@ class CausalSelfAttention(keras.layers.Layer):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Maps `(batch, length, width)` to the same shape."""
-        # The kernel of a device has no dropout of our seeds.
-        if has_fused_attention() and not (training and self.rate):
-            return self._project(causal_attention(*self._heads(inputs)))
-        queries, keys, values = self._queries_keys_values(inputs)
-        return self._attend(queries, keys, values, _past(inputs.shape[1]), training)
+        dropout = functools.partial(self.dropout, training=True) if training and self.rate else None
+        attended = self_attention(self.projection(inputs), self.heads, True, dropout)
+        return self.output_projection(attended)
 
     def prefill(self, inputs: Any) -> tuple[Any, tuple]:
         """The call, and the cache as the steps over all positions would leave it."""
-        queries, keys, values = self._queries_keys_values(inputs)
-        return self._attend(queries, keys, values, _past(inputs.shape[1])), (keys, values)
+        joined = self.projection(inputs)
+        _, keys, values = split_heads(joined, self.heads)
+        attended = self_attention(joined, self.heads, causal=True)
+        return self.output_projection(attended), (keys, values)
 
     def initial_cache(self, batch: int, length: int) -> tuple:
         """A cache for `length` positions, none of them filled."""
@@ -92,34 +91,12 @@ class CausalSelfAttention(keras.layers.Layer):
         Returns:
             The outputs `(batch, 1, width)` and the cache with this position in it.
         """
-        queries, key, value = self._queries_keys_values(inputs)
+        query, key, value = split_heads(self.projection(inputs), self.heads)
         keys = ops.slice_update(cache[0], (0, 0, position, 0), key)
         values = ops.slice_update(cache[1], (0, 0, position, 0), value)
         visible = ops.arange(keys.shape[2]) <= position
-        return self._attend(queries, keys, values, visible), (keys, values)
-
-    def _heads(self, inputs):
-        """Queries, keys and values: each `(batch, length, heads, width / heads)`."""
-        _, length, width = inputs.shape
-        shape = (-1, length, self.heads, width // self.heads)
-        return [ops.reshape(part, shape) for part in ops.split(self.projection(inputs), 3, axis=-1)]
-
-    def _queries_keys_values(self, inputs):
-        """The same, heads first: each `(batch, heads, length, width / heads)`."""
-        return [ops.transpose(part, (0, 2, 1, 3)) for part in self._heads(inputs)]
-
-    def _project(self, attended):
-        """Maps `(batch, length, heads, width / heads)` to the outputs `(batch, length, width)`."""
-        _, length, heads, size = attended.shape
-        return self.output_projection(ops.reshape(attended, (-1, length, heads * size)))
-
-    def _attend(self, queries, keys, values, visible, training=False):
-        size = queries.shape[-1]
-        scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2)))
-        scores = ops.cast(scores, "float32") / math.sqrt(size)
-        weights = ops.softmax(ops.where(visible, scores, -1e9), axis=-1)
-        weights = self.dropout(ops.cast(weights, values.dtype), training=training)
-        return self._project(ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3)))
+        weights = ops.cast(attention_weights(query, keys, visible), values.dtype)
+        return self.output_projection(join_heads(ops.matmul(weights, values))), (keys, values)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -133,8 +110,3 @@ class CausalSelfAttention(keras.layers.Layer):
             "output_stddev": self.output_stddev,
             "seed": self.seed,
         }
-
-
-def _past(length: int) -> np.ndarray:
-    """Which positions (columns) each position (rows) sees."""
-    return np.tril(np.ones((length, length), "bool"))

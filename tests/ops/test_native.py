@@ -288,7 +288,7 @@ print(hits, hashlib.sha256(result.tobytes()).hexdigest(), float(np.abs(result).s
 """
 
 
-def run(cache, wanted="1"):
+def run(cache, wanted="1", program=PROGRAM):
     settings = {
         "KERAS_BACKEND": "jax",
         "GM_KERAS_NATIVE": wanted,
@@ -297,7 +297,7 @@ def run(cache, wanted="1"):
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(wanted=wanted)],
+        [sys.executable, "-c", program.format(wanted=wanted)],
         capture_output=True,
         text=True,
         env={**os.environ, **settings},

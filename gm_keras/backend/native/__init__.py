@@ -15,10 +15,20 @@ from gm_keras.backend import numba_kernels
 from gm_keras.backend.native import library, primitives
 from gm_keras.backend.native.primitives import FORWARD, INPUT_GRADIENT, KERNEL_GRADIENT
 
-__all__ = ["FORWARD", "INPUT_GRADIENT", "KERNEL_GRADIENT", "convolution", "normalizes", "product"]
+__all__ = [
+    "FORWARD",
+    "INPUT_GRADIENT",
+    "KERNEL_GRADIENT",
+    "attends",
+    "convolution",
+    "normalizes",
+    "product",
+]
 
 # Multiplications from which on a call is worth it.
 _WORTH_CONVOLUTION, _WORTH_PRODUCT = 2**20, 2**22
+# The same of attention, and the positions up to which a thread's scores, twice, are no burden.
+_WORTH_ATTENTION, _MOST_POSITIONS = 2**20, 2048
 # Values from which on a normalization is.
 _WORTH_NORMALIZATION = 2**16
 
@@ -115,6 +125,26 @@ def _supported(wanted: primitives.Work) -> bool:
     except library.UnsupportedError:
         return False
     return True
+
+
+def attends(joined: jax.Array, heads: int, causal: bool) -> bool:
+    """Whether attention over `(batch, length, 3 * width)` is ours to compute."""
+    batch, length, features = joined.shape
+    if joined.dtype != "float32" or length > _MOST_POSITIONS or library.onednn() is None:
+        return False
+    if 2 * batch * length**2 * features // 3 < _WORTH_ATTENTION:
+        return False
+    from gm_keras.backend.native import attention
+
+    return all(map(_attends, attention.work_of(joined, heads, causal)))
+
+
+@functools.cache
+def _attends(work: Any) -> bool:
+    from gm_keras.backend.native import attention
+
+    most = attention.prepared.cache_info().currsize >= primitives.MOST
+    return not most and attention.supported(work)
 
 
 def normalizes(inputs: jax.Array) -> bool:

@@ -63,6 +63,16 @@ def float_of(typing, bits):
     return types.float32(types.int32), generate
 
 
+@intrinsic
+def bits_of(typing, value):
+    """The 32 bits of a float32."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], context.get_value_type(types.int32))
+
+    return types.int32(types.float32), generate
+
+
 @intrinsic(prefer_literal=True)
 def space(typing, count):
     """The address of room for so many numbers, until the function returns."""

@@ -8,8 +8,8 @@ import numba
 import numpy as np
 
 from gm_keras.backend.native import interface
+from gm_keras.backend.native.exponential import exponential, vectorized
 from gm_keras.backend.native.interface import argument, attribute, float_of, floats, result, words
-from gm_keras.backend.numba_kernels import compiled
 
 _TARGET = "gm_keras_normalization"
 _FORWARD, _GRADIENT = range(2)
@@ -19,8 +19,6 @@ _POSITIONS, _CHANNELS, _GROUPS, _EPSILON = range(8, 12)
 _NUMBERS = 12
 
 _F, _I = numba.float32, numba.int32
-_LOG2_E = np.float32(1 / math.log(2))
-_SERIES = tuple(np.float32(math.log(2) ** n / math.factorial(n)) for n in range(8))
 
 
 def normalize(
@@ -53,32 +51,7 @@ def _call(kind, given, results, groups, epsilon):
     return jax.ffi.ffi_call(_TARGET, results, vmap_method="sequential")(*given, work=numbers)
 
 
-# Sums in any order, and no check of each divisor: both would keep loops from running several values at a time.
-_compiled = compiled(
-    numba.njit, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy"
-)
-
-
-@_compiled
-def _exponential(value):
-    """e to the power of it: to two, whole part in the exponent's bits, fraction by its series; 1e-7 at most."""
-    power = value * _LOG2_E
-    power = power if power > _F(-126) else _F(-126)
-    power = power if power < _F(126) else _F(126)
-    whole = np.floor(power + _F(0.5))
-    rest = power - whole
-    total = _SERIES[7]
-    total = total * rest + _SERIES[6]
-    total = total * rest + _SERIES[5]
-    total = total * rest + _SERIES[4]
-    total = total * rest + _SERIES[3]
-    total = total * rest + _SERIES[2]
-    total = total * rest + _SERIES[1]
-    total = total * rest + _SERIES[0]
-    return total * float_of(_I(_I(_I(whole) + _I(127)) << _I(23)))
-
-
-@_compiled
+@vectorized
 def _moments(inputs, groups, epsilon, mean, scale, sums):
     """Mean, and 1 / standard deviation, of each channel's group."""
     positions, channels = inputs.shape
@@ -108,7 +81,7 @@ def _moments(inputs, groups, epsilon, mean, scale, sums):
             scale[channel] = inverse
 
 
-@_compiled
+@vectorized
 def _normalize(inputs, gamma, beta, groups, epsilon, outputs):
     positions, channels = inputs.shape
     mean, scale, shift = np.empty((3, channels), np.float32)
@@ -119,10 +92,10 @@ def _normalize(inputs, gamma, beta, groups, epsilon, outputs):
     for position in range(positions):
         for channel in range(channels):
             value = inputs[position, channel] * scale[channel] + shift[channel]
-            outputs[position, channel] = value / (_F(1) + _exponential(-value))
+            outputs[position, channel] = value / (_F(1) + exponential(-value))
 
 
-@_compiled
+@vectorized
 def _gradients(inputs, gamma, beta, upstream, groups, epsilon, results, of_gamma, of_beta):
     positions, channels = inputs.shape
     mean, scale, shared, sloped = np.empty((4, channels), np.float32)
@@ -133,7 +106,7 @@ def _gradients(inputs, gamma, beta, upstream, groups, epsilon, results, of_gamma
         for channel in range(channels):
             normal = (inputs[position, channel] - mean[channel]) * scale[channel]
             value = normal * gamma[channel] + beta[channel]
-            gate = _F(1) / (_F(1) + _exponential(-value))
+            gate = _F(1) / (_F(1) + exponential(-value))
             slope = upstream[position, channel] * gate * (_F(1) + value * (_F(1) - gate))
             results[position, channel] = slope
             of_beta[channel] += slope
@@ -157,7 +130,7 @@ def _gradients(inputs, gamma, beta, upstream, groups, epsilon, results, of_gamma
             )
 
 
-@_compiled
+@vectorized
 def _image(numbers, index):
     """One image of a call."""
     call = words(numbers)

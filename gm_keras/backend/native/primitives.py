@@ -20,12 +20,12 @@ DTYPES = {"float32": 3, "bfloat16": 2}
 _BYTES = {"float32": 4, "bfloat16": 2}
 
 _TRAINING, _DIRECT = 64, 1
-_SOURCE, _TARGET, _WEIGHTS, _SCRATCHPAD, _MANY_SOURCES = 1, 17, 33, 80, 1024
+SOURCE, TARGET, WEIGHTS, _SCRATCHPAD, _MANY_SOURCES = 1, 17, 33, 80, 1024
 _SOURCE_GRADIENT, _TARGET_GRADIENT, _WEIGHTS_GRADIENT = 129, 145, 161
 _ASK_WEIGHTS, _ASK_WEIGHTS_GRADIENT, _ASK_SCRATCHPAD = 131, 132, 136
 _ALIGNED = 64
 # Buffers of a call: its two arguments, its result, and the workspace.
-_FIRST, _SECOND, _RESULT, _WORKSPACE = range(4)
+FIRST, SECOND, RESULT, WORKSPACE = range(4)
 #: Into more no work is cut.
 MOST_PARTS = 32
 # Multiplications that are worth a thread of their own, those of a part of large work, and how many of these for each thread.
@@ -176,8 +176,8 @@ def _product(work: Product) -> Prepared:
     result = library.memory(dtype, (rows, work.columns), (work.columns, 1))
     create = "dnnl_matmul_primitive_desc_create"
     core = library.made(create, library.engine(), first, second, None, result, library.attributes())
-    _check(core, "ref")
-    plan = _Plan()
+    check(core, "ref")
+    plan = Plan()
     partial = plan.room(parts * rows * work.columns * size) if summed and parts > 1 else None
     targets = []
     for at in range(0, length, share):
@@ -186,18 +186,18 @@ def _product(work: Product) -> Prepared:
         else:
             before = (at * first_strides[0] * size, 0)
         if partial is None:
-            target = (_RESULT, at * work.columns * size)
+            target = (RESULT, at * work.columns * size)
         else:
-            target = (_WORKSPACE, partial + len(targets) * rows * work.columns * size)
+            target = (WORKSPACE, partial + len(targets) * rows * work.columns * size)
         targets.append((result, *target))
         plan.part(
             core,
-            (_SOURCE, first, _FIRST, before[0]),
-            (_WEIGHTS, second, _SECOND, before[1]),
-            (_TARGET, *targets[-1]),
+            (SOURCE, first, FIRST, before[0]),
+            (WEIGHTS, second, SECOND, before[1]),
+            (TARGET, *targets[-1]),
         )
     if partial is not None:
-        plan.last(_sum(result, parts), *_terms(targets), (_TARGET, result, _RESULT, 0))
+        plan.last(_sum(result, parts), *_terms(targets), (TARGET, result, RESULT, 0))
     return plan.prepared()
 
 
@@ -208,45 +208,50 @@ def _convolution(work: Convolution) -> Prepared:
     outputs = _channels_last(dtype, batch, work.filters, work.new_size)
     plain, free = _kernels(work, dtype)
     core = _core(work, inputs, free, outputs)
-    _check(core, "ref", "gemm")
+    check(core, "ref", "gemm")
     of_inputs = batch * work.channels * math.prod(work.size) * size
     of_outputs = batch * work.filters * math.prod(work.new_size) * size
-    plan = _Plan()
+    plan = Plan()
     if work.kind == KERNEL_GRADIENT:
         packed = library.asked(core, _ASK_WEIGHTS_GRADIENT)
-        sums = [(packed, _WORKSPACE, plan.room(library.size(packed))) for _ in range(parts)]
+        sums = [(packed, WORKSPACE, plan.room(library.size(packed))) for _ in range(parts)]
         for n, target in enumerate(sums):
             plan.part(
                 core,
-                (_SOURCE, inputs, _FIRST, n * of_inputs),
-                (_TARGET_GRADIENT, outputs, _SECOND, n * of_outputs),
+                (SOURCE, inputs, FIRST, n * of_inputs),
+                (_TARGET_GRADIENT, outputs, SECOND, n * of_outputs),
                 (_WEIGHTS_GRADIENT, *target),
             )
         total = sums[0]
         if parts > 1:
-            total = (packed, _WORKSPACE, plan.room(library.size(packed)))
-            plan.last(_sum(packed, parts), *_terms(sums), (_TARGET, *total))
-        plan.last(_reorder(packed, plain), (_SOURCE, *total), (_TARGET, plain, _RESULT, 0))
+            total = (packed, WORKSPACE, plan.room(library.size(packed)))
+            plan.last(_sum(packed, parts), *_terms(sums), (TARGET, *total))
+        plan.last(_reorder(packed, plain), (SOURCE, *total), (TARGET, plain, RESULT, 0))
         return plan.prepared()
     packed = library.asked(core, _ASK_WEIGHTS)
-    kernel = (packed, _WORKSPACE, plan.room(library.size(packed)))
-    plan.first(_reorder(plain, packed), (_SOURCE, plain, _SECOND, 0), (_TARGET, *kernel))
+    kernel = (packed, WORKSPACE, plan.room(library.size(packed)))
+    plan.first(_reorder(plain, packed), (SOURCE, plain, SECOND, 0), (TARGET, *kernel))
     for n in range(parts):
         if work.kind == FORWARD:
-            source = (_SOURCE, inputs, _FIRST, n * of_inputs)
-            target = (_TARGET, outputs, _RESULT, n * of_outputs)
+            source = (SOURCE, inputs, FIRST, n * of_inputs)
+            target = (TARGET, outputs, RESULT, n * of_outputs)
         else:
-            source = (_TARGET_GRADIENT, outputs, _FIRST, n * of_outputs)
-            target = (_SOURCE_GRADIENT, inputs, _RESULT, n * of_inputs)
-        plan.part(core, source, (_WEIGHTS, *kernel), target)
+            source = (_TARGET_GRADIENT, outputs, FIRST, n * of_outputs)
+            target = (_SOURCE_GRADIENT, inputs, RESULT, n * of_inputs)
+        plan.part(core, source, (WEIGHTS, *kernel), target)
     return plan.prepared()
 
 
-class _Plan:
-    """Collects primitives, and the workspace that they need."""
+class Plan:
+    """Collects primitives, and the workspace that they need.
 
-    def __init__(self):
+    Args:
+        one_by_one: No two of them run at a time: they may have one scratchpad.
+    """
+
+    def __init__(self, one_by_one: bool = False):
         self._workspace, self._made = 0, {}
+        self._one_by_one, self._scratchpads = one_by_one, []
         self._first, self._last, self._parts = [], [], []
 
     def room(self, size: int) -> int:
@@ -270,15 +275,24 @@ class _Plan:
     def _step(self, described, arguments):
         rows = [(number, memory.value, *where) for number, memory, *where in arguments]
         scratchpad = library.asked(described, _ASK_SCRATCHPAD)
-        if library.size(scratchpad):
-            where = self.room(library.size(scratchpad))
-            rows.append((_SCRATCHPAD, scratchpad.value, _WORKSPACE, where))
+        needed = library.size(scratchpad)
+        if needed:
+            where = 0 if self._one_by_one else self.room(needed)
+            rows.append((_SCRATCHPAD, scratchpad.value, WORKSPACE, where))
         if described.value not in self._made:
             primitive = library.made("dnnl_primitive_create", described)
             self._made[described.value] = primitive.value
-        return [self._made[described.value], len(rows), *itertools.chain.from_iterable(rows)]
+        step = [self._made[described.value], len(rows), *itertools.chain.from_iterable(rows)]
+        if needed and self._one_by_one:
+            self._scratchpads.append((needed, step))
+        return step
 
     def prepared(self) -> Prepared:
+        """All of it; nothing can be added any more."""
+        if self._scratchpads:
+            where = self.room(max(needed for needed, _ in self._scratchpads))
+            for _, step in self._scratchpads:
+                step[-1] = where
         first, last, *parts = (
             np.array([len(steps), *itertools.chain.from_iterable(steps)], np.int64)
             for steps in (self._first, self._last, *([part] for part in self._parts))
@@ -304,7 +318,7 @@ def _sum(described, terms):
     return library.made(create, engine, described, terms, ones, each, attributes)
 
 
-def _check(core, *slow):
+def check(core, *slow):
     """oneDNN has something for everything; these are what it falls back to."""
     name = library.name(core)
     if any(each in name for each in slow):
