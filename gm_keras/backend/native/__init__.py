@@ -5,6 +5,7 @@ GM_KERAS_NATIVE is 0, or oneDNN has nothing quick for this processor, they answe
 """
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,6 +46,8 @@ def convolution(
         shapes: Of input, kernel and outputs.
         window: How the kernel moves.
     """
+    if min(itertools.chain(*window.padding)) < 0:
+        return _convolution_of_part(kind, first, second, shapes, window)
     inputs, kernel, outputs = shapes
     size, padding, zeros = tuple(inputs[1:-1]), window.padding, ()
     if kind == KERNEL_GRADIENT:
@@ -64,13 +67,32 @@ def convolution(
         tuple(before for before, _ in padding),
         tuple(after for _, after in padding),
     )
-    if wanted.work < _WORTH_CONVOLUTION or min(wanted.before + wanted.after) < 0:
-        return None
-    if not _ours(wanted, first, second):
+    if wanted.work < _WORTH_CONVOLUTION or not _ours(wanted, first, second):
         return None
     if any(map(any, zeros)):
         first = jnp.pad(first, [(0, 0), *zeros, (0, 0)])
     return _call(wanted, first, second)
+
+
+def _convolution_of_part(kind, first, second, shapes, window) -> jax.Array | None:
+    """Negative padding leaves the edge of the input out: oneDNN sees the rest."""
+    inputs, kernel, outputs = shapes
+    edges = [(min(before, 0), min(after, 0)) for before, after in window.padding]
+    size = [n + sum(edge) for n, edge in zip(inputs[1:-1], edges, strict=True)]
+    padding = tuple((max(before, 0), max(after, 0)) for before, after in window.padding)
+    rest = (inputs[0], *size, inputs[-1])
+    window = window._replace(padding=padding)
+
+    def edged(values, sign):
+        widths = [(0, 0, 0), *((sign * a, sign * b, 0) for a, b in edges), (0, 0, 0)]
+        return jax.lax.pad(values, jnp.zeros((), values.dtype), widths)
+
+    if kind != INPUT_GRADIENT:
+        first = edged(first, 1)
+    result = convolution(kind, first, second, (rest, kernel, outputs), window)
+    if result is None or kind != INPUT_GRADIENT:
+        return result
+    return edged(result, -1)
 
 
 def _within_half(size: tuple, extent: tuple, window: Any) -> tuple:
