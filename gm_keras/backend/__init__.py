@@ -11,6 +11,7 @@ Every backend module offers the same names:
 * `fused(function)`: a function of many small operations, as one where the backend would run them one by one.
 * `kernels()`: a module of convolutions to use instead of Keras' own, or None.
 * `steps_per_execution(parameters)`: how many steps a call of `fit` is best given at once.
+* `noise_key(words)`: the two words of a seed as `keras.random` is best given them.
 * `set_seed(seed)`: decides the weights and the noise of what is built next.
 * `on_accelerator()`: whether the device has a memory of its own.
 * `device_name()`, `version()`: what a tracked run records; `SEED_DTYPE`: how a seed is kept.
@@ -41,6 +42,7 @@ no_gradient = _backend.no_gradient
 compile_function = _backend.compile_function
 fused = _backend.fused
 kernels = _backend.kernels
+noise_key = _backend.noise_key
 set_seed = _backend.set_seed
 steps_per_execution = _backend.steps_per_execution
 device_name = _backend.device_name
@@ -57,6 +59,7 @@ __all__ = [
     "kernels",
     "name",
     "no_gradient",
+    "noise_key",
     "on_accelerator",
     "run_if",
     "set_seed",

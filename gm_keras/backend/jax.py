@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from gm_keras.backend import jax_kernels
+from gm_keras.backend import jax_kernels, native
 from gm_keras.backend.huge_pages import ask_for_huge
 from gm_keras.backend.jax_cache import keep_compiled
 
@@ -153,6 +153,11 @@ def kernels() -> ModuleType | None:
     """The module of convolutions to use instead of Keras' own, or None."""
     # A GPU's libraries have a kernel for every gradient.
     return None if on_accelerator() else jax_kernels
+
+
+def noise_key(words: Any) -> Any:
+    """The two words of a seed as `keras.random` draws from them soonest."""
+    return words if on_accelerator() else native.noise_key(words)
 
 
 def steps_per_execution(parameters: int) -> int:

@@ -102,6 +102,11 @@ class _DirectAdapter(PyDatasetAdapter):
         return self._get_iterator()
 
 
+def noise_key(words: Any) -> Any:
+    """The words themselves."""
+    return words
+
+
 def steps_per_execution(parameters: int) -> int:  # noqa: ARG001 (one signature for every backend)
     """How many steps a call of `fit` is best given at once, for a model of so many parameters."""
     return _STEPS

@@ -24,7 +24,7 @@ from keras import ops
 from gm_keras import backend
 from gm_keras.core.optimizers import OptimizerGroup
 from gm_keras.core.phase import Phase, unique
-from gm_keras.ops.random import RandomStream
+from gm_keras.ops.random import NoiseSeeds, RandomStream
 from gm_keras.progress import progress
 
 
@@ -68,7 +68,7 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
         """
         self.built = True
         if not hasattr(self, "seed_generator"):
-            self.seed_generator = keras.random.SeedGenerator()
+            self.seed_generator = NoiseSeeds()
         self.step = self.add_weight(
             shape=(), dtype="int32", initializer="zeros", trainable=False, name="step"
         )

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from gm_keras.layers.initializers import HostGlorotUniform
+from gm_keras.ops.random import NoiseSeeds
 
 
 def perplexity(codes: Any, num_codes: int) -> Any:
@@ -61,7 +62,7 @@ class VectorQuantizer(keras.layers.Layer):
         self.decay = decay
         self.epsilon = epsilon
         self.restart_below = restart_below
-        self.seed_generator = keras.random.SeedGenerator()
+        self.seed_generator = NoiseSeeds()
 
     def build(self, input_shape):
         if input_shape[-1] != self.code_dim:

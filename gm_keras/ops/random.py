@@ -6,6 +6,14 @@ from keras import ops
 from gm_keras import backend
 
 
+class NoiseSeeds(keras.random.SeedGenerator):
+    """Keras' own generator of seeds; the same noise, drawn sooner where the backend knows how."""
+
+    def next(self, ordered=True):
+        """The seed of one draw."""
+        return backend.noise_key(super().next(ordered))
+
+
 class _FixedSeed(keras.random.SeedGenerator):
     """What `keras.random` takes as a seed, holding a given state and no variable.
 
@@ -17,7 +25,7 @@ class _FixedSeed(keras.random.SeedGenerator):
 
     def next(self, ordered=True):
         del ordered
-        return self._fixed_state
+        return backend.noise_key(self._fixed_state)
 
 
 class RandomStream:

@@ -31,46 +31,41 @@ _NEXT, _PARTS, _DONE, _USERS, _STATUS, _OWN = range(6)
 _kept: list = []
 
 
-@intrinsic
-def words(typing, address):
-    """The memory at an address, as numbers."""
-    result = types.CPointer(types.int64)
+def _memory(kind: types.Type) -> Callable:
+    """Makes `memory(address)`: what lies there, as values of a kind."""
 
-    def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(result))
+    @intrinsic
+    def memory(typing, address):
+        result = types.CPointer(kind)
 
-    return result(types.int64), generate
+        def generate(context, builder, signature, arguments):
+            return builder.inttoptr(arguments[0], context.get_value_type(result))
 
+        return result(types.int64), generate
 
-@intrinsic
-def floats(typing, address):
-    """The memory at an address, as float32."""
-    result = types.CPointer(types.float32)
-
-    def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(result))
-
-    return result(types.int64), generate
+    return memory
 
 
-@intrinsic
-def float_of(typing, bits):
-    """The float32 that is these 32 bits."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], context.get_value_type(types.float32))
-
-    return types.float32(types.int32), generate
+#: The memory at an address as numbers, as float32, and as uint32.
+words, floats, halves = _memory(types.int64), _memory(types.float32), _memory(types.uint32)
 
 
-@intrinsic
-def bits_of(typing, value):
-    """The 32 bits of a float32."""
+def _reinterpreted(given: types.Type, wanted: types.Type) -> Callable:
+    """Makes a function from values of a kind to those of another one with the same bits."""
 
-    def generate(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], context.get_value_type(types.int32))
+    @intrinsic
+    def same_bits(typing, value):
+        def generate(context, builder, signature, arguments):
+            return builder.bitcast(arguments[0], context.get_value_type(wanted))
 
-    return types.int32(types.float32), generate
+        return wanted(given), generate
+
+    return same_bits
+
+
+#: The float32 that is these 32 bits, and the other way round.
+float_of = _reinterpreted(types.int32, types.float32)
+bits_of = _reinterpreted(types.float32, types.int32)
 
 
 @intrinsic(prefer_literal=True)

@@ -19,7 +19,7 @@ from gm_keras.distributions import discretized_normal, normal
 from gm_keras.models.diffusion import samplers
 from gm_keras.models.diffusion.schedules import SCHEDULES
 from gm_keras.networks.unet import timed_dense, unet
-from gm_keras.ops.random import RandomStream
+from gm_keras.ops.random import NoiseSeeds, RandomStream
 
 # The bound has one term for each time; by default it evaluates this many at the most.
 DEFAULT_TERMS = 128
@@ -99,7 +99,7 @@ class DDPM(LatentsMixin, GenerativeModel):
             self.denoiser = timed_dense(image_shape[0], units=units, name="denoiser", **common)
 
         # ---- state ----
-        self.seed_generator = keras.random.SeedGenerator(0)
+        self.seed_generator = NoiseSeeds(0)
 
         # ---- config ----
         self.timesteps = timesteps

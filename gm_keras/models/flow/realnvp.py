@@ -21,7 +21,7 @@ from gm_keras.distributions import normal
 from gm_keras.layers.logit import GreyLevelLogit
 from gm_keras.networks.couplings import image_couplings, vector_couplings
 from gm_keras.networks.multiscale import multiscale_flow
-from gm_keras.ops.random import RandomStream
+from gm_keras.ops.random import NoiseSeeds, RandomStream
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -100,7 +100,7 @@ class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
         self.encoder = keras.Model(self.flow.inputs, self.flow.outputs[0], name="encoder")
 
         # ---- state ----
-        self.seed_generator = keras.random.SeedGenerator(0)
+        self.seed_generator = NoiseSeeds(0)
 
         # ---- config ----
         self.levels = levels

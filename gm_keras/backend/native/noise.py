@@ -1,0 +1,114 @@
+"""JAX's random bits, the same ones, for JAX on a CPU: XLA computes them in a loop of small passes over all counters."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.extend.random
+import numba
+import numpy as np
+
+from gm_keras.backend.native import interface
+from gm_keras.backend.native.exponential import vectorized
+from gm_keras.backend.native.interface import argument, attribute, result, words
+
+_TARGET = "gm_keras_noise"
+# Counters in a part, and from which on a call is worth it.
+_PART, _WORTH = 2**14, 2**9
+# The numbers of a call: addresses of the key and of the bits, and how many there are.
+_KEY, _BITS, _SIZE = range(3)
+_NUMBERS = 3
+_U = numba.uint32
+_PARITY = np.uint32(0x1BD11BDA)
+
+
+@functools.cache
+def implementation() -> Any:
+    """What JAX's keys are wrapped with: its own Threefry, but for large draws of 32 bits."""
+    plain = jax.extend.random.threefry_prng_impl
+
+    def random_bits(key, bit_width, shape):
+        size = int(np.prod(shape, dtype=np.int64))
+        if bit_width != 32 or size < _WORTH or not jax.config.jax_threefry_partitionable:
+            return plain.random_bits(key, bit_width, shape)
+        _register()
+        bits = jax.ShapeDtypeStruct(shape, np.uint32)
+        call = jax.ffi.ffi_call(_TARGET, bits, vmap_method="sequential")
+        return call(key, work=np.array([size], np.int64))
+
+    return jax.extend.random.define_prng_impl(
+        key_shape=plain.key_shape,
+        seed=plain.seed,
+        split=plain.split,
+        random_bits=random_bits,
+        fold_in=plain.fold_in,
+        name="gm_keras_threefry",
+        tag="gmk",
+    )
+
+
+@vectorized
+def _round(first, second, distance):
+    first = _U(first + second)
+    turned = _U(_U(second << _U(distance)) | _U(second >> _U(32 - distance)))
+    return first, _U(turned ^ first)
+
+
+@vectorized
+def _even(first, second):
+    first, second = _round(first, second, 13)
+    first, second = _round(first, second, 15)
+    first, second = _round(first, second, 26)
+    return _round(first, second, 6)
+
+
+@vectorized
+def _odd(first, second):
+    first, second = _round(first, second, 17)
+    first, second = _round(first, second, 29)
+    first, second = _round(first, second, 16)
+    return _round(first, second, 24)
+
+
+@vectorized
+def _fill(bits, start, one, two):
+    """Threefry-2x32 with 20 rounds (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") of counters."""
+    three = _U(_U(one ^ two) ^ _PARITY)
+    for index in range(len(bits)):
+        counter = start + index
+        first, second = _U(_U(counter >> 32) + one), _U(_U(counter) + two)
+        first, second = _even(first, second)
+        first, second = _odd(_U(first + two), _U(second + _U(three + _U(1))))
+        first, second = _even(_U(first + three), _U(second + _U(one + _U(2))))
+        first, second = _odd(_U(first + one), _U(second + _U(two + _U(3))))
+        first, second = _even(_U(first + two), _U(second + _U(three + _U(4))))
+        bits[index] = _U(first + three) ^ _U(second + _U(one + _U(5)))
+
+
+@functools.cache
+def _register() -> None:
+    """Compiles the handler, and makes it known to XLA."""
+    part_size = _PART
+
+    @numba.njit
+    def part(numbers, index):
+        call = words(numbers)
+        start = index * part_size
+        count = min(part_size, call[_SIZE] - start)
+        # Arrays of halves of the numbers that `words` sees.
+        key = numba.carray(interface.halves(call[_KEY]), (2,))
+        bits = numba.carray(interface.halves(call[_BITS] + 4 * start), (count,))
+        _fill(bits, start, key[0], key[1])
+        return 0
+
+    begin, share = interface.shared(part, _NUMBERS)
+
+    @numba.njit
+    def handle(frame):
+        numbers = begin()
+        call = words(numbers)
+        call[_KEY], call[_BITS] = argument(frame, 0), result(frame, 0)
+        call[_SIZE] = words(attribute(frame))[0]
+        return share(frame, numbers, (call[_SIZE] + part_size - 1) // part_size)
+
+    interface.register(_TARGET, handle)
