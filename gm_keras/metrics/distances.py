@@ -37,30 +37,39 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> Estimate:
     first = mean_and_covariance(real, "moments of real")
     second = mean_and_covariance(generated, "moments of generated")
     difference = first[0] - second[0]
-    overlap, transport = _transport(second[1], first[1])
+    overlap, to_first, to_second = _transports(first[1], second[1])
     distance = difference @ difference + np.trace(first[1]) + np.trace(second[1]) - 2.0 * overlap
-    variance = _variance(generated, second, first[0], transport)
-    del transport
-    _, transport = _transport(first[1], second[1])
-    variance += _variance(real, first, second[0], transport)
+    variance = _variance(real, first, second[0], to_second)
+    del to_second
+    variance += _variance(generated, second, first[0], to_first)
     return Estimate(max(distance, 0.0), np.sqrt(variance))
 
 
-def _transport(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-    """tr (source target)^(1/2), and the matrix of the optimal map from the one normal to the other."""
-    # By the symmetric A^(1/2) B A^(1/2), whose eigenvalues are real whatever the rounding.
-    values, vectors = eigh(target, driver="evr")
-    vectors *= np.clip(values, 0.0, None) ** 0.25
-    root = vectors @ vectors.T
+def _transports(first: np.ndarray, second: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """tr (first second)^(1/2), and the matrices of the optimal maps from the second normal to the first and back."""
+    # By the symmetric A^(1/2) B A^(1/2), whose eigenvalues are real whatever the rounding. Of its decomposition with
+    # C = (A^(1/2) B A^(1/2))^(1/2), the maps are A^(1/2) C^-1 A^(1/2) and, its inverse, A^(-1/2) C A^(-1/2).
+    values, vectors = eigh(first, driver="evr")
+    scaled = vectors * np.clip(values, 0.0, None) ** 0.25
+    root = scaled @ scaled.T
+    scaled = vectors * _scales(values, -0.25)
+    inverse = scaled @ scaled.T
     # Of 2,048 features each matrix takes 32 MiB: none is kept longer than it is needed.
-    del vectors
-    values, vectors = eigh((root @ source @ root).T, driver="evr", overwrite_a=True)
-    values = np.clip(values, 0.0, None)
-    # Directions in which a set does not vary have eigenvalues of rounding only.
+    del vectors, scaled
+    values, vectors = eigh((root @ second @ root).T, driver="evr", overwrite_a=True)
+    overlap = float(np.sqrt(np.clip(values, 0.0, None)).sum())
+    spread = root @ (vectors * _scales(values, -0.25))
+    del root
+    to_first = spread @ spread.T
+    spread = inverse @ (vectors * _scales(values, 0.25))
+    del inverse, vectors
+    return overlap, to_first, spread @ spread.T
+
+
+def _scales(values: np.ndarray, exponent: float) -> np.ndarray:
+    """Eigenvalues to a power; directions in which a set does not vary, whose values are rounding only, are left out."""
     kept = values > len(values) * np.finfo("float64").eps * values.max()
-    vectors *= np.where(kept, np.where(kept, values, 1.0) ** -0.25, 0.0)
-    spread = root @ vectors
-    return float(np.sqrt(values).sum()), spread @ spread.T
+    return np.where(kept, np.where(kept, values, 1.0) ** exponent, 0.0)
 
 
 def _variance(
