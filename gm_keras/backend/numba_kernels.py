@@ -1,10 +1,12 @@
 """Whether kernels of our own, which numba compiles, may be used."""
 
 import functools
+import hashlib
 import importlib
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -25,12 +27,25 @@ def compiled(decorator: Callable, *signature: Any, **options: Any) -> Callable:
     """
 
     def decorate(function: Callable) -> Callable:
+        # Part of the name of what is kept, as numba itself looks at one file alone, and not at what that takes from others.
+        function.__qualname__ += f".{_sources()}"
         try:
             return decorator(*signature, cache=True, **options)(function)
         except (RuntimeError, OSError):
             return decorator(*signature, **options)(function)
 
     return decorate
+
+
+@functools.cache
+def _sources() -> str:
+    """A digest of all from which something is compiled."""
+    folder = Path(__file__).parent
+    files = [
+        *sorted((folder / "native").glob("*.py")),
+        *sorted((folder / "huge_pages").glob("*.py")),
+    ]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 @functools.cache

@@ -15,15 +15,20 @@ import numpy as np
 from gm_keras.backend.native import interface, library, onednn, primitives
 from gm_keras.backend.native.exponential import exponential, vectorized
 from gm_keras.backend.native.interface import (
+    address_of,
     argument,
+    asks_for_version,
     attribute,
+    begin,
     bits_of,
     float_of,
     floats,
     result,
+    share,
     space,
     words,
 )
+from gm_keras.backend.native.onednn import find, run
 from gm_keras.backend.native.primitives import (
     FIRST,
     RESULT,
@@ -167,7 +172,7 @@ def prepared(work: Attention) -> primitives.Prepared:
     return plan.prepared()
 
 
-_records = onednn.Records(prepared, from_numbers)
+_records = onednn.Records("attention", prepared, from_numbers)
 
 
 def supported(work: Attention) -> bool:
@@ -208,7 +213,6 @@ def _work(gradient, joined, heads, causal):
 
 
 def _call(work, given, results):
-    _register()
     ready = _records.remember(work)
     # How the work is shared is part of the program that XLA keeps on disk.
     numbers = [primitives.key(work), library.threads(), *work.numbers()]
@@ -276,70 +280,69 @@ def _softmax_gradient(scores, slopes, factor, causal, block, log_sums):
             slopes[row, column] = _F(0)
 
 
-@functools.cache
-def _register() -> None:
-    """Compiles the handler, and makes it known to XLA."""
-    run, find = onednn.runner(), _records.finder()
-    block_size, most_blocks = _BLOCK, _MOST_BLOCKS
+@interface.task
+def _part(numbers, index):
+    call = words(numbers)
+    length, width, heads, together = call[_LENGTH], call[_WIDTH], call[_HEADS], call[_TOGETHER]
+    causal, factor = call[_CAUSAL] != 0, float_of(_I(call[_FACTOR]))
+    block = max(_BLOCK, (length + _MOST_BLOCKS - 1) // _MOST_BLOCKS)
+    groups, square = heads // together, length * length
+    workspace = call[WORKSPACE] + index * call[_SIZE]
+    buffers = space(4)
+    status = 0
+    for task in range(index, call[_BATCH] * groups, call[_PARTS]):
+        example, head = task // groups, task % groups * together
+        rows, column = example * length * width, head * (width // heads)
+        wide, narrow = 4 * (3 * rows + column), 4 * (rows + column)
+        words(buffers)[FIRST] = call[FIRST] + wide
+        words(buffers)[SECOND] = call[SECOND] + narrow
+        words(buffers)[RESULT] = call[RESULT] + (narrow if call[_GRADIENT] == 0 else wide)
+        words(buffers)[WORKSPACE] = workspace
+        status |= run(call[_BEFORE], buffers)
+        for each in range(together):
+            scores = numba.carray(floats(workspace + 4 * each * square), (length, length))
+            before = 4 * (example * heads + head + each) * length
+            log_sums = numba.carray(floats(call[_LOG_SUMS] + before), (length,))
+            if call[_GRADIENT] == 0:
+                _softmax(scores, factor, causal, block, log_sums)
+            else:
+                # As `prepared` lays them out: each array begins at a multiple of 64 bytes.
+                behind = (4 * together * square + 63) // 64 * 64
+                second = workspace + behind + 4 * each * square
+                slopes = numba.carray(floats(second), (length, length))
+                _softmax_gradient(scores, slopes, factor, causal, block, log_sums)
+        status |= run(call[_AFTER], buffers)
+    return status
 
-    @numba.njit
-    def part(numbers, index):
-        call = words(numbers)
-        length, width, heads, together = call[_LENGTH], call[_WIDTH], call[_HEADS], call[_TOGETHER]
-        causal, factor = call[_CAUSAL] != 0, float_of(_I(call[_FACTOR]))
-        block = max(block_size, (length + most_blocks - 1) // most_blocks)
-        groups, square = heads // together, length * length
-        workspace = call[WORKSPACE] + index * call[_SIZE]
-        buffers = space(4)
-        status = 0
-        for task in range(index, call[_BATCH] * groups, call[_PARTS]):
-            example, head = task // groups, task % groups * together
-            rows, column = example * length * width, head * (width // heads)
-            wide, narrow = 4 * (3 * rows + column), 4 * (rows + column)
-            words(buffers)[FIRST] = call[FIRST] + wide
-            words(buffers)[SECOND] = call[SECOND] + narrow
-            words(buffers)[RESULT] = call[RESULT] + (narrow if call[_GRADIENT] == 0 else wide)
-            words(buffers)[WORKSPACE] = workspace
-            status |= run(call[_BEFORE], buffers)
-            for each in range(together):
-                scores = numba.carray(floats(workspace + 4 * each * square), (length, length))
-                before = 4 * (example * heads + head + each) * length
-                log_sums = numba.carray(floats(call[_LOG_SUMS] + before), (length,))
-                if call[_GRADIENT] == 0:
-                    _softmax(scores, factor, causal, block, log_sums)
-                else:
-                    # As `prepared` lays them out: each array begins at a multiple of 64 bytes.
-                    behind = (4 * together * square + 63) // 64 * 64
-                    second = workspace + behind + 4 * each * square
-                    slopes = numba.carray(floats(second), (length, length))
-                    _softmax_gradient(scores, slopes, factor, causal, block, log_sums)
-            status |= run(call[_AFTER], buffers)
-        return status
 
-    begin, share = interface.shared(part, _NUMBERS)
+interface.known("attention_part", _part.address)
 
-    @numba.njit
-    def handle(frame):
-        found = space(1)
-        error = find(frame, found)
-        if error != 0:
-            return error
-        record, given = words(words(found)[0]), words(attribute(frame))
-        numbers = begin()
-        call = words(numbers)
-        gradient = given[2]
-        call[_GRADIENT] = gradient
-        for index in range(5):
-            call[_BATCH + index] = given[3 + index]
-        for index in range(4):
-            call[_TOGETHER + index] = given[8 + index]
-        call[_BEFORE], call[_AFTER] = record[0], record[3]
-        call[FIRST], call[RESULT] = argument(frame, 0), result(frame, 0)
-        if gradient == 0:
-            call[SECOND], call[_LOG_SUMS], call[WORKSPACE] = 0, result(frame, 1), result(frame, 2)
-        else:
-            call[SECOND], call[_LOG_SUMS] = argument(frame, 2), argument(frame, 1)
-            call[WORKSPACE] = result(frame, 1)
-        return share(frame, numbers, call[_PARTS])
 
-    interface.register(_TARGET, handle)
+@interface.handler
+def _handle(frame):
+    if asks_for_version(frame):
+        return 0
+    found = space(1)
+    error = find(frame, found, address_of("attention_table"), address_of("attention_late"))
+    if error != 0:
+        return error
+    record, given = words(words(found)[0]), words(attribute(frame))
+    numbers = begin(_NUMBERS)
+    call = words(numbers)
+    gradient = given[2]
+    call[_GRADIENT] = gradient
+    for index in range(5):
+        call[_BATCH + index] = given[3 + index]
+    for index in range(4):
+        call[_TOGETHER + index] = given[8 + index]
+    call[_BEFORE], call[_AFTER] = record[0], record[3]
+    call[FIRST], call[RESULT] = argument(frame, 0), result(frame, 0)
+    if gradient == 0:
+        call[SECOND], call[_LOG_SUMS], call[WORKSPACE] = 0, result(frame, 1), result(frame, 2)
+    else:
+        call[SECOND], call[_LOG_SUMS] = argument(frame, 2), argument(frame, 1)
+        call[WORKSPACE] = result(frame, 1)
+    return share(frame, numbers, call[_PARTS], address_of("attention_part"))
+
+
+interface.register(_TARGET, _handle)

@@ -8,26 +8,28 @@ https://github.com/openxla/xla/blob/main/xla/ffi/api/c_api.h.
 """
 
 import ctypes
-import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import numba
-from llvmlite import ir
+import numpy as np
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from gm_keras.backend.native import library
+from gm_keras.backend.numba_kernels import compiled
 
 # Places in XLA's structures, and the version of its interface.
 _EXTENSION, _API, _CONTEXT, _ARGUMENTS, _RESULTS, _ATTRIBUTES = 1, 2, 3, 9, 14, 20
 _METADATA, _VERSION = 1, 0 | 3 << 32
 _DATA, _ERROR_CREATE, _SCHEDULE, _INTERNAL = 3, 6, 17, 13
 # What threads that work on one call share: the next part, how many parts there are, how many are done, how many
-# threads still look at it, and what went wrong. The call's own numbers follow.
-_NEXT, _PARTS, _DONE, _USERS, _STATUS, _OWN = range(6)
+# threads still look at it, what went wrong, and the task. The call's own numbers follow.
+_NEXT, _PARTS, _DONE, _USERS, _STATUS, _TASK, _OWN = range(7)
+_PREFIX = "gm_keras_"
 _kept: list = []
 
 
@@ -92,39 +94,69 @@ def _added(typing, address, number):
 
 
 @intrinsic
-def _called(typing, function, argument):
+def called(typing, function, first, second):
     """Calls the function at an address."""
 
     def generate(context, builder, signature, arguments):
         number = context.get_value_type(types.int64)
-        kind = ir.FunctionType(number, [number])
-        return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), [arguments[1]])
+        kind = ir.FunctionType(number, [number] * 2)
+        return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
 
-    return types.int64(types.int64, types.int64), generate
+    return types.int64(types.int64, types.int64, types.int64), generate
 
 
-@numba.njit
+@intrinsic(prefer_literal=True)
+def address_of(typing, name):
+    """The address that `known` gave a name in this process: compiled code that is kept on disk has none in it."""
+    symbol = _PREFIX + name.literal_value
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.FunctionType(ir.VoidType(), [])
+        here = cgutils.get_or_insert_function(builder.module, kind, symbol)
+        return builder.ptrtoint(here, context.get_value_type(types.int64))
+
+    return types.int64(name), generate
+
+
+def known(name: str, address: int) -> None:
+    """Gives an address a name for compiled code."""
+    binding.add_symbol(_PREFIX + name, address)
+
+
+def function(name: str, address: int, count: int) -> types.ExternalFunction:
+    """A function of C by its name, for compiled code; all of its arguments are numbers or addresses."""
+    known(name, address)
+    return types.ExternalFunction(_PREFIX + name, types.int64(*[types.int64] * count))
+
+
+def of_library(where: ctypes.CDLL, name: str, count: int) -> types.ExternalFunction:
+    """The same of a library."""
+    return function(name, ctypes.cast(getattr(where, name), ctypes.c_void_p).value, count)
+
+
+def of_python(name: str, call: Callable, count: int) -> types.ExternalFunction:
+    """The same of Python; it must not be called where Python's lock is held for good."""
+    made = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * count)(call)
+    _kept.append(made)
+    return function(name, ctypes.cast(made, ctypes.c_void_p).value, count)
+
+
+@compiled(numba.njit)
 def attribute(frame):
     """The address of the numbers of a call's only attribute."""
     return words(words(words(frame)[_ATTRIBUTES])[0])[2]
 
 
-@numba.njit
+@compiled(numba.njit)
 def argument(frame, index):
     """The address of an argument's first value."""
     return words(words(words(frame)[_ARGUMENTS])[index])[_DATA]
 
 
-@numba.njit
+@compiled(numba.njit)
 def result(frame, index):
     """The address of a result's first value."""
     return words(words(words(frame)[_RESULTS])[index])[_DATA]
-
-
-def function(where: ctypes.CDLL, name: str, count: int) -> Callable:
-    """A function of C, all of whose arguments are numbers or addresses."""
-    address = ctypes.cast(getattr(where, name), ctypes.c_void_p).value
-    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * count)(address)
 
 
 def read(address: int, place: int) -> int:
@@ -146,111 +178,111 @@ def error(frame: int, message: str) -> int:
     return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(create)(ctypes.addressof(arguments))
 
 
-@functools.cache
-def failed() -> Callable:
-    """`failed(frame, status)` for handlers: the error for a status other than 0."""
-    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)(
-        lambda frame, status: error(frame, f"a kernel of gm_keras returned {status}")
-    )
+_system = ctypes.CDLL(None)
+_allocate, _free = (of_library(_system, name, 1) for name in ("malloc", "free"))
+_give_way = of_library(_system, "sched_yield", 0)
+#: `failed(frame, status)` for handlers: the error for a status other than 0.
+failed = of_python(
+    "failed",
+    lambda frame, status: error(frame, f"a kernel of gm_keras returned {status}"),
+    2,
+)
+_helpers = np.array([library.threads() - 1], np.int64)
+known("helpers", _helpers.ctypes.data)
 
 
-class Shared(NamedTuple):
-    """Functions for work that the threads of XLA share.
+@compiled(numba.njit)
+def _take_part(block):
+    facts = words(block)
+    while True:
+        index = _added(block + 8 * _NEXT, 1)
+        if index >= facts[_PARTS]:
+            break
+        status = called(facts[_TASK], block + 8 * _OWN, index)
+        if status != 0:
+            facts[_STATUS] = status
+        _added(block + 8 * _DONE, 1)
 
-    Attributes:
-        begin: `begin()` returns the address of numbers that all parts see; a call fills them.
-        run: `run(frame, numbers, parts)` returns 0 or an error when all parts are done, and frees the numbers.
-    """
 
-    begin: Callable
-    run: Callable
+@compiled(numba.njit)
+def _leave(block):
+    if _added(block + 8 * _USERS, -1) == 1:
+        _free(block)
 
 
-def shared(part: Callable, count: int) -> Shared:
-    """Makes them for a function `part(numbers, index)`, compiled, that returns 0 or what went wrong.
+@compiled(numba.cfunc, numba.void(numba.int64))
+def _helper(block):
+    _take_part(block)
+    _leave(block)
+
+
+known("helper", _helper.address)
+
+
+@compiled(numba.njit)
+def begin(count):
+    """The address of room for so many numbers, which all parts of some work see; `share` frees it."""
+    # Helpers that come too late still read it: it is theirs as well.
+    return _allocate(8 * (_OWN + count)) + 8 * _OWN
+
+
+@compiled(numba.njit)
+def share(frame, numbers, parts, task):
+    """Has the threads of XLA do work in parts.
 
     Args:
-        part: Does one part.
-        count: How many numbers a call has.
+        frame: Of the call.
+        numbers: From `begin`.
+        parts: How many.
+        task: Address of a compiled `task(numbers, index)`, which does one part and returns 0 or what went wrong.
+
+    Returns:
+        0, or an error, when all parts are done.
     """
-    system = ctypes.CDLL(None)
-    allocate, free = function(system, "malloc", 1), function(system, "free", 1)
-    give_way = function(system, "sched_yield", 0)
-    stop = failed()
-    others, own, size = library.threads() - 1, 8 * _OWN, 8 * (_OWN + count)
-
-    @numba.njit
-    def take_part(block):
-        while True:
-            index = _added(block + 8 * _NEXT, 1)
-            if index >= words(block)[_PARTS]:
-                break
-            status = part(block + own, index)
-            if status != 0:
-                words(block)[_STATUS] = status
-            _added(block + 8 * _DONE, 1)
-
-    @numba.njit
-    def leave(block):
-        if _added(block + 8 * _USERS, -1) == 1:
-            free(block)
-
-    @numba.cfunc(numba.void(numba.int64))
-    def helper(block):
-        take_part(block)
-        leave(block)
-
-    task = helper.address
-
-    @numba.njit
-    def begin():
-        # Helpers that come too late still read it: it is theirs as well.
-        return allocate(size) + own
-
-    @numba.njit
-    def run(frame, numbers, parts):
-        block = numbers - own
-        helpers = min(others, parts - 1)
-        facts = words(block)
-        facts[_NEXT], facts[_PARTS], facts[_DONE] = 0, parts, 0
-        facts[_USERS], facts[_STATUS] = 1 + helpers, 0
-        wrong = 0
-        for _ in range(helpers):
-            schedule = space(5)
-            asked = words(schedule)
-            asked[0], asked[1], asked[2] = 40, 0, words(frame)[_CONTEXT]
-            asked[3], asked[4] = task, block
-            wrong = _called(words(words(frame)[_API])[_SCHEDULE], schedule)
-            if wrong != 0:
-                leave(block)
-        take_part(block)
-        while _added(block + 8 * _DONE, 0) < parts:
-            give_way()
-        status = facts[_STATUS]
-        leave(block)
+    block = numbers - 8 * _OWN
+    helpers = min(words(address_of("helpers"))[0], parts - 1)
+    facts = words(block)
+    facts[_NEXT], facts[_PARTS], facts[_DONE], facts[_TASK] = 0, parts, 0, task
+    facts[_USERS], facts[_STATUS] = 1 + helpers, 0
+    wrong = 0
+    for _ in range(helpers):
+        schedule = space(5)
+        asked = words(schedule)
+        asked[0], asked[1], asked[2] = 40, 0, words(frame)[_CONTEXT]
+        asked[3], asked[4] = address_of("helper"), block
+        wrong = called(words(words(frame)[_API])[_SCHEDULE], schedule, 0)
         if wrong != 0:
-            return wrong
-        return 0 if status == 0 else stop(frame, status)
+            _leave(block)
+    _take_part(block)
+    while _added(block + 8 * _DONE, 0) < parts:
+        _give_way()
+    status = facts[_STATUS]
+    _leave(block)
+    if wrong != 0:
+        return wrong
+    return 0 if status == 0 else failed(frame, status)
 
-    _kept.append(helper)
-    return Shared(begin, run)
+
+@compiled(numba.njit)
+def asks_for_version(frame):
+    """Whether XLA calls a handler to learn the version of the interface, and then tells it."""
+    extension = words(frame)[_EXTENSION]
+    if extension == 0 or words(extension)[1] & 0xFFFFFFFF != _METADATA:
+        return False
+    words(words(extension)[3])[3] = _VERSION
+    return True
 
 
-def register(target: str, handle: Callable) -> None:
+#: Decorators of handlers, compiled functions of the address of a call, and of tasks for `share`.
+handler = compiled(numba.cfunc, numba.int64(numba.int64))
+task = compiled(numba.cfunc, numba.int64(numba.int64, numba.int64))
+
+
+def register(target: str, handle: Any) -> None:
     """Makes a handler known to XLA.
 
     Args:
         target: Its name in programs.
-        handle: Compiled; of the address of a call, returns 0 or an error.
+        handle: From `handler`; it returns 0 or an error.
     """
-
-    @numba.cfunc(numba.int64(numba.int64))
-    def handler(frame):
-        extension = words(frame)[_EXTENSION]
-        if extension != 0 and words(extension)[1] & 0xFFFFFFFF == _METADATA:
-            words(words(extension)[3])[3] = _VERSION
-            return 0
-        return handle(frame)
-
-    _kept.append(handler)
-    jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handler.ctypes), platform="cpu")
+    jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handle.ctypes), platform="cpu")

@@ -10,7 +10,17 @@ import numpy as np
 
 from gm_keras.backend.native import interface
 from gm_keras.backend.native.exponential import vectorized
-from gm_keras.backend.native.interface import argument, attribute, result, words
+from gm_keras.backend.native.interface import (
+    address_of,
+    argument,
+    asks_for_version,
+    attribute,
+    begin,
+    halves,
+    result,
+    share,
+    words,
+)
 
 _TARGET = "gm_keras_noise"
 # Counters in a part, and from which on a call is worth it.
@@ -31,7 +41,6 @@ def implementation() -> Any:
         size = int(np.prod(shape, dtype=np.int64))
         if bit_width != 32 or size < _WORTH or not jax.config.jax_threefry_partitionable:
             return plain.random_bits(key, bit_width, shape)
-        _register()
         bits = jax.ShapeDtypeStruct(shape, np.uint32)
         call = jax.ffi.ffi_call(_TARGET, bits, vmap_method="sequential")
         return call(key, work=np.array([size], np.int64))
@@ -85,30 +94,30 @@ def _fill(bits, start, one, two):
         bits[index] = _U(first + three) ^ _U(second + _U(one + _U(5)))
 
 
-@functools.cache
-def _register() -> None:
-    """Compiles the handler, and makes it known to XLA."""
-    part_size = _PART
+@interface.task
+def _part(numbers, index):
+    call = words(numbers)
+    start = index * _PART
+    count = min(_PART, call[_SIZE] - start)
+    key = numba.carray(halves(call[_KEY]), (2,))
+    bits = numba.carray(halves(call[_BITS] + 4 * start), (count,))
+    _fill(bits, start, key[0], key[1])
+    return 0
 
-    @numba.njit
-    def part(numbers, index):
-        call = words(numbers)
-        start = index * part_size
-        count = min(part_size, call[_SIZE] - start)
-        # Arrays of halves of the numbers that `words` sees.
-        key = numba.carray(interface.halves(call[_KEY]), (2,))
-        bits = numba.carray(interface.halves(call[_BITS] + 4 * start), (count,))
-        _fill(bits, start, key[0], key[1])
+
+interface.known("noise_part", _part.address)
+
+
+@interface.handler
+def _handle(frame):
+    if asks_for_version(frame):
         return 0
+    numbers = begin(_NUMBERS)
+    call = words(numbers)
+    call[_KEY], call[_BITS] = argument(frame, 0), result(frame, 0)
+    call[_SIZE] = words(attribute(frame))[0]
+    parts = (call[_SIZE] + _PART - 1) // _PART
+    return share(frame, numbers, parts, address_of("noise_part"))
 
-    begin, share = interface.shared(part, _NUMBERS)
 
-    @numba.njit
-    def handle(frame):
-        numbers = begin()
-        call = words(numbers)
-        call[_KEY], call[_BITS] = argument(frame, 0), result(frame, 0)
-        call[_SIZE] = words(attribute(frame))[0]
-        return share(frame, numbers, (call[_SIZE] + part_size - 1) // part_size)
-
-    interface.register(_TARGET, handle)
+interface.register(_TARGET, _handle)

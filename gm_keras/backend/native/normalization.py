@@ -1,6 +1,5 @@
 """Group normalization with the SiLU after it, one image at a time: what XLA reads and writes seven times stays in the cache."""
 
-import functools
 import math
 
 import jax
@@ -9,7 +8,18 @@ import numpy as np
 
 from gm_keras.backend.native import interface
 from gm_keras.backend.native.exponential import exponential, vectorized
-from gm_keras.backend.native.interface import argument, attribute, float_of, floats, result, words
+from gm_keras.backend.native.interface import (
+    address_of,
+    argument,
+    asks_for_version,
+    attribute,
+    begin,
+    float_of,
+    floats,
+    result,
+    share,
+    words,
+)
 
 _TARGET = "gm_keras_normalization"
 _FORWARD, _GRADIENT = range(2)
@@ -45,7 +55,6 @@ def gradients(
 
 
 def _call(kind, given, results, groups, epsilon):
-    _register()
     bits = int(np.float32(epsilon).view(np.int32))
     numbers = np.array([kind, *given[0].shape, groups, bits], np.int64)
     return jax.ffi.ffi_call(_TARGET, results, vmap_method="sequential")(*given, work=numbers)
@@ -130,7 +139,7 @@ def _gradients(inputs, gamma, beta, upstream, groups, epsilon, results, of_gamma
             )
 
 
-@vectorized
+@interface.task
 def _image(numbers, index):
     """One image of a call."""
     call = words(numbers)
@@ -152,25 +161,26 @@ def _image(numbers, index):
     return 0
 
 
-@functools.cache
-def _register() -> None:
-    """Compiles the handler, and makes it known to XLA."""
-    begin, share = interface.shared(_image, _NUMBERS)
+interface.known("normalization_part", _image.address)
 
-    @numba.njit
-    def handle(frame):
-        given = words(attribute(frame))
-        numbers = begin()
-        call = words(numbers)
-        call[_KIND] = given[0]
-        call[_POSITIONS], call[_CHANNELS], call[_GROUPS] = given[2], given[3], given[4]
-        call[_EPSILON] = given[5]
-        for index in range(3):
-            call[_INPUTS + index] = argument(frame, index)
-        call[_RESULT] = result(frame, 0)
-        if given[0] == _GRADIENT:
-            call[_UPSTREAM] = argument(frame, 3)
-            call[_OF_GAMMA], call[_OF_BETA] = result(frame, 1), result(frame, 2)
-        return share(frame, numbers, given[1])
 
-    interface.register(_TARGET, handle)
+@interface.handler
+def _handle(frame):
+    if asks_for_version(frame):
+        return 0
+    given = words(attribute(frame))
+    numbers = begin(_NUMBERS)
+    call = words(numbers)
+    call[_KIND] = given[0]
+    call[_POSITIONS], call[_CHANNELS], call[_GROUPS] = given[2], given[3], given[4]
+    call[_EPSILON] = given[5]
+    for index in range(3):
+        call[_INPUTS + index] = argument(frame, index)
+    call[_RESULT] = result(frame, 0)
+    if given[0] == _GRADIENT:
+        call[_UPSTREAM] = argument(frame, 3)
+        call[_OF_GAMMA], call[_OF_BETA] = result(frame, 1), result(frame, 2)
+    return share(frame, numbers, given[1], address_of("normalization_part"))
+
+
+interface.register(_TARGET, _handle)
