@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+_made: list[Any] = []
+
 
 def wanted() -> bool:
     """Whether native kernels can be compiled, and GM_KERAS_NATIVE is not 0."""
@@ -18,7 +20,8 @@ def wanted() -> bool:
 def compiled(decorator: Callable, *signature: Any, **options: Any) -> Callable:
     """A decorator of numba, which keeps what it compiles on disk where there is a place for it.
 
-    numba refuses to keep anything where neither the folder of this package nor that of the user's cache can be written.
+    numba refuses to keep anything where neither the folder of this package nor that of the user's cache can be written,
+    and fails where the disk is full.
 
     Args:
         decorator: `numba.njit` or `numba.cfunc`.
@@ -30,11 +33,22 @@ def compiled(decorator: Callable, *signature: Any, **options: Any) -> Callable:
         # Part of the name of what is kept, as numba itself looks at one file alone, and not at what that takes from others.
         function.__qualname__ += f".{_sources()}"
         try:
-            return decorator(*signature, cache=True, **options)(function)
+            made = decorator(*signature, cache=True, **options)(function)
         except (RuntimeError, OSError):
-            return decorator(*signature, **options)(function)
+            _forget()
+            made = decorator(*signature, **options)(function)
+        _made.append(made)
+        return made
 
     return decorate
+
+
+def _forget() -> None:
+    """From now on nothing is kept: functions are compiled when others that call them are, and the disk is full."""
+    from numba.core.caching import NullCache
+
+    for function in _made:
+        function._cache = NullCache()
 
 
 @functools.cache

@@ -45,3 +45,23 @@ def test_are_compiled_where_there_is_no_place_to_keep_them():
     # Of the places that numba looks for, one that only packages in an archive have.
     nowhere = run(NUMBA_CACHE_LOCATOR_CLASSES="ZipCacheLocator")
     assert nowhere == pytest.approx(run(), rel=1e-6)
+
+
+def test_are_compiled_where_the_disk_is_full(tmp_path):
+    """Where numba fails to write what it compiled, as where nothing is left of the disk."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import builtins, errno, io\n"
+        "open_ = builtins.open\n"
+        "class Full(io.FileIO):\n"
+        "    def write(self, data):\n"
+        "        raise OSError(errno.ENOSPC, 'No space left on device')\n"
+        "def opened(name, mode='r', *rest, **options):\n"
+        "    if 'w' in mode and '.nb' in str(name):\n"
+        "        return Full(name, 'w')\n"
+        "    return open_(name, mode, *rest, **options)\n"
+        "builtins.open = opened\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    full = run(PYTHONPATH=path, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+    assert full == pytest.approx(run(), rel=1e-6)
+    assert not [each for each in (tmp_path / "cache").rglob("*.nbc") if each.stat().st_size]
