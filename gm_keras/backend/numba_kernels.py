@@ -55,10 +55,7 @@ def _forget() -> None:
 def _sources() -> str:
     """A digest of all from which something is compiled."""
     folder = Path(__file__).parent
-    files = [
-        *sorted((folder / "native").glob("*.py")),
-        *sorted((folder / "huge_pages").glob("*.py")),
-    ]
+    files = sorted(folder.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 

@@ -4,7 +4,8 @@ XLA takes the memory for everything in between from the system at each call, and
 of 4 KB, hundreds of thousands of them, each asked for, cleared and looked up by itself (`benchmarks/NOTES.md`). Most
 systems give pages of 2 MB only to those who ask (https://docs.kernel.org/admin-guide/mm/transhuge.html), and neither
 library does. Theirs is the one call of `posix_memalign`: it is led here, where large blocks are aligned to such pages
-and ask for them. What the blocks hold, and how they are freed, is as before.
+and ask for them. Their calls of `free` are led here as well: the largest blocks are kept for the next call, as the C
+library would give them back to the system, and a virtual machine those to its host.
 """
 
 import ctypes
@@ -17,7 +18,7 @@ from gm_keras.backend.numba_kernels import wanted
 
 _SETTINGS = Path("/sys/kernel/mm/transparent_hugepage")
 _MAPS = Path("/proc/self/maps")
-_FUNCTION = b"posix_memalign"
+_ALLOCATION, _FUNCTIONS = b"posix_memalign", (b"posix_memalign", b"free")
 # Of the dynamic section (the ELF standard, and that of x86-64 and AArch64): where the calls of other libraries'
 # functions are listed, the bytes of that list, the names and the symbols.
 _CALLS, _CALLS_SIZE, _NAMES, _SYMBOLS = 23, 2, 5, 6
@@ -44,12 +45,13 @@ def ask_for_huge(*libraries: str) -> int:
     """
     if not (wanted() and available()):
         return 0
-    slots = [slot for path in _loaded(libraries) for slot in _slots(path) if _writable(slot)]
-    if slots:
-        from gm_keras.backend.huge_pages import blocks  # numba takes its time
+    slots = [each for path in _loaded(libraries) for each in _slots(path) if _writable(each[1])]
+    if not any(name == _ALLOCATION for name, _ in slots):
+        return 0
+    from gm_keras.backend.huge_pages import blocks  # numba takes its time
 
-        for slot in slots:
-            ctypes.c_void_p.from_address(slot).value = blocks.ADDRESS
+    for name, slot in slots:
+        ctypes.c_void_p.from_address(slot).value = blocks.ADDRESSES[name]
     return len(slots)
 
 
@@ -60,8 +62,8 @@ def _loaded(names: tuple[str, ...]) -> list[str]:
     return sorted(file for file in files if any(name in Path(file).name for name in names))
 
 
-def _slots(path: str) -> Iterator[int]:
-    """Where a loaded library keeps the addresses of the function that is to be replaced."""
+def _slots(path: str) -> Iterator[tuple[bytes, int]]:
+    """The functions that are to be replaced, and where a loaded library keeps their addresses."""
     try:
         loaded = ctypes.CDLL(path, os.RTLD_NOLOAD | os.RTLD_LAZY)._handle
     except OSError:
@@ -82,8 +84,9 @@ def _slots(path: str) -> Iterator[int]:
     for call in range(calls, calls + entries[_CALLS_SIZE], _CALL):
         symbol = symbols + _SYMBOL * (_word(call + _WORD) >> 32)
         name = names + ctypes.c_uint32.from_address(symbol).value
-        if ctypes.string_at(name, len(_FUNCTION) + 1) == _FUNCTION + b"\0":
-            yield base + _word(call)
+        for function in _FUNCTIONS:
+            if ctypes.string_at(name, len(function) + 1) == function + b"\0":
+                yield function, base + _word(call)
 
 
 def _word(address: int) -> int:

@@ -12,21 +12,16 @@ import jax
 import numba
 import numpy as np
 
+from gm_keras.backend.intrinsics import address_of, bits_of, float_of, floats, known, space, words
 from gm_keras.backend.native import interface, library, onednn, primitives
 from gm_keras.backend.native.exponential import exponential, vectorized
 from gm_keras.backend.native.interface import (
-    address_of,
     argument,
     asks_for_version,
     attribute,
     begin,
-    bits_of,
-    float_of,
-    floats,
     result,
     share,
-    space,
-    words,
 )
 from gm_keras.backend.native.onednn import find, run
 from gm_keras.backend.native.primitives import (
@@ -315,7 +310,7 @@ def _part(numbers, index):
     return status
 
 
-interface.known("attention_part", _part.address)
+known("attention_part", _part.address)
 
 
 @interface.handler

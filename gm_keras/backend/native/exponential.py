@@ -5,7 +5,7 @@ import math
 import numba
 import numpy as np
 
-from gm_keras.backend.native.interface import float_of
+from gm_keras.backend.intrinsics import float_of
 from gm_keras.backend.numba_kernels import compiled
 
 _F, _I = numba.float32, numba.int32

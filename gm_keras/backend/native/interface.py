@@ -8,17 +8,22 @@ https://github.com/openxla/xla/blob/main/xla/ffi/api/c_api.h.
 """
 
 import ctypes
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import numba
 import numpy as np
-from llvmlite import binding, ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
+from gm_keras.backend.intrinsics import (
+    added,
+    address_of,
+    called,
+    known,
+    of_library,
+    of_python,
+    space,
+    words,
+)
 from gm_keras.backend.native import library
 from gm_keras.backend.numba_kernels import compiled
 
@@ -29,116 +34,6 @@ _DATA, _ERROR_CREATE, _SCHEDULE, _INTERNAL = 3, 6, 17, 13
 # What threads that work on one call share: the next part, how many parts there are, how many are done, how many
 # threads still look at it, what went wrong, and the task. The call's own numbers follow.
 _NEXT, _PARTS, _DONE, _USERS, _STATUS, _TASK, _OWN = range(7)
-_PREFIX = "gm_keras_"
-_kept: list = []
-
-
-def _memory(kind: types.Type) -> Callable:
-    """Makes `memory(address)`: what lies there, as values of a kind."""
-
-    @intrinsic
-    def memory(typing, address):
-        result = types.CPointer(kind)
-
-        def generate(context, builder, signature, arguments):
-            return builder.inttoptr(arguments[0], context.get_value_type(result))
-
-        return result(types.int64), generate
-
-    return memory
-
-
-#: The memory at an address as numbers, as float32, and as uint32.
-words, floats, halves = _memory(types.int64), _memory(types.float32), _memory(types.uint32)
-
-
-def _reinterpreted(given: types.Type, wanted: types.Type) -> Callable:
-    """Makes a function from values of a kind to those of another one with the same bits."""
-
-    @intrinsic
-    def same_bits(typing, value):
-        def generate(context, builder, signature, arguments):
-            return builder.bitcast(arguments[0], context.get_value_type(wanted))
-
-        return wanted(given), generate
-
-    return same_bits
-
-
-#: The float32 that is these 32 bits, and the other way round.
-float_of = _reinterpreted(types.int32, types.float32)
-bits_of = _reinterpreted(types.float32, types.int32)
-
-
-@intrinsic(prefer_literal=True)
-def space(typing, count):
-    """The address of room for so many numbers, until the function returns."""
-
-    def generate(context, builder, signature, arguments):
-        number = context.get_value_type(types.int64)
-        room = cgutils.alloca_once(builder, number, count.literal_value)
-        return builder.ptrtoint(room, number)
-
-    return types.int64(count), generate
-
-
-@intrinsic
-def _added(typing, address, number):
-    """Adds to what is at an address, which other threads see as well, and returns what was there."""
-
-    def generate(context, builder, signature, arguments):
-        place = builder.inttoptr(arguments[0], context.get_value_type(types.int64).as_pointer())
-        return builder.atomic_rmw("add", place, arguments[1], "seq_cst")
-
-    return types.int64(types.int64, types.int64), generate
-
-
-@intrinsic
-def called(typing, function, first, second):
-    """Calls the function at an address."""
-
-    def generate(context, builder, signature, arguments):
-        number = context.get_value_type(types.int64)
-        kind = ir.FunctionType(number, [number] * 2)
-        return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
-
-    return types.int64(types.int64, types.int64, types.int64), generate
-
-
-@intrinsic(prefer_literal=True)
-def address_of(typing, name):
-    """The address that `known` gave a name in this process: compiled code that is kept on disk has none in it."""
-    symbol = _PREFIX + name.literal_value
-
-    def generate(context, builder, signature, arguments):
-        kind = ir.FunctionType(ir.VoidType(), [])
-        here = cgutils.get_or_insert_function(builder.module, kind, symbol)
-        return builder.ptrtoint(here, context.get_value_type(types.int64))
-
-    return types.int64(name), generate
-
-
-def known(name: str, address: int) -> None:
-    """Gives an address a name for compiled code."""
-    binding.add_symbol(_PREFIX + name, address)
-
-
-def function(name: str, address: int, count: int) -> types.ExternalFunction:
-    """A function of C by its name, for compiled code; all of its arguments are numbers or addresses."""
-    known(name, address)
-    return types.ExternalFunction(_PREFIX + name, types.int64(*[types.int64] * count))
-
-
-def of_library(where: ctypes.CDLL, name: str, count: int) -> types.ExternalFunction:
-    """The same of a library."""
-    return function(name, ctypes.cast(getattr(where, name), ctypes.c_void_p).value, count)
-
-
-def of_python(name: str, call: Callable, count: int) -> types.ExternalFunction:
-    """The same of Python; it must not be called where Python's lock is held for good."""
-    made = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * count)(call)
-    _kept.append(made)
-    return function(name, ctypes.cast(made, ctypes.c_void_p).value, count)
 
 
 @compiled(numba.njit)
@@ -195,18 +90,18 @@ known("helpers", _helpers.ctypes.data)
 def _take_part(block):
     facts = words(block)
     while True:
-        index = _added(block + 8 * _NEXT, 1)
+        index = added(block + 8 * _NEXT, 1)
         if index >= facts[_PARTS]:
             break
         status = called(facts[_TASK], block + 8 * _OWN, index)
         if status != 0:
             facts[_STATUS] = status
-        _added(block + 8 * _DONE, 1)
+        added(block + 8 * _DONE, 1)
 
 
 @compiled(numba.njit)
 def _leave(block):
-    if _added(block + 8 * _USERS, -1) == 1:
+    if added(block + 8 * _USERS, -1) == 1:
         _free(block)
 
 
@@ -254,7 +149,7 @@ def share(frame, numbers, parts, task):
         if wrong != 0:
             _leave(block)
     _take_part(block)
-    while _added(block + 8 * _DONE, 0) < parts:
+    while added(block + 8 * _DONE, 0) < parts:
         _give_way()
     status = facts[_STATUS]
     _leave(block)

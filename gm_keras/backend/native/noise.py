@@ -8,18 +8,16 @@ import jax.extend.random
 import numba
 import numpy as np
 
+from gm_keras.backend.intrinsics import address_of, halves, known, words
 from gm_keras.backend.native import interface
 from gm_keras.backend.native.exponential import vectorized
 from gm_keras.backend.native.interface import (
-    address_of,
     argument,
     asks_for_version,
     attribute,
     begin,
-    halves,
     result,
     share,
-    words,
 )
 
 _TARGET = "gm_keras_noise"
@@ -105,7 +103,7 @@ def _part(numbers, index):
     return 0
 
 
-interface.known("noise_part", _part.address)
+known("noise_part", _part.address)
 
 
 @interface.handler

@@ -6,19 +6,16 @@ import jax
 import numba
 import numpy as np
 
+from gm_keras.backend.intrinsics import address_of, float_of, floats, known, words
 from gm_keras.backend.native import interface
 from gm_keras.backend.native.exponential import exponential, vectorized
 from gm_keras.backend.native.interface import (
-    address_of,
     argument,
     asks_for_version,
     attribute,
     begin,
-    float_of,
-    floats,
     result,
     share,
-    words,
 )
 
 _TARGET = "gm_keras_normalization"
@@ -161,7 +158,7 @@ def _image(numbers, index):
     return 0
 
 
-interface.known("normalization_part", _image.address)
+known("normalization_part", _image.address)
 
 
 @interface.handler

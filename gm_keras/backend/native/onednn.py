@@ -7,19 +7,24 @@ import jax
 import numba
 import numpy as np
 
+from gm_keras.backend.intrinsics import (
+    address_of,
+    called,
+    known,
+    of_library,
+    of_python,
+    space,
+    words,
+)
 from gm_keras.backend.native import interface, library, primitives
 from gm_keras.backend.native.interface import (
-    address_of,
     argument,
     asks_for_version,
     attribute,
     begin,
-    called,
     failed,
     result,
     share,
-    space,
-    words,
 )
 from gm_keras.backend.numba_kernels import compiled
 
@@ -44,8 +49,8 @@ class Records:
         self._prepare, self._from_numbers = prepare, from_numbers
         # Pairs of a name and the address of a record; where the name is 0, nothing is. Never more than half full.
         self._table = np.zeros(2 * _PLACES, np.int64)
-        interface.known(f"{name}_table", self._table.ctypes.data)
-        interface.of_python(f"{name}_late", self._remember_late, 1)
+        known(f"{name}_table", self._table.ctypes.data)
+        of_python(f"{name}_late", self._remember_late, 1)
 
     def remember(self, work: Any) -> Any:
         """Prepares it, and puts the record where handlers look."""
@@ -111,12 +116,12 @@ def call(work: primitives.Work, first: jax.Array, second: jax.Array) -> jax.Arra
 
 
 _library = library.onednn()
-_create_memory = interface.of_library(_library, "dnnl_memory_create", 4)
-_destroy_memory = interface.of_library(_library, "dnnl_memory_destroy", 1)
-_create_stream = interface.of_library(_library, "dnnl_stream_create", 3)
-_destroy_stream = interface.of_library(_library, "dnnl_stream_destroy", 1)
-_execute = interface.of_library(_library, "dnnl_primitive_execute", 4)
-interface.known("engine", library.engine().value)
+_create_memory = of_library(_library, "dnnl_memory_create", 4)
+_destroy_memory = of_library(_library, "dnnl_memory_destroy", 1)
+_create_stream = of_library(_library, "dnnl_stream_create", 3)
+_destroy_stream = of_library(_library, "dnnl_stream_destroy", 1)
+_execute = of_library(_library, "dnnl_primitive_execute", 4)
+known("engine", library.engine().value)
 
 
 @compiled(numba.njit)
@@ -150,7 +155,7 @@ def _part(numbers, index):
     return run(words(words(numbers)[_ALL_BUFFERS])[index], numbers)
 
 
-interface.known("onednn_part", _part.address)
+known("onednn_part", _part.address)
 
 
 @interface.handler
