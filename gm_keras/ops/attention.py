@@ -31,11 +31,14 @@ def self_attention(
     width = joined.shape[-1] // 3
 
     def plain(joined):
-        queries, keys, values = split_heads(joined, heads)
+        # Of one head nothing is to be moved.
+        parts = ops.split(joined, 3, axis=-1) if heads == 1 else split_heads(joined, heads)
+        queries, keys, values = parts
         visible = np.tril(np.ones((joined.shape[1],) * 2, "bool")) if causal else None
         weights = attention_weights(queries, keys, visible)
         weights = ops.cast(weights, values.dtype)
-        return join_heads(ops.matmul(weights if dropout is None else dropout(weights), values))
+        attended = ops.matmul(weights if dropout is None else dropout(weights), values)
+        return attended if heads == 1 else join_heads(attended)
 
     if dropout is None:
         if causal and backend.on_accelerator():
@@ -64,11 +67,11 @@ def attention_weights(queries: Any, keys: Any, visible: Any = None) -> Any:
     """The weights of each position (columns) for each one that asks (rows), in float32.
 
     Args:
-        queries: `(batch, heads, asking, size)`.
-        keys: `(batch, heads, length, size)`.
+        queries: `(batch, heads, asking, size)`; without heads for one head.
+        keys: `(batch, heads, length, size)`, likewise.
         visible: Which positions are seen, for all or for each that asks; None for all.
     """
-    scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2)))
+    scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
     scores = ops.cast(scores, "float32") / math.sqrt(queries.shape[-1])
     return ops.softmax(scores if visible is None else ops.where(visible, scores, -1e9), axis=-1)
 
