@@ -12,7 +12,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 _PREFIX = "gm_keras_"
-_kept: list = []
+
+
+def for_good(thing: object) -> None:
+    """Keeps it until the process ends: threads of libraries may use it when Python's modules are gone already."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 def known(name: str, address: int) -> None:
@@ -41,7 +45,7 @@ def of_library(where: ctypes.CDLL, name: str, count: int) -> types.ExternalFunct
 def of_python(name: str, call: Callable, count: int) -> types.ExternalFunction:
     """A function of Python, likewise; it must not be called where Python's lock is held for good."""
     made = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * count)(call)
-    _kept.append(made)
+    for_good(made)
     return _function(name, made, count)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numba
 from numba import types
 
-from gm_keras.backend.intrinsics import added, address_of, exchanged, known, put
+from gm_keras.backend.intrinsics import added, address_of, exchanged, for_good, known, put
 from gm_keras.backend.numba_kernels import compiled
 
 #: Bytes from which on a block asks for huge pages.
@@ -28,10 +28,9 @@ _advise = types.ExternalFunction("madvise", types.int32(types.int64, types.int64
 _size = types.ExternalFunction("malloc_usable_size", types.int64(types.int64))
 _free = types.ExternalFunction("free", types.void(types.int64))
 
-# The blocks that are kept, 0 for none, and how many have been let go. The libraries' threads may free when Python's
-# modules are gone already.
+# The blocks that are kept, 0 for none, and how many have been let go.
 _places = (ctypes.c_int64 * (PLACES + 1))()
-ctypes.pythonapi.Py_IncRef(ctypes.py_object(_places))
+for_good(_places)
 known("kept_blocks", ctypes.addressof(_places))
 
 
@@ -88,9 +87,8 @@ def _release(block):
     _keep(block)
 
 
-# As above: for good.
 for _function in (_allocate, _release):
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(_function))
+    for_good(_function)
 
 #: Where they lie; called as the functions of C of these names are.
 ADDRESSES = {b"posix_memalign": _allocate.address, b"free": _release.address}

@@ -18,6 +18,7 @@ from gm_keras.backend.intrinsics import (
     added,
     address_of,
     called,
+    for_good,
     known,
     of_library,
     of_python,
@@ -83,6 +84,7 @@ failed = of_python(
     2,
 )
 _helpers = np.array([library.threads() - 1], np.int64)
+for_good(_helpers)
 known("helpers", _helpers.ctypes.data)
 
 
@@ -111,6 +113,7 @@ def _helper(block):
     _leave(block)
 
 
+for_good(_helper)
 known("helper", _helper.address)
 
 
@@ -180,4 +183,5 @@ def register(target: str, handle: Any) -> None:
         target: Its name in programs.
         handle: From `handler`; it returns 0 or an error.
     """
+    for_good(handle)
     jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handle.ctypes), platform="cpu")

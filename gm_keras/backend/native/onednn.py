@@ -10,6 +10,7 @@ import numpy as np
 from gm_keras.backend.intrinsics import (
     address_of,
     called,
+    for_good,
     known,
     of_library,
     of_python,
@@ -49,6 +50,7 @@ class Records:
         self._prepare, self._from_numbers = prepare, from_numbers
         # Pairs of a name and the address of a record; where the name is 0, nothing is. Never more than half full.
         self._table = np.zeros(2 * _PLACES, np.int64)
+        for_good(self._table)
         known(f"{name}_table", self._table.ctypes.data)
         of_python(f"{name}_late", self._remember_late, 1)
 
