@@ -63,6 +63,8 @@ class _Worker:
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **contender.environment}
         if contender.backend:
             environment["KERAS_BACKEND"] = contender.backend
+            # As the pipeline does (pipelines/settings.py).
+            environment.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
         self.name = contender.target
         self.process = subprocess.Popen(
             [PEERS if contender.peers else OURS, "-m", "benchmarks.worker", contender.target],

@@ -64,23 +64,23 @@ def compared(group: str, name: str, peer: str, ours: Result, theirs: Result, **m
 
 
 def write(group: str, rows: list[Row]) -> None:
-    """Writes the rows of a group, and keeps those of other names that an earlier run left."""
+    """Writes the rows of a group, and keeps those of other names and of other processors."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{group}.json"
-    new = {(row.name, row.peer) for row in rows}
-    kept = []
+    described = machine.describe()
+    machines, kept = {}, []
     if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        machines = before["machines"]
+        new = {(row.name, row.peer) for row in rows}
         kept = [
             row
-            for row in json.loads(path.read_text(encoding="utf-8"))["rows"]
+            for row in before["rows"]
             if (row["name"], row["peer"]) not in new
+            or machine.place(machines[row["machine"]]) != machine.place(described)
         ]
-    described = machine.describe()
-    records = kept + [{**_rounded(asdict(row)), "machine": described["id"]} for row in rows]
-    machines = {}
-    if path.exists():
-        machines = json.loads(path.read_text(encoding="utf-8"))["machines"]
     machines[described["id"]] = described
+    records = kept + [{**_rounded(asdict(row)), "machine": described["id"]} for row in rows]
     used = {record["machine"] for record in records}
     machines = {key: value for key, value in machines.items() if key in used}
     temporary = path.with_suffix(".new")

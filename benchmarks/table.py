@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
 from benchmarks.rows import FOLDER
 
 PAGE = Path(__file__).parent / "RESULTS.md"
@@ -31,16 +32,25 @@ def write() -> None:
             f"Machine {name}: {facts['processor']}, {facts['cores']} cores, {facts['memory_gib']} GiB; "
             f"Python {facts['python']}, {versions}.\n"
         )
-    parts += [_group(name, group["rows"]) for name, group in groups.items()]
+    for name, group in groups.items():
+        parts.append(f"## {name}\n")
+        for place, rows in _by_place(group).items():
+            parts.append(_table(place, rows))
     PAGE.write_text("\n".join(parts), encoding="utf-8")
 
 
-def _group(name: str, rows: list[dict[str, Any]]) -> str:
+def _by_place(group: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    places: dict[str, list] = {}
+    for row in group["rows"]:
+        places.setdefault(machine.place(group["machines"][row["machine"]]), []).append(row)
+    return places
+
+
+def _table(place: str, rows: list[dict[str, Any]]) -> str:
     shares = any(_shares(row) for row in rows)
     cards = sorted({row["more"]["card"] for row in rows if row["more"].get("card")})
     lines = [
-        f"## {name}\n",
-        *(f"On one {card}.\n" for card in cards),
+        f"On {', '.join([place, *(f'one {card}' for card in cards)])}.\n",
         "| what | peer | ours | theirs | unit | ratio | quartiles |" + (SHARE if shares else ""),
         "|---|---|---:|---:|---|---:|---|" + ("---|" if shares else ""),
     ]

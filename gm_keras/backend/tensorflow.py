@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -129,7 +130,8 @@ class TrainerSeam:
             super().make_train_function(force)
             return
         _ask_for_huge()
-        fused = self.jit_compile or (self.fused_step and not on_accelerator())
+        small = math.prod(self.data_shape[:-1]) <= self.fused_positions
+        fused = self.jit_compile or (small and not on_accelerator())
         step = tf.function(
             self.train_step, autograph=False, reduce_retracing=True, jit_compile=fused
         )

@@ -36,8 +36,9 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
     #: Training in several parts, one after the other, each with phases of its own; see `enter_stage`.
     stages: Sequence[str] = ("main",)
     num_classes: int | None = None
-    #: Whether TensorFlow is to compile a training step with XLA on a CPU too (`benchmarks/NOTES.md` says where that pays).
-    fused_step = False
+    #: Up to so many positions of an example TensorFlow is to compile a training step with XLA on a CPU too
+    #: (`benchmarks/NOTES.md` says where that pays).
+    fused_positions: ClassVar[float] = 0
 
     # ---- construction and configuration -----------------------------------------------------------
 

@@ -47,6 +47,7 @@ class DDPM(LatentsMixin, GenerativeModel):
     """
 
     offers = frozenset({"sampler", "bound", "latents", "trajectory"})
+    fused_positions = 64
 
     def __init__(
         self,

@@ -46,6 +46,7 @@ class VQVAE(AutoencoderMixin, GenerativeModel):
     """
 
     offers = frozenset({"sampler", "bound", "autoencoder", "codes"})
+    fused_positions = 64
 
     def __init__(
         self,

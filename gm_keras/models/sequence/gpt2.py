@@ -10,6 +10,7 @@ weight decay, which the paper does not describe, falls on matrices and embedding
 go on in windows (`gm_keras.decoding.sequences.generate_windows`).
 """
 
+import math
 from typing import Any
 
 import keras
@@ -41,7 +42,7 @@ class GPT2(TextMixin, GenerativeModel):
     """
 
     offers = frozenset({"sampler", "density"})
-    fused_step = True
+    fused_positions = math.inf
 
     def __init__(
         self, vocabulary, context=64, layers=4, width=128, heads=4, dropout=0.0, name=None
