@@ -14,7 +14,7 @@ from pipelines.errors import UserError
 from pipelines.files import read_json, replacing, scratch, write_json
 from pipelines.measurement import Measurement
 from pipelines.settings import Settings, load_settings, project_root
-from pipelines.stages import end_with_dvc, need, quiet
+from pipelines.stages import end_with_dvc, need, quick, quiet
 
 OUTPUTS = (
     "metrics.json",
@@ -104,6 +104,7 @@ def command() -> None:
     settings = load_settings()
     settings.choose_backend()
     quiet()
+    quick()
     if arguments.model:
         run_other(arguments.key, settings, project_root(), arguments.model, arguments.output)
     else:

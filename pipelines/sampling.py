@@ -10,7 +10,7 @@ from pipelines.errors import UserError
 from pipelines.files import replacing
 from pipelines.safe_load import load_keras
 from pipelines.settings import Settings, load_settings
-from pipelines.stages import quiet
+from pipelines.stages import quick, quiet
 
 # Samples are drawn so many at a time: memory stays bounded whatever number is asked for.
 CHUNK = 256
@@ -78,6 +78,7 @@ def load_exported(path: Path, settings: Settings) -> Any:
     """
     settings.choose_backend()
     quiet()
+    quick()
     model = load_keras(path)
     if not isinstance(getattr(model, "capabilities", None), frozenset):
         raise UserError(f"{path} holds a {type(model).__name__}, which is no system of gm_keras")

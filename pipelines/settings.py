@@ -161,8 +161,6 @@ class Settings(_Block):
             raise UserError(
                 f'KERAS_BACKEND is "{backend}" in the environment; expected one of {", ".join(BACKENDS)}'
             )
-        # Left to itself TensorFlow takes oneDNN's kernels on some processors only; they gain on all (benchmarks/NOTES.md).
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
         return backend
 
 

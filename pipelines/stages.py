@@ -57,6 +57,14 @@ def quiet() -> None:
     logging.getLogger("jax").setLevel(logging.ERROR)
 
 
+def quick() -> None:
+    """Has TensorFlow take oneDNN's kernels on every processor, before it is imported; what the environment says wins.
+
+    Left to itself it takes them only where it knows AVX512-VNNI (benchmarks/NOTES.md).
+    """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
 def need(path: Path, made_by: str) -> Path:
     """Returns a path that an earlier stage made, or says how to make it."""
     if not path.exists():

@@ -15,11 +15,12 @@ from pipelines.files import replacing, write_json, writing
 from pipelines.locks import alone
 from pipelines.revision import revision_tags
 from pipelines.settings import NOTHING, Settings
-from pipelines.stages import need, stage
+from pipelines.stages import need, quick, stage
 
 
 def run(key: str, settings: Settings, root: Path) -> None:
     """Writes `models/<key>/`, and in `reports/<key>/` `history.csv`, `curves/` and `epochs/`."""
+    quick()
     settings.system(key)
     work = root / "checkpoints" / key
     with alone(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cases, race, rows, table
+from benchmarks import cases, machine, race, rows, table
 from benchmarks.race import BenchmarkError, Contender
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +77,25 @@ def test_rows_are_kept_replaced_and_shown(tmp_path, monkeypatch):
     page = (tmp_path / "RESULTS.md").read_text()
     assert "| rbm jax | pytorch |" in page
     assert "geometric mean 3.00, lowest 2.25, of 2" in page
+
+
+def test_rows_of_another_processor_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "FOLDER", tmp_path)
+    monkeypatch.setattr(table, "FOLDER", tmp_path)
+    monkeypatch.setattr(table, "PAGE", tmp_path / "RESULTS.md")
+    described = machine.describe()
+    for name, processor, ratio in (("a", "Old", 1.5), ("b", "New", 3.0), ("c", "New", 4.0)):
+        facts = {**described, "id": name, "processor": processor}
+        monkeypatch.setattr(machine, "describe", lambda facts=facts: facts)
+        rows.write(
+            "train", [rows.Row("train", "vae jax", "pytorch", 2.0, 2.0, ratio, ratio, ratio)]
+        )
+    kept = json.loads((tmp_path / "train.json").read_text())
+    assert {each["machine"]: each["ratio"] for each in kept["rows"]} == {"a": 1.5, "c": 4.0}
+    table.write()
+    old, new = (tmp_path / "RESULTS.md").read_text().split("On Old, ")[1].split("On New, ")
+    assert "geometric mean 1.50, lowest 1.50, of 1" in old
+    assert "geometric mean 4.00, lowest 4.00, of 1" in new
 
 
 def test_every_system_is_measured_as_its_recipe_says(tmp_path, monkeypatch):

@@ -1,11 +1,13 @@
 """`params.yaml`: what is refused, and in which words."""
 
+import os
 import textwrap
 
 import pytest
 
 from pipelines.errors import UserError
 from pipelines.settings import load_settings
+from pipelines.stages import quick
 
 GOOD = """
 backend: jax
@@ -83,3 +85,18 @@ def test_the_environment_chooses_the_backend(tmp_path, monkeypatch):
         settings.choose_backend()
     monkeypatch.delenv("KERAS_BACKEND")
     assert settings.choose_backend() == "jax"
+
+
+def test_choosing_a_backend_leaves_the_kernels_to_each_stage(tmp_path, monkeypatch):
+    settings = load(tmp_path, GOOD)
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    # Set first, so that it is put back afterwards.
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    settings.choose_backend()
+    assert "TF_ENABLE_ONEDNN_OPTS" not in os.environ
+    quick()
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    quick()
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"
