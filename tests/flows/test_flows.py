@@ -10,9 +10,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import prefect
 import pytest
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import champions, entry, retrain, serving, stages, tasks
@@ -54,10 +54,14 @@ def trained(api, checkout):  # noqa: ARG001 (the command needs both)
     return command("flows.train", "first")
 
 
+def request(api, method, path, **content):
+    """Through Prefect's client: a busy server answers 503, and the client asks again."""
+    with SyncPrefectClient(api) as client:
+        return client.request(method, path, json=content or None).json()
+
+
 def ask(api, what, **conditions):
-    answer = httpx.post(f"{api}/{what}/filter", json=conditions, timeout=30)
-    answer.raise_for_status()
-    return answer.json()
+    return request(api, "POST", f"/{what}/filter", **conditions)
 
 
 def command(*arguments):
@@ -182,8 +186,7 @@ def test_a_cancelled_run_stops_its_stage(checkout):
 @pytest.mark.usefixtures("trained")
 def test_prefect_yaml_deploys_and_a_worker_runs_it(api, checkout):
     set_epochs(checkout, "first", 10)
-    pool = {"name": "gm-keras", "type": "process"}
-    httpx.post(f"{api}/work_pools/", json=pool, timeout=30).raise_for_status()
+    request(api, "POST", "/work_pools/", name="gm-keras", type="process")
     deploy = ("--no-prompt", "deploy", "--prefect-file", "flows/prefect.yaml", "--all")
     run = command("prefect", *deploy)
     assert run.returncode == 0, run.stdout + run.stderr
@@ -191,13 +194,11 @@ def test_prefect_yaml_deploys_and_a_worker_runs_it(api, checkout):
     assert deployed["nightly"]["entrypoint"] == "flows/retrain.py:retrain"
     assert deployed["nightly"]["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
 
-    start = httpx.post(
-        f"{api}/deployments/{deployed['on-demand']['id']}/create_flow_run",
-        json={"parameters": {"systems": ["first"]}, "state": {"type": "SCHEDULED"}}, timeout=30,
-    )  # fmt: skip
-    start.raise_for_status()
+    path = f"/deployments/{deployed['on-demand']['id']}/create_flow_run"
+    scheduled = {"type": "SCHEDULED"}
+    start = request(api, "POST", path, parameters={"systems": ["first"]}, state=scheduled)
     worker = command("prefect", "worker", "start", "--pool", "gm-keras", "--run-once")
-    ended = httpx.get(f"{api}/flow_runs/{start.json()['id']}", timeout=30).json()
+    ended = request(api, "GET", f"/flow_runs/{start['id']}")
     assert ended["state_type"] == "COMPLETED", worker.stdout + worker.stderr
 
 
