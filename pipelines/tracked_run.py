@@ -1,12 +1,13 @@
 """One run of MLflow, and what is written to it.
 
-A training goes on when its store stops answering: what could not be written is kept and written
-with a later epoch. Evaluation and export are short, and fail.
+A training does not wait for its store: a thread writes to it, in order. It goes on when the store stops
+answering: what could not be written is kept and written with a later epoch. Evaluation and export are short, and fail.
 """
 
 import json
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 class Run:
-    """One run. As a context it is running, and then finished, failed or killed.
+    """One run. As a context it is running, and then finished, failed or killed; within it nothing waits for the store.
 
     Attributes:
         run_id: What `run.json` keeps.
@@ -63,20 +64,29 @@ class Run:
         self._continued = continued
         self._waiting: list[Callable[[], Any]] = []
         self._not_before = 0.0
+        self._writer: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> "Run":
         self._patient = True
         self._attempt(lambda: self.client.update_run(self.run_id, status="RUNNING"))
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="tracking")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         status = "FINISHED"
         if kind is not None:
             status = "FAILED" if issubclass(kind, Exception) else "KILLED"
+        self._writer.shutdown()
+        self._writer = None
         self._not_before = 0.0
         self._attempt(lambda: self.client.set_terminated(self.run_id, status=status))
         if self._waiting:
             self._tell(f"{len(self._waiting)} entries of run {self.run_id} were not written")
+
+    def settle(self) -> None:
+        """Returns when all that was given so far is written, or has been tried."""
+        if self._writer is not None:
+            self._writer.submit(lambda: None).result()
 
     def log_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """Adds a point to each curve.
@@ -148,6 +158,12 @@ class Run:
         )
 
     def _attempt(self, write: Callable[[], Any]) -> None:
+        if self._writer is None:
+            self._write(write)
+        else:
+            self._writer.submit(self._write, write)
+
+    def _write(self, write: Callable[[], Any]) -> None:
         self._waiting.append(write)
         if time.monotonic() < self._not_before:
             return

@@ -132,6 +132,8 @@ def _fit(
         steps=every.steps,
         minutes=every.minutes,
         tell=lambda line: print(f"{key}: {line}", flush=True),
+        # A training that goes on from here does not log the epochs before again.
+        before=tracked.settle,
     )
     pictures = SampleGrids(
         grids,

@@ -45,6 +45,7 @@ class Checkpoints(keras.callbacks.Callback):
         steps: Write after so many batches.
         minutes: Write after so many minutes; with both, whichever comes first.
         tell: Takes a line where a checkpoint is damaged or cannot be written; the training goes on.
+        before: Called before a checkpoint is written, to finish what a resumed training will not do again.
     """
 
     def __init__(
@@ -54,10 +55,11 @@ class Checkpoints(keras.callbacks.Callback):
         steps: int | None = None,
         minutes: float | None = None,
         tell: Callable[[str], None] = print,
+        before: Callable[[], None] | None = None,
     ):
         super().__init__()
         self.folder = Path(folder)
-        self.steps, self.minutes, self.tell = steps, minutes, tell
+        self.steps, self.minutes, self.tell, self.before = steps, minutes, tell, before
         #: Set it (from a signal handler, say) to have one more checkpoint, and the training ended by `Stopped`.
         self.stop_asked = False
         self.history: list[dict[str, float]] = []
@@ -157,6 +159,8 @@ class Checkpoints(keras.callbacks.Callback):
         Returns:
             Whether it was written.
         """
+        if self.before is not None:
+            self.before()
         self._steps_since, self._last = 0, time.monotonic()
         self.model.sync_state()
         values = [keras.ops.convert_to_numpy(variable) for variable in _state(self.model)]

@@ -179,11 +179,12 @@ def test_a_disk_that_is_really_full(tmp_path, data):
 
 
 def test_asked_to_stop_it_writes_a_checkpoint_first(tmp_path, data):
-    model = new("vae")
-    checkpoints = Checkpoints(tmp_path)
+    model, before = new("vae"), []
+    checkpoints = Checkpoints(tmp_path, before=lambda: before.append([*tmp_path.iterdir()]))
     checkpoints.stop_asked = True
     with pytest.raises(Stopped):
         fit(model, checkpoints, data, 0, 1)
+    assert before == [[]]
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint_00000000_00000000.npz"]
 
 

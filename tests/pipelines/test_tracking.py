@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -146,10 +147,33 @@ def test_a_store_that_goes_away_does_not_end_a_training(client, capsys, monkeypa
         with monkeypatch.context() as away:
             away.setattr(run.client, "log_batch", _refuse)
             run.log_epoch(2, {"loss": 2.0})
+            run.settle()
         run.log_epoch(3, {"loss": 1.0})
     assert capsys.readouterr().out.count("connection refused") == 1
     curve = client.get_metric_history(run.run_id, "loss")
     assert [(point.step, point.value) for point in curve] == [(1, 3.0), (2, 2.0), (3, 1.0)]
+
+
+def test_a_training_does_not_wait_for_a_slow_store(client, monkeypatch):
+    asked, answers = threading.Event(), threading.Event()
+    with tracking.start_run(TRACKING, "tiny", **FACTS) as run:
+        log_batch = run.client.log_batch
+
+        def slow(*arguments, **options):
+            asked.set()
+            assert answers.wait(60)
+            return log_batch(*arguments, **options)
+
+        monkeypatch.setattr(run.client, "log_batch", slow)
+        for epoch in (1, 2, 3):
+            run.log_epoch(epoch, {"loss": 1.0 / epoch})
+        assert asked.wait(60)
+        assert client.get_metric_history(run.run_id, "loss") == []
+        answers.set()
+        run.settle()
+        curve = client.get_metric_history(run.run_id, "loss")
+        assert [point.step for point in curve] == [1, 2, 3]
+    assert client.get_run(run.run_id).info.status == "FINISHED"
 
 
 @pytest.mark.usefixtures("project")
