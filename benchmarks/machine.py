@@ -4,6 +4,8 @@ import functools
 import hashlib
 import os
 import platform
+import shutil
+import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,18 @@ def describe() -> dict[str, Any]:
 def place(facts: dict[str, Any]) -> str:
     """What two machines must have in common for their figures to stand in one table."""
     return f"{facts['processor']}, {facts['cores']} cores"
+
+
+def commit() -> str | None:
+    """The commit that is measured, with a plus where files of it were changed; None outside of a repository."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    command = [git, "describe", "--always", "--exclude=*", "--dirty=+"]
+    found = subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or None
 
 
 def _version(package: str) -> str | None:

@@ -3,6 +3,7 @@
 import json
 import statistics
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def compared(group: str, name: str, peer: str, ours: Result, theirs: Result, **m
             "parameters": ours.facts.get("parameters"),
             "start_seconds": [round(ours.start, 2), round(theirs.start, 2)],
             "peak_memory": [ours.facts["peak_memory"], theirs.facts["peak_memory"]],
+            **{key: theirs.facts[key] for key in ("torch",) if key in theirs.facts},
             **more,
         },
     )
@@ -80,7 +82,8 @@ def write(group: str, rows: list[Row]) -> None:
             or machine.place(machines[row["machine"]]) != machine.place(described)
         ]
     machines[described["id"]] = described
-    records = kept + [{**_rounded(asdict(row)), "machine": described["id"]} for row in rows]
+    stamp = {"machine": described["id"], "commit": machine.commit(), "date": f"{date.today()}"}
+    records = kept + [{**_rounded(asdict(row)), **stamp} for row in rows]
     used = {record["machine"] for record in records}
     machines = {key: value for key, value in machines.items() if key in used}
     temporary = path.with_suffix(".new")

@@ -37,7 +37,9 @@ def main() -> None:
         else:
             # Before the facts, for which a contender may work once more.
             peak = held("VmHWM")
-            answer(**contender.facts(), peak_memory=peak)
+            torch = sys.modules.get("torch")
+            version = {"torch": torch.__version__} if torch else {}
+            answer(**contender.facts(), **version, peak_memory=peak)
 
 
 if __name__ == "__main__":

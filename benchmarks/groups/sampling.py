@@ -26,7 +26,8 @@ class Task:
         toy_options: Changes of these.
         batch: Samples in one call.
         most: Calls in one round.
-        naive_batch: Samples in one call of the loops without caches; none of these run where it is 0.
+        naive_batch: Samples in one call of the loops without caches, and of ours against them; none of these run
+            where it is 0.
         naive_peers: Other loops without caches.
     """
 
@@ -53,7 +54,7 @@ class Task:
         return cases.case(self.case, **changes), options
 
 
-def _pixelcnn(side: int, most: int, naive_batch: int) -> Task:
+def _pixelcnn(side: int, most: int) -> Task:
     # One network for all sides, so that they can be compared.
     return Task(
         "gated_pixelcnn_28",
@@ -62,7 +63,7 @@ def _pixelcnn(side: int, most: int, naive_batch: int) -> Task:
         toy={"image_shape": [4, 4, 1], "filters": 4, "layers": 2, "hidden": 4},
         batch=16,
         most=most,
-        naive_batch=naive_batch,
+        naive_batch=1,
         naive_peers={"pytorch naive": "benchmarks.peers.pixelcnn_sampling:Naive"},
     )
 
@@ -110,9 +111,9 @@ TASKS = {
         batch=8,
         most=1,
     ),
-    "gated_pixelcnn_8": _pixelcnn(8, most=8, naive_batch=16),
-    "gated_pixelcnn_16": _pixelcnn(16, most=2, naive_batch=1),
-    "gated_pixelcnn_28": _pixelcnn(28, most=1, naive_batch=1),
+    "gated_pixelcnn_8": _pixelcnn(8, most=8),
+    "gated_pixelcnn_16": _pixelcnn(16, most=2),
+    "gated_pixelcnn_28": _pixelcnn(28, most=1),
     "gpt2": _text(65, 16, most=8, naive_batch=16),
     "gpt2_one": _text(65, 1, most=16, naive_batch=1),
     # Longer than the context: windows, for which x-transformers keeps no cache.
@@ -166,18 +167,15 @@ def _naive(name: str, options: Options) -> list[rows.Row]:
     naive = min(task.naive_batch, batch)
     without = {**sampling, "cached": False}
     contenders = {
-        "jax": Contender(OURS, {"case": case, "batch": batch, "options": sampling}, "jax"),
+        "jax": Contender(OURS, {"case": case, "batch": naive, "options": sampling}, "jax"),
         "ours naive": Contender(OURS, {"case": case, "batch": naive, "options": without}, "jax"),
         **_peers(task.naive_peers, case, naive, sampling),
     }
     results = _raced(contenders, options, 1, min(options.rounds, NAIVE_ROUNDS))
-    rates = {
-        key: _per_item(result, batch if key == "jax" else naive, sampling)
-        for key, result in results.items()
-    }
+    rates = {key: _per_item(result, naive, sampling) for key, result in results.items()}
     cached = rates.pop("jax")
     found = [
-        _row(f"{name} jax", peer, cached, each, task.unit, batches=[batch, naive])
+        _row(f"{name} jax", peer, cached, each, task.unit, batches=[naive, naive])
         for peer, each in rates.items()
     ]
     ours = rates.pop("ours naive")

@@ -23,7 +23,12 @@ def run(options: Options) -> list[rows.Row]:
     """One row for each system and contender."""
     found = []
     for name in options.chosen(cases.SYSTEMS):
-        limits = {"rounds": options.rounds, "seconds": options.seconds, "together": True}
+        limits = {
+            "rounds": options.rounds,
+            "seconds": options.seconds,
+            "together": True,
+            "equal": ("parameters", "updates", "examples"),
+        }
         results = race(_contenders(cases.case(name)), **limits)
         new = _rows(name, results)
         for row in new:

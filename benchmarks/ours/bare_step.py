@@ -50,7 +50,7 @@ class BareStep(Training):
             self.model.metrics_variables,
         )
         state = tuple([variable.value for variable in group] for group in groups)
-        batches = itertools.repeat(jax.device_put(self._batch), steps)
+        batches = itertools.repeat(self._batch, steps)
         for _ in range(calls):
             _, state = self.model.train_function(state, batches)
         jax.block_until_ready(state)
@@ -60,9 +60,7 @@ class BareStep(Training):
                 variable.assign(value)
 
     def _run_tensorflow(self, calls: int, steps: int) -> None:
-        import tensorflow as tf
-
-        batches = itertools.repeat(tf.nest.map_structure(tf.convert_to_tensor, self._batch), steps)
+        batches = itertools.repeat(self._batch, steps)
         for _ in range(calls):
             self.model.train_function(batches)
         # Reads a value, and so waits for it.

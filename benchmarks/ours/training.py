@@ -42,9 +42,16 @@ class Training:
         self._batch_size = case["batch_size"] * case["batches"]
         self._context = case["model"].get("context")
 
-    def facts(self) -> dict[str, int]:
-        """Trained parameters, and the steps as the model itself counts them."""
-        return {"parameters": self.parameters, "done": self.steps}
+    def facts(self) -> dict[str, float]:
+        """Trained parameters, the steps and the updates in a step as model and optimizers count them, examples of a step."""
+        members = self.model.optimizer.members.values()
+        updates = sum(int(each.iterations.numpy()) for each in members)
+        return {
+            "parameters": self.parameters,
+            "done": self.steps,
+            "updates": updates / self.steps,
+            "examples": self._batch_size,
+        }
 
     @property
     def parameters(self) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -41,7 +42,8 @@ class Training:
         torch.manual_seed(0)
         self.case, self.device = case, torch.device(device)
         self.build(**case["model"])
-        self.steps = 0
+        self.steps = self.updates = 0
+        register_optimizer_step_post_hook(self._count_update)
         self._rows = case["batch_size"] * case["batches"]
         self._data = {
             field: self._loaded(field, Path(path)) for field, path in case["fields"].items()
@@ -61,9 +63,15 @@ class Training:
         """Everything with parameters that are trained."""
         raise NotImplementedError
 
-    def facts(self) -> dict[str, int]:
-        """Trained parameters, the steps done, and the operations of one step."""
-        return {"parameters": self.parameters, "done": self.steps, "flops": self.operations()}
+    def facts(self) -> dict[str, float]:
+        """Trained parameters, the steps done, updates and examples in a step, and the operations of one step."""
+        return {
+            "parameters": self.parameters,
+            "done": self.steps,
+            "updates": self.updates / self.steps,
+            "examples": self._rows,
+            "flops": self.operations(),
+        }
 
     @property
     def parameters(self) -> int:
@@ -85,6 +93,9 @@ class Training:
             self.steps += 1
         if self.device.type == "cuda":
             torch.cuda.synchronize()
+
+    def _count_update(self, *_: Any) -> None:
+        self.updates += 1
 
     def _loaded(self, field: str, path: Path) -> Tensor:
         # Small data are held as floats on the device: nothing is left to do in the loop but to take rows.

@@ -20,6 +20,8 @@ from benchmarks.pure_jax.layers import (
     normal,
     scale_and_shift,
 )
+from gm_keras.ops.attention import self_attention
+from gm_keras.ops.projection import add_bias, similarities
 
 STDDEV = 0.02
 
@@ -64,10 +66,14 @@ class Training(training.Training):
         return {"parameters": parameters, "optimizer": optimizer, "key": state["key"]}, loss
 
     def _loss(self, parameters: Parameters, tokens: Array) -> Array:
-        hidden = parameters["embedding"][tokens[:, :-1]] + parameters["positions"]
+        hidden = parameters["embedding"][tokens[:, :-1]]
+        places = parameters["positions"].reshape(-1)
+        hidden = add_bias(hidden.reshape(len(hidden), -1), places).reshape(hidden.shape)
         for block in parameters["blocks"]:
             hidden = self._block(block, hidden)
-        logits = layer_normalization(parameters["norm"], hidden) @ parameters["embedding"].T
+        logits = similarities(
+            layer_normalization(parameters["norm"], hidden), parameters["embedding"]
+        )
         chosen = jax.nn.one_hot(tokens[:, 1:], logits.shape[-1])
         log_partition = jax.nn.logsumexp(logits, axis=-1)
         return jnp.mean(log_partition - jnp.sum(chosen * logits, axis=-1))
@@ -78,12 +84,5 @@ class Training(training.Training):
         return hidden + dense(block["contract"], jax.nn.gelu(expanded, approximate=True))
 
     def _attend(self, block: Parameters, hidden: Array) -> Array:
-        batch, length, width = hidden.shape
-        size = width // self.heads
-        joined = dense(block["projection"], hidden).reshape(batch, length, 3, self.heads, size)
-        queries, keys, values = joined.transpose(2, 0, 3, 1, 4)
-        scores = queries @ keys.swapaxes(2, 3) / math.sqrt(size)
-        past = np.tril(np.ones((length, length), "bool"))
-        weights = jax.nn.softmax(jnp.where(past, scores, -1e9), axis=-1)
-        attended = (weights @ values).transpose(0, 2, 1, 3)
-        return dense(block["output"], attended.reshape(batch, length, width))
+        joined = dense(block["projection"], hidden)
+        return dense(block["output"], self_attention(joined, self.heads, causal=True))

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from benchmarks.pure_jax.convolutions import compiled
+from gm_keras.backend.native import noise_key
 
 IMAGES = ("image", "source", "target")
 
@@ -34,7 +35,7 @@ class Training:
         self.state = self.build(np.random.default_rng(0), **case["model"])
         # With buffers of its own, as a donated state must have.
         self.state = jax.tree.map(lambda value: jax.numpy.array(value), self.state)
-        self.state["key"] = jax.random.key(0)
+        self.state["key"] = noise_key(jax.numpy.zeros(2, "uint32"))
         self._steps = compiled(self._loop, donate_argnums=0)
         self._rows = case["batch_size"] * case["batches"]
         self._data = {
@@ -51,9 +52,16 @@ class Training:
         """One training step, pure: every phase, every update. Returns the state and the last loss."""
         raise NotImplementedError
 
-    def facts(self) -> dict[str, int]:
-        """Trained parameters, and the steps done."""
-        return {"parameters": self.parameters, "done": self.steps}
+    def facts(self) -> dict[str, float]:
+        """Trained parameters, the steps done, and updates and examples in a step."""
+        counted = jax.tree_util.tree_leaves_with_path(self.state["optimizer"])
+        updates = sum(int(value) for path, value in counted if path[-1].key == "iterations")
+        return {
+            "parameters": self.parameters,
+            "done": self.steps,
+            "updates": updates / self.steps,
+            "examples": self._rows,
+        }
 
     @property
     def parameters(self) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 from jax import Array
 
@@ -21,6 +22,8 @@ from benchmarks.pure_jax.layers import (
     scale_and_shift,
     zero,
 )
+from gm_keras.ops.attention import self_attention
+from gm_keras.ops.positions import add_everywhere
 
 GROUPS = 8
 
@@ -140,7 +143,7 @@ def run(parts: list[Parameters], hidden: Array, condition: Array) -> Array:
 def residual(block: Parameters, hidden: Array, condition: Array) -> Array:
     """Two convolutions, told of time and label in between, and what they add to."""
     update = convolution(block["first"], normalized(block["first_norm"], hidden))
-    update = update + dense(block["shift"], condition)[:, None, None, :]
+    update = add_everywhere(update, dense(block["shift"], condition))
     update = convolution(block["second"], normalized(block["second_norm"], update))
     return update + (dense(block["shortcut"], hidden) if "shortcut" in block else hidden)
 
@@ -148,16 +151,15 @@ def residual(block: Parameters, hidden: Array, condition: Array) -> Array:
 def attend(part: Parameters, hidden: Array) -> Array:
     """Every pixel attends to every pixel, with one head; the result is added."""
     batch, height, width, channels = hidden.shape
-    pixels = group_normalization(part["norm"], hidden, GROUPS).reshape(batch, -1, channels)
-    queries, keys, values = jnp.split(dense(part["projection"], pixels), 3, axis=-1)
-    scores = queries @ keys.swapaxes(1, 2) / math.sqrt(channels)
-    attended = jax.nn.softmax(scores, axis=-1) @ values
+    normal = group_normalization(part["norm"], hidden, GROUPS, keras.activations.linear)
+    joined = dense(part["projection"], normal.reshape(batch, -1, channels))
+    attended = self_attention(joined, heads=1)
     return hidden + dense(part["output"], attended).reshape(batch, height, width, channels)
 
 
 def normalized(norm: Parameters, hidden: Array) -> Array:
     """Group normalization and SiLU."""
-    return jax.nn.silu(group_normalization(norm, hidden, GROUPS))
+    return group_normalization(norm, hidden, GROUPS)
 
 
 def doubled(hidden: Array) -> Array:
