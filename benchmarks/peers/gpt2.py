@@ -65,10 +65,14 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=1e-5)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        return F.linear(self.features(tokens), self.embedding)
+
+    def features(self, tokens: Tensor) -> Tensor:
+        """What the logits are made of: `(batch, context, width)`."""
         hidden = F.embedding(tokens, self.embedding) + self.positions
         if self.rate:
             hidden = F.dropout(hidden, self.rate)
-        return F.linear(self.norm(self.blocks(hidden)), self.embedding)
+        return self.norm(self.blocks(hidden))
 
 
 class Training(training.Training):

@@ -89,7 +89,7 @@ def background(*arguments):
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.communicate(timeout=40)
+            process.communicate(timeout=150)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -214,6 +214,7 @@ def test_a_keras_file_holds_the_whole_model(model, tmp_path):
     np.testing.assert_array_equal(made(loaded, 1), made(model, 1))
 
 
+@pytest.mark.fused
 def test_resuming_equals_never_stopping(name, tmp_path):
     # As in a new process, layers are counted from the start: TensorFlow adds up in the order of their names.
     keras.utils.clear_session()

@@ -1,0 +1,16 @@
+"""How steps are compiled in these tests."""
+
+import pytest
+
+from gm_keras import backend, registry
+
+
+@pytest.fixture(autouse=True)
+def _plain_steps(request, monkeypatch):
+    """Without XLA under TensorFlow on a CPU, which takes most of the time that tests of small models last.
+
+    As users have them, steps are compiled in tests marked `fused`, in the comparison of backends and in the pipeline's.
+    """
+    if backend.name == "tensorflow" and "fused" not in request.keywords:
+        for name in registry.names():
+            monkeypatch.setattr(registry.get(name), "fused_positions", 0)
