@@ -6,6 +6,7 @@ Every backend module offers the same names:
 * `value_and_grad(function, variables, state)`: a loss and its gradients with respect to variables.
 * `gradient(function, inputs, state)`: the gradient of a sum with respect to an input.
 * `run_if(condition, function, state)`: runs a function with side effects when a condition holds.
+* `repeat(times, function, state)`: runs a function with side effects several times, with the number of the turn.
 * `no_gradient()`: a context in which optimizers are applied.
 * `compile_function(function, state)`: one compiled call for functions that read variables.
 * `fused(function)`: a function of many small operations, as one where the backend would run them one by one.
@@ -38,6 +39,7 @@ TrainerSeam = _backend.TrainerSeam
 value_and_grad = _backend.value_and_grad
 gradient = _backend.gradient
 run_if = _backend.run_if
+repeat = _backend.repeat
 no_gradient = _backend.no_gradient
 compile_function = _backend.compile_function
 fused = _backend.fused
@@ -61,6 +63,7 @@ __all__ = [
     "no_gradient",
     "noise_key",
     "on_accelerator",
+    "repeat",
     "run_if",
     "set_seed",
     "steps_per_execution",

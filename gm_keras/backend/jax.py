@@ -133,6 +133,16 @@ def run_if(condition: Any, function: Callable[[], None], state: Variables) -> No
     _assign(state, new)
 
 
+def repeat(times: int, function: Callable[[Any], None], state: Variables) -> None:
+    """Calls `function(turn)`, which may assign `state`, so many times, in a loop that is compiled once."""
+    pure = functionalize(function, state)
+
+    def turn(index, values):
+        return pure(values, index)[1]
+
+    _assign(state, jax.lax.fori_loop(0, times, turn, _values(state)))
+
+
 def no_gradient() -> contextlib.AbstractContextManager:
     """A context without gradients; JAX takes them only where it is asked to."""
     return contextlib.nullcontext()

@@ -57,6 +57,17 @@ def run_if(condition: Any, function: Callable[[], None], state: Variables) -> No
     tf.cond(condition, run, lambda: tf.constant(0))
 
 
+def repeat(times: int, function: Callable[[Any], None], state: Variables) -> None:
+    """Calls `function(turn)`, which may assign `state`, so many times, in one loop of the graph."""
+    del state
+
+    def turn(index):
+        function(index)
+        return index + 1
+
+    tf.while_loop(lambda index: index < times, turn, [tf.constant(0)])
+
+
 def no_gradient() -> contextlib.AbstractContextManager:
     """A context without gradients; tapes record only inside themselves."""
     return contextlib.nullcontext()

@@ -39,6 +39,13 @@ def run_if(condition: Any, function: Callable[[], None], state: Variables) -> No
         function()
 
 
+def repeat(times: int, function: Callable[[Any], None], state: Variables) -> None:
+    """Calls `function(turn)` so many times."""
+    del state
+    for turn in range(times):
+        function(turn)
+
+
 def no_gradient() -> contextlib.AbstractContextManager:
     """A context without gradients, in which optimizers are applied."""
     return torch.no_grad()

@@ -262,35 +262,42 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
             batch["label"] = ops.reshape(ops.cast(label, "int32"), (-1,))
         return batch
 
-    def _part(self, batch: dict[str, Any], repeat: int) -> dict[str, Any]:
+    def _part(self, batch: dict[str, Any], turn: Any) -> dict[str, Any]:
         if not self.fresh_batches:
             return batch
         parts = max(phase.repeats for phase in self.phase_list)
-        return {key: ops.split(value, parts)[repeat] for key, value in batch.items()}
+        return {
+            key: ops.reshape(value, (parts, -1, *value.shape[1:]))[turn]
+            for key, value in batch.items()
+        }
 
-    def _update(self, phase: Phase, batch: dict[str, Any]) -> None:
+    def _update(self, phase: Phase, batch: dict[str, Any], turn: Any = 0) -> None:
         variables = phase.variables
-        for repeat in range(phase.repeats):
-            part = self._part(batch, repeat)
-            loss, gradients = backend.value_and_grad(
-                lambda part=part: phase.loss(part, True) * float(phase.every),
-                variables,
-                self._loss_state(),
-            )
-            with backend.no_gradient():
-                self.optimizer[phase.optimizer].apply(gradients, variables)
-            self.curves[f"{phase.name}_loss"].update_state(loss / float(phase.every))
+        part = self._part(batch, turn)
+        loss, gradients = backend.value_and_grad(
+            lambda: phase.loss(part, True) * float(phase.every), variables, self._loss_state()
+        )
+        with backend.no_gradient():
+            self.optimizer[phase.optimizer].apply(gradients, variables)
+        self.curves[f"{phase.name}_loss"].update_state(loss / float(phase.every))
+
+    def _updates(self, phase: Phase, batch: dict[str, Any]) -> None:
+        if phase.repeats == 1:
+            self._update(phase, batch)
+        else:
+            state = self._loss_state() + self.optimizer.variables
+            backend.repeat(phase.repeats, lambda turn: self._update(phase, batch, turn), state)
 
     def stateful_train_step(self, data: Any) -> dict[str, Any]:
         """One step of every phase; the backend's seam makes Keras' `train_step` of it."""
         batch = self._batch(data)
         for phase in self.phase_list:
             if phase.every == 1:
-                self._update(phase, batch)
+                self._updates(phase, batch)
             else:
                 backend.run_if(
                     ops.equal(self.step % phase.every, 0),
-                    lambda phase=phase: self._update(phase, batch),
+                    lambda phase=phase: self._updates(phase, batch),
                     self._loss_state() + self.optimizer.variables,
                 )
         self.after_step()
