@@ -35,15 +35,23 @@ def place(facts: dict[str, Any]) -> str:
 
 
 def commit() -> str | None:
-    """The commit that is measured, with a plus where files of it were changed; None outside of a repository."""
+    """The commit that is measured, with a plus where code was changed since; None outside of a repository."""
     git = shutil.which("git")
     if git is None:
         return None
-    command = [git, "describe", "--always", "--exclude=*", "--dirty=+"]
-    found = subprocess.run(
-        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip() or None
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [git, *arguments],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    found = run("rev-parse", "--short", "HEAD").stdout.strip()
+    changed = run("diff", "--quiet", "HEAD", "--", ":/*.py").returncode
+    return found + "+" * bool(changed) if found else None
 
 
 def _version(package: str) -> str | None:
