@@ -84,8 +84,16 @@ $(PEERS)/.installed: benchmarks/peers.txt
 bench: $(STAMP) $(PEERS)/.installed
 	python -m benchmarks $(GROUP) $(ARGS)
 
-bench-gpu: $(STAMP)
-	python -m benchmarks.gpu $(ARGS)
+# JAX for the card, and PyTorch as the peers have it.
+GPU := $(CURDIR)/.venv-gpu
+$(GPU)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(GPU)
+	$(GPU)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(GPU)/bin/python -m pip install --quiet --editable ".[cuda-jax]"
+	@touch $@
+
+bench-gpu: $(GPU)/.installed $(PEERS)/.installed
+	BENCHMARK_PEERS=$(PEERS)/bin/python $(GPU)/bin/python -m benchmarks.gpu $(ARGS)
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache

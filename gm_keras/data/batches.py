@@ -97,6 +97,8 @@ class Batches(keras.utils.PyDataset):
         self.epoch = self.initial_epoch = initial_epoch
         self.first_batch = first_batch
         self._held = HeldSplit(data, split) if on_device else None
+        if shuffle and not on_device:
+            data.map_pages(split)
         self._order: tuple[int, np.ndarray] | None = None
         # Within an epoch of Keras: the number asked for -> the batch that it got.
         self._answered: dict[int, int] | None = None
