@@ -142,7 +142,7 @@ class Batches(keras.utils.PyDataset):
             field: self.data.scaled(self.split, field, rows) for field in fields if field != "label"
         }
         if "label" in fields:
-            batch["label"] = np.array(self.data.arrays(self.split)["label"][rows], "int32")
+            batch["label"] = self.data.rows(self.split, "label", rows).astype("int32")
         return batch
 
     def order(self, number: int) -> np.ndarray:

@@ -46,6 +46,7 @@ class PreparedData:
             split: {field: self._open(split, field) for field in self.info["fields"]}
             for split in self.info["splits"]
         }
+        self._tables: dict[str, np.ndarray] = {}
 
     @property
     def name(self) -> str:
@@ -124,6 +125,11 @@ class PreparedData:
                     with contextlib.suppress(OSError):
                         memory.madvise(_POPULATE_READ)
 
+    def rows(self, split: str, field: str, indices: np.ndarray | slice) -> np.ndarray:
+        """Rows of a field as they are on disk."""
+        # As a plain array: each piece of a `numpy.memmap` is finished in Python, which takes longer than to copy it.
+        return np.asarray(self.arrays(split)[field])[indices]
+
     def scaled(
         self, split: str, field: str | None = None, indices: np.ndarray | slice | None = None
     ) -> np.ndarray:
@@ -142,8 +148,7 @@ class PreparedData:
         if field == "label":
             raise ValueError(f'data set "{self.name}": "label" has no scale; see arrays()')
         levels = self.levels_of(field)
-        rows = self.arrays(split)[field]
-        rows = rows if indices is None else rows[indices]
+        rows = self.rows(split, field, slice(None) if indices is None else indices)
         if field in IMAGES:
             try:
                 return self.table(field).take(rows)
@@ -160,9 +165,11 @@ class PreparedData:
 
     def table(self, field: str) -> np.ndarray:
         """What each value of a field of images becomes: float32 (levels,) from -1 to 1."""
-        # A table makes both ends exact, and is faster than arithmetic on every pixel.
-        levels = self.levels_of(field)
-        return (2.0 * np.arange(levels) / (levels - 1) - 1.0).astype("float32")
+        if field not in self._tables:
+            # A table makes both ends exact, and is faster than arithmetic on every pixel.
+            levels = self.levels_of(field)
+            self._tables[field] = (2.0 * np.arange(levels) / (levels - 1) - 1.0).astype("float32")
+        return self._tables[field]
 
     def count_windows(self, split: str, window: int) -> int:
         """The number of windows that `windows(split, window)` gives."""
