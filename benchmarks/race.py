@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Where hand-written PyTorch and the peer libraries live; `make bench` makes it.
 PEERS = Path(os.environ.get("BENCHMARK_PEERS", ROOT / ".venv-peers" / "bin" / "python"))
 OURS = Path(os.environ.get("BENCHMARK_OURS", ROOT / ".venv" / "bin" / "python"))
+#: What must be the same of all that train: trained parameters, and the updates and examples of a step.
+SAME_TRAINING = ("parameters", "updates", "examples")
 
 
 class BenchmarkError(RuntimeError):

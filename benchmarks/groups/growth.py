@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks import cases, rows
 from benchmarks.groups.memory import MEGA, WATCHED, memory, trainings
 from benchmarks.options import Options
-from benchmarks.race import BenchmarkError, Contender, Result, race
+from benchmarks.race import SAME_TRAINING, BenchmarkError, Contender, Result, race
 
 BATCHES = (16, 32, 64, 128, 256)
 BATCH_SYSTEMS = ("vae", "dcgan", "ddpm", "gpt2")
@@ -66,7 +66,13 @@ def resized(case: dict[str, Any], side: int) -> dict[str, Any]:
 
 def _steps(options: Options, name: str, case: dict[str, Any]) -> list[rows.Row]:
     # The largest take seconds a step.
-    results = race(trainings(case), rounds=options.rounds, seconds=options.seconds, most=16)
+    results = race(
+        trainings(case),
+        rounds=options.rounds,
+        seconds=options.seconds,
+        most=16,
+        equal=SAME_TRAINING,
+    )
     theirs = results.pop("pytorch")
     found = []
     for backend, result in results.items():

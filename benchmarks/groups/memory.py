@@ -4,7 +4,7 @@ from typing import Any
 
 from benchmarks import cases, rows
 from benchmarks.options import Options
-from benchmarks.race import BenchmarkError, Contender, Result, race
+from benchmarks.race import SAME_TRAINING, BenchmarkError, Contender, Result, race
 
 #: Steps in one turn; with what comes before 16 are made.
 STEPS = 4
@@ -25,7 +25,7 @@ def run(options: Options) -> list[rows.Row]:
             who: race({who: contender}, rounds=1, seconds=ENDLESS, most=STEPS, equal=())[who]
             for who, contender in trainings(case).items()
         }
-        for fact in ("done", "parameters", "updates", "examples"):
+        for fact in ("done", *SAME_TRAINING):
             if len({result.facts[fact] for result in results.values()}) > 1:
                 raise BenchmarkError(f"{name}: not the same {fact}")
         theirs = results.pop("pytorch")

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks import cases, rows
 from benchmarks.options import Options
-from benchmarks.race import Contender, Result, race
+from benchmarks.race import SAME_TRAINING, Contender, Result, race
 
 #: Systems that were also written in JAX without Keras, as the bound on our overhead.
 PURE_JAX = [path.stem for path in (Path(__file__).parent.parent / "pure_jax").glob("*.py")]
@@ -27,7 +27,7 @@ def run(options: Options) -> list[rows.Row]:
             "rounds": options.rounds,
             "seconds": options.seconds,
             "together": True,
-            "equal": ("parameters", "updates", "examples"),
+            "equal": SAME_TRAINING,
         }
         results = race(_contenders(cases.case(name)), **limits)
         new = _rows(name, results)

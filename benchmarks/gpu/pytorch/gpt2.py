@@ -43,7 +43,7 @@ class Loss(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         table = F.pad(self.transformer.embedding, (0, 0, 0, self.missing))
-        bias = self.bias if self.missing else None
+        bias = self.bias.to(table.dtype) if self.missing else None
         logits = F.linear(self.transformer.features(tokens[:, :-1]), table, bias).flatten(0, 1)
         # Float32 without a copy of the logits in it.
         log_probs = F.log_softmax(logits, dim=-1, dtype=torch.float32)
