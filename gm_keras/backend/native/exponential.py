@@ -13,8 +13,13 @@ _LOG2_E = np.float32(1 / math.log(2))
 _SERIES = tuple(np.float32(math.log(2) ** n / math.factorial(n)) for n in range(8))
 
 #: Sums in any order, and no check of each divisor: both would keep loops from running several values at a time.
+#: Inlined, so that one piece of code is all there is: else the process that compiles runs another one, with other roundings,
+#: than those that find it on disk.
 vectorized = compiled(
-    numba.njit, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy"
+    numba.njit,
+    forceinline=True,
+    fastmath={"reassoc", "contract", "arcp", "nsz"},
+    error_model="numpy",
 )
 
 
