@@ -10,9 +10,18 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 from benchmarks import rows, table
 from benchmarks.options import Options
-from benchmarks.race import BenchmarkError
 
-GROUPS = ("train", "sampling", "input", "evaluation", "startup", "repro", "memory", "growth")
+GROUPS = (
+    "train",
+    "overhead",
+    "sampling",
+    "input",
+    "evaluation",
+    "startup",
+    "repro",
+    "memory",
+    "growth",
+)
 
 
 def main() -> int:
@@ -31,19 +40,25 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1.5, help="of one contender in one round")
     parser.add_argument("--toy", action="store_true", help="smallest sizes, nothing is written")
     given = parser.parse_args()
-    failed = False
+    measured, failed = 0, 0
     for group in given.groups or GROUPS:
-        options = Options(tuple(given.only), given.rounds, given.seconds, given.toy)
+        keep = None if given.toy else _written
+        options = Options(tuple(given.only), given.rounds, given.seconds, given.toy, keep)
         module = importlib.import_module(f"benchmarks.groups.{group}")
         try:
             module.run(options)
-        except BenchmarkError as error:
-            print(f"error: {group}: {error}", file=sys.stderr)
-            failed = True
-        if not given.toy and options.told:
-            rows.write(group, options.told)
-            table.write()
-    return int(failed)
+        except KeyboardInterrupt:
+            print("\nstopped; what was measured before is written", file=sys.stderr)
+            return 130
+        measured, failed = measured + len(options.told), failed + len(options.failed)
+    if not measured and not failed:
+        print(f"error: nothing is called {' or '.join(given.only)}", file=sys.stderr)
+    return int(failed or not measured)
+
+
+def _written(row: rows.Row) -> None:
+    rows.write(row.group, [row])
+    table.write()
 
 
 if __name__ == "__main__":

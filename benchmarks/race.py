@@ -106,8 +106,12 @@ class _Worker:
 
     def close(self) -> None:
         self.process.stdin.close()
-        if self.process.wait(timeout=60) != 0:
-            raise BenchmarkError(f"{self.name} ended with code {self.process.returncode}")
+        try:
+            code = self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired as error:
+            raise BenchmarkError(f"{self.name} did not end within a minute") from error
+        if code != 0:
+            raise BenchmarkError(f"{self.name} ended with code {code}")
 
 
 def race(

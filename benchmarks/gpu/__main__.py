@@ -10,7 +10,6 @@ from benchmarks import race as racing
 from benchmarks import rows
 from benchmarks.gpu import cases, races
 from benchmarks.options import Options
-from benchmarks.race import BenchmarkError
 
 
 def main() -> int:
@@ -48,31 +47,24 @@ def main() -> int:
 def run(options: Options, given: argparse.Namespace) -> int:
     """Returns how many comparisons failed or were left out."""
     device = "cpu" if given.cpu else "cuda"
-    started, failed = time.monotonic(), 0
+    started, left_out = time.monotonic(), 0
     rate, found = None, []
-    try:
+    with options.attempt("the rate of the card"):
         rate, found = races.measure_rate(device, options)
-    except BenchmarkError as error:
-        print(f"error: the rate of the card is not known: {error}", file=sys.stderr)
-        failed += 1
     report(found, options, given)
     for name in options.chosen(cases.COMPARISONS):
         elapsed = time.monotonic() - started
         if given.budget and elapsed > given.budget:
             print(f"left out after {elapsed:.0f} s: {name}", file=sys.stderr)
-            failed += 1
+            left_out += 1
             continue
         comparison = cases.COMPARISONS[name]
         case = cases.case(comparison, toy=options.toy, scale=given.scale)
-        try:
+        with options.attempt(name):
             results = races.race(comparison, case, device, options)
-        except BenchmarkError as error:
-            print(f"error: {name}: {error}", file=sys.stderr)
-            failed += 1
-            continue
-        report(races.described(name, results, case, rate), options, given)
+            report(races.described(name, results, case, rate), options, given)
         print(f"{name} took {time.monotonic() - started - elapsed:.0f} s", flush=True)
-    return failed
+    return len(options.failed) + left_out
 
 
 def report(found: list[rows.Row], options: Options, given: argparse.Namespace) -> None:

@@ -30,18 +30,18 @@ TOLERANCE = {"float64": 1e-6, "float32": 5e-3}
 EXTRACTORS = {"classifier": ((28, 28, 1), 256), "inception": ((32, 32, 3), 32)}
 
 
-def run(options: Options) -> list[rows.Row]:
+def run(options: Options) -> None:
     """One row for each score, width and peer, and for each extractor and backend."""
-    found = []
     for name in options.chosen(SCORES):
         for width in (16,) if options.toy else (64, 2048):
-            found += _of_score(options, name, 500 if options.toy else 10_000, width)
+            with options.attempt(f"{name} {width}"):
+                _of_score(options, name, 500 if options.toy else 10_000, width)
     for kind in options.chosen(("classifier",) if options.toy else EXTRACTORS):
-        found += _of_extractor(options, kind)
-    return found
+        with options.attempt(kind):
+            _of_extractor(options, kind)
 
 
-def _of_score(options: Options, name: str, count: int, width: int) -> list[rows.Row]:
+def _of_score(options: Options, name: str, count: int, width: int) -> None:
     sets = {side: str(_features(count, width, side)) for side in ("real", "generated")}
     contenders = {"ours": Contender("benchmarks.ours.scores:Score", {"score": name, **sets}, "jax")}
     for peer, (function, dtype) in PEERS[name].items():
@@ -54,19 +54,13 @@ def _of_score(options: Options, name: str, count: int, width: int) -> list[rows.
     most = 1 if width > 1000 else 8
     results = race(contenders, rounds=options.rounds, seconds=options.seconds, most=most, equal=())
     ours = results.pop("ours")
-    found = []
     for peer, result in results.items():
         tolerance = TOLERANCE[PEERS[name][peer][1]]
         values = ours.facts["values"], result.facts["values"]
         if not np.allclose(*values, rtol=tolerance, atol=tolerance):
             raise BenchmarkError(f"{name}: ours is {values[0]}, {peer} says {values[1]}")
-        found.append(
-            rows.compared(
-                "evaluation", f"{name} {width}", peer, ours, result, rows=count, values=values[0]
-            )
-        )
-        options.tell(found[-1])
-    return found
+        label, more = f"{name} {width}", {"rows": count, "values": values[0]}
+        options.tell(rows.compared("evaluation", label, peer, ours, result, **more))
 
 
 def _features(count: int, width: int, side: str) -> Path:
@@ -83,7 +77,7 @@ def _features(count: int, width: int, side: str) -> Path:
     return path
 
 
-def _of_extractor(options: Options, kind: str) -> list[rows.Row]:
+def _of_extractor(options: Options, kind: str) -> None:
     shape, count = EXTRACTORS[kind]
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"images_{kind}.npy"
@@ -103,10 +97,7 @@ def _of_extractor(options: Options, kind: str) -> list[rows.Row]:
         equal=("parameters", "images", "shapes"),
     )
     theirs = results.pop("pytorch")
-    found = []
     for backend, result in results.items():
         row = rows.compared("evaluation", f"{kind} {backend}", "pytorch", result, theirs)
         row.more["images_per_second"] = [1e3 * count / row.ours, 1e3 * count / row.theirs]
         options.tell(row)
-        found.append(row)
-    return found

@@ -22,17 +22,18 @@ EXAMPLES = (10**3, 10**4, 10**5, 10**6)
 LIMIT = 32.0
 
 
-def run(options: Options) -> list[rows.Row]:
+def run(options: Options) -> None:
     """Rows such as "ddpm image 32 jax" for `batch`, `image`, `context`, `examples`."""
     parts = {"batch": _batches, "image": _images, "context": _contexts}
-    found = []
     for part in options.chosen([*parts, "examples"]):
         if part == "examples":
-            found += _examples(options)
+            for kind in ("jax", "tensorflow", "reading"):
+                with options.attempt(f"{part} {kind}"):
+                    _examples(options, kind)
             continue
         for name, case in parts[part](options.toy):
-            found += _steps(options, name, case)
-    return found
+            with options.attempt(name):
+                _steps(options, name, case)
 
 
 def _batches(toy: bool) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -64,7 +65,7 @@ def resized(case: dict[str, Any], side: int) -> dict[str, Any]:
     return case | {"model": model, "levels": levels, "data": str(folder), "fields": fields}
 
 
-def _steps(options: Options, name: str, case: dict[str, Any]) -> list[rows.Row]:
+def _steps(options: Options, name: str, case: dict[str, Any]) -> None:
     # The largest take seconds a step.
     results = race(
         trainings(case),
@@ -74,45 +75,35 @@ def _steps(options: Options, name: str, case: dict[str, Any]) -> list[rows.Row]:
         equal=SAME_TRAINING,
     )
     theirs = results.pop("pytorch")
-    found = []
     for backend, result in results.items():
-        found.append(
-            rows.compared(
-                "growth", f"{name} {backend}", "pytorch", result, theirs, **memory(result, theirs)
-            )
-        )
-        options.tell(found[-1])
-    return found
+        label, more = f"{name} {backend}", memory(result, theirs)
+        options.tell(rows.compared("growth", label, "pytorch", result, theirs, **more))
 
 
-def _examples(options: Options) -> list[rows.Row]:
+def _examples(options: Options, kind: str) -> None:
     """Training, and reading of whole passes, with ever more examples on disk.
 
     Raises:
         BenchmarkError: If the memory outside of files grows with the examples.
     """
-    found: list[rows.Row] = []
-    for kind in ("jax", "tensorflow", "reading"):
-        least = None
-        for count in EXAMPLES[:2] if options.toy else EXAMPLES:
-            result = _with_examples(options, kind, cases.case("vae", count), count)
-            row = rows.Row(
-                "growth",
-                f"vae examples {count} {kind}",
-                None,
-                1e3 * statistics.median(result.seconds),
-                more=memory(result),
+    least = None
+    for count in EXAMPLES[:2] if options.toy else EXAMPLES:
+        result = _with_examples(options, kind, cases.case("vae", count), count)
+        row = rows.Row(
+            "growth",
+            f"vae examples {count} {kind}",
+            None,
+            1e3 * statistics.median(result.seconds),
+            more=memory(result),
+        )
+        options.tell(row)
+        anonymous = result.facts["anonymous"] / MEGA
+        least = anonymous if least is None else least
+        if anonymous - least > LIMIT:
+            raise BenchmarkError(
+                f"{row.name}: {anonymous - least:.0f} MB more outside of files than with "
+                f"{EXAMPLES[0]} examples, not at most {LIMIT:.0f}"
             )
-            options.tell(row)
-            found.append(row)
-            anonymous = result.facts["anonymous"] / MEGA
-            least = anonymous if least is None else least
-            if anonymous - least > LIMIT:
-                raise BenchmarkError(
-                    f"{row.name}: {anonymous - least:.0f} MB more outside of files than with "
-                    f"{EXAMPLES[0]} examples, not at most {LIMIT:.0f}"
-                )
-    return found
 
 
 def _with_examples(options: Options, kind: str, case: dict[str, Any], count: int) -> Result:

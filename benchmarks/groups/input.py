@@ -17,14 +17,13 @@ LARGE = 320 * 2**20
 LIMIT = 5.0
 
 
-def run(options: Options) -> list[rows.Row]:
+def run(options: Options) -> None:
     """For each system, a small and a large data set: rows against the bare steps and against DataLoader."""
-    found = []
     for name in options.chosen(("helmholtz_machine",) if options.toy else SYSTEMS):
         sizes = {"small": cases.EXAMPLES, "large": 20_000 if options.toy else large(name)}
         for size, examples in sizes.items():
-            found += _rows(options, name, size, cases.case(name, examples))
-    return found
+            with options.attempt(f"{name} {size}"):
+                _contest(options, name, size, cases.case(name, examples))
 
 
 def large(name: str) -> int:
@@ -35,7 +34,7 @@ def large(name: str) -> int:
     return LARGE // row
 
 
-def _rows(options: Options, name: str, size: str, case: dict[str, Any]) -> list[rows.Row]:
+def _contest(options: Options, name: str, size: str, case: dict[str, Any]) -> None:
     given = {"case": case}
     step = "benchmarks.ours.bare_step:BareStep"
     loading = "benchmarks.libraries.loader:Loading"
@@ -52,7 +51,6 @@ def _rows(options: Options, name: str, size: str, case: dict[str, Any]) -> list[
         equal=("examples", "bytes"),
     )
     ours = results.pop("ours")
-    found = []
     for peer, result in results.items():
         steps = peer in ("jax", "tensorflow")
         row = rows.compared(
@@ -66,5 +64,3 @@ def _rows(options: Options, name: str, size: str, case: dict[str, Any]) -> list[
         each = ours.facts["examples"]
         row.more["examples_per_second"] = [1e3 * each / row.ours, 1e3 * each / row.theirs]
         options.tell(row)
-        found.append(row)
-    return found

@@ -14,25 +14,27 @@ WATCHED = "benchmarks.watched:Watched"
 MEGA = 1e6
 
 
-def run(options: Options) -> list[rows.Row]:
+def run(options: Options) -> None:
     """Rows for each system and each of our backends against PyTorch."""
-    found = []
     systems = ("vae", "helmholtz_machine") if options.toy else cases.SYSTEMS
     for name in options.chosen(systems):
-        case = cases.case(name)
-        # One process at a time: what another holds must not press on this one.
-        results = {
-            who: race({who: contender}, rounds=1, seconds=ENDLESS, most=STEPS, equal=())[who]
-            for who, contender in trainings(case).items()
-        }
-        for fact in ("done", *SAME_TRAINING):
-            if len({result.facts[fact] for result in results.values()}) > 1:
-                raise BenchmarkError(f"{name}: not the same {fact}")
-        theirs = results.pop("pytorch")
-        for backend, result in results.items():
-            found.append(_compared(f"{name} {backend}", result, theirs))
-            options.tell(found[-1])
-    return found
+        with options.attempt(name):
+            results = _peaks(name)
+            theirs = results.pop("pytorch")
+            for backend, result in results.items():
+                options.tell(_compared(f"{name} {backend}", result, theirs))
+
+
+def _peaks(name: str) -> dict[str, Result]:
+    # One process at a time: what another holds must not press on this one.
+    results = {
+        who: race({who: contender}, rounds=1, seconds=ENDLESS, most=STEPS, equal=())[who]
+        for who, contender in trainings(cases.case(name)).items()
+    }
+    for fact in ("done", *SAME_TRAINING):
+        if len({result.facts[fact] for result in results.values()}) > 1:
+            raise BenchmarkError(f"{name}: not the same {fact}")
+    return results
 
 
 def trainings(case: dict[str, Any]) -> dict[str, Contender]:

@@ -24,19 +24,18 @@ LIMIT = 3000.0
 ROUNDS = 3
 
 
-def run(options: Options) -> list[rows.Row]:
+def run(options: Options) -> None:
     """Rows for `no-op`, by the number of systems, and for `one system`."""
     parts = {"no-op": _nothing_to_do, "one system": _one_system}
-    found = []
     with tempfile.TemporaryDirectory() as folder:
         for part in options.chosen(parts):
             if options.toy and part == "one system":
                 continue  # a training, an evaluation and an export take a minute or two
-            found += parts[part](options, Path(folder))
-    return found
+            with options.attempt(part):
+                parts[part](options, Path(folder))
 
 
-def _nothing_to_do(options: Options, folder: Path) -> list[rows.Row]:
+def _nothing_to_do(options: Options, folder: Path) -> None:
     bare = folder / "bare"
     _bare_project(bare)
     texts = {"1 system": several(1)}
@@ -45,7 +44,6 @@ def _nothing_to_do(options: Options, folder: Path) -> list[rows.Row]:
             "params.yaml as it comes": (ROOT / "params.yaml").read_text(encoding="utf-8"),
             "13 systems": several(13),
         }
-    found = []
     for name, text in texts.items():
         project = make_project(folder / name.replace(" ", "_"), text)
         stages = _pretend(project)
@@ -58,13 +56,9 @@ def _nothing_to_do(options: Options, folder: Path) -> list[rows.Row]:
             options.rounds,
         )
         ours = results.pop("no-op")
-        limit = {} if name == "13 systems" else {"limit": LIMIT}
+        more = {"stages": stages} | ({} if name == "13 systems" else {"limit": LIMIT})
         for peer, result in results.items():
-            found.append(
-                rows.compared("repro", f"no-op, {name}", peer, ours, result, stages=stages, **limit)
-            )
-            options.tell(found[-1])
-    return found
+            options.tell(rows.compared("repro", f"no-op, {name}", peer, ours, result, **more))
 
 
 def several(count: int) -> str:
@@ -101,7 +95,7 @@ def _pretend(project: Path) -> int:
     return len(stages)
 
 
-def _one_system(options: Options, folder: Path) -> list[rows.Row]:
+def _one_system(options: Options, folder: Path) -> None:
     project = make_project(folder / "with_dvc", several(1))
     backend = {"KERAS_BACKEND": "jax"}
     whole = Command(("dvc", "repro", "--force"), backend, project)
@@ -117,9 +111,8 @@ def _one_system(options: Options, folder: Path) -> list[rows.Row]:
     ours, bound = (
         Result(each, first, {"peak_memory": None}) for each in (times["dvc"], times["alone"])
     )
-    row = rows.compared("repro", "one system from nothing", "its commands without DVC", ours, bound)
-    options.tell(row)
-    return [row]
+    name, peer = "one system from nothing", "its commands without DVC"
+    options.tell(rows.compared("repro", name, peer, ours, bound))
 
 
 def _commands(project: Path) -> list[str]:

@@ -126,16 +126,15 @@ TASKS = {
 TOYS = ("dcgan_28", "realnvp_28", "ddpm_28", "gated_pixelcnn_8", "gpt2")
 
 
-def run(options: Options) -> list[rows.Row]:
+def run(options: Options) -> None:
     """Rows for each task: with what ours keeps against peers that keep it too, then against loops that do not."""
-    found = []
     for name in options.chosen(TASKS):
         if options.toy and name not in TOYS and not options.only:
             continue
-        for row in (*_same_way(name, options), *_naive(name, options)):
-            options.tell(row)
-            found.append(row)
-    return found
+        for contest in (_same_way, _naive):
+            with options.attempt(name):
+                for row in contest(name, options):
+                    options.tell(row)
 
 
 def _same_way(name: str, options: Options) -> list[rows.Row]:

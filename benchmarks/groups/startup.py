@@ -3,6 +3,7 @@
 import json
 import statistics
 import tempfile
+from functools import partial
 from typing import Any
 
 from benchmarks import cases, rows
@@ -20,22 +21,15 @@ ROUNDS = 3
 CACHE = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2"}
 
 
-def run(options: Options) -> list[rows.Row]:
+def run(options: Options) -> None:
     """Rows for `import`, `commands`, and the first step of each system."""
-    found = []
-    for name in options.chosen(
-        ["import", "commands", *(["vae"] if options.toy else cases.SYSTEMS)]
-    ):
-        if name == "import":
-            new = _imports(options)
-        elif name == "commands":
-            new = _commands(options)
-        else:
-            new = _first_steps(options, name)
-        for row in new:
-            options.tell(row)
-        found += new
-    return found
+    systems = ["vae"] if options.toy else cases.SYSTEMS
+    parts = {"import": _imports, "commands": _commands}
+    parts |= {name: partial(_first_steps, name=name) for name in systems}
+    for name in options.chosen(parts):
+        with options.attempt(name):
+            for row in parts[name](options):
+                options.tell(row)
 
 
 def _imports(options: Options) -> list[rows.Row]:

@@ -19,9 +19,8 @@ LIBRARIES = {
 PRODUCTS = Contender("benchmarks.peers.products:Products", {}, peers=True, yardstick=True)
 
 
-def run(options: Options) -> list[rows.Row]:
+def run(options: Options) -> None:
     """One row for each system and contender."""
-    found = []
     for name in options.chosen(cases.SYSTEMS):
         limits = {
             "rounds": options.rounds,
@@ -29,12 +28,9 @@ def run(options: Options) -> list[rows.Row]:
             "together": True,
             "equal": SAME_TRAINING,
         }
-        results = race(_contenders(cases.case(name)), **limits)
-        new = _rows(name, results)
-        for row in new:
-            options.tell(row)
-        found += new
-    return found
+        with options.attempt(name):
+            for row in _rows(name, race(_contenders(cases.case(name)), **limits)):
+                options.tell(row)
 
 
 def _contenders(case: dict[str, Any]) -> dict[str, Contender]:
