@@ -178,6 +178,14 @@ def steps_per_execution(parameters: int) -> int:
 class TrainerSeam:
     """Turns `stateful_train_step` and `stateful_test_step` into Keras' stateless steps."""
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_jax_state":
+            # In each call of the steps `fit` keeps the state here, and Keras would look through all of its arrays for
+            # something to track: as much time as all else that Python does for a small model.
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def sync_state(self) -> None:
         """Puts the values that `fit` holds back into the variables; for callbacks within an epoch."""
         self.jax_state_sync()
