@@ -41,7 +41,7 @@ def data(tmp_path_factory):
 
 def new(name):
     # As in a new process: TensorFlow adds up in the order of the layers' names.
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     backend.set_seed(7)
     model = build(name)
     model.optimizer.finalizes = False

@@ -37,7 +37,7 @@ def trained(name, at_once, callbacks=(), first=0, model=None):
 
 
 def new(name, at_once):
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     backend.set_seed(3)
     model = systems.build(name)
     model.optimizer.finalizes = False

@@ -11,7 +11,7 @@ from gm_keras.core import GenerativeModel
 from pipelines import catalog
 from tests.systems import arrays, batch, build, state
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.quickly_compiled]
 
 CONDITIONAL = [
     each for each in registry.names() if "conditional" in catalog.recipe(each).capabilities
@@ -217,7 +217,7 @@ def test_a_keras_file_holds_the_whole_model(model, tmp_path):
 @pytest.mark.fused
 def test_resuming_equals_never_stopping(name, tmp_path):
     # As in a new process, layers are counted from the start: TensorFlow adds up in the order of their names.
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     backend.set_seed(7)
     model = build(name)
     for stage in model.stages:
@@ -225,7 +225,7 @@ def test_resuming_equals_never_stopping(name, tmp_path):
         for seed in range(2):
             model.train_on_batch(batch(model, seed))
     model.save(tmp_path / "model.keras")
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     resumed = keras.saving.load_model(tmp_path / "model.keras")
     assert resumed.stage == model.stages[-1]
     for seed in range(2, 4):

@@ -225,13 +225,13 @@ def test_every_stage_samples_images_of_the_full_size(model, stage):
 @pytest.mark.parametrize("stage", STAGES[1:2])
 def test_resuming_within_a_stage_equals_never_stopping(stage, tmp_path):
     # As in a new process, layers are counted from the start: TensorFlow adds up in the order of their names.
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     model = small(seed=7)
     for each in STAGES[: STAGES.index(stage) + 1]:
         model.enter_stage(each)
         model.train_on_batch(images(seed=1))
     model.save(tmp_path / "model.keras")
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     resumed = keras.saving.load_model(tmp_path / "model.keras")
     assert resumed.stage == stage
     # The pipeline names the stage anew.
