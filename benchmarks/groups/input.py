@@ -10,7 +10,7 @@ from benchmarks import cases, rows
 from benchmarks.options import Options
 from benchmarks.race import Contender, race
 
-SYSTEMS = ("vae_28", "ddpm_28", "gpt2", "helmholtz_machine")
+SYSTEMS = ("vae_28", "ddpm_28", "gpt2", "rbm", "helmholtz_machine")
 #: Bytes of the arrays of the large data set.
 LARGE = 320 * 2**20
 #: Reading must be so many times faster than the bare step.

@@ -9,6 +9,8 @@ from benchmarks.options import Options
 from benchmarks.race import BenchmarkError, Contender, Result, race
 
 OURS = "benchmarks.ours.sampling:Sampling"
+#: The sampler of denoising-diffusion-pytorch draws a bar that nothing else turns off.
+QUIET = {"TQDM_DISABLE": "1"}
 #: A loop without caches is slow, and its times spread little.
 NAIVE_ROUNDS = 3
 
@@ -188,7 +190,10 @@ def _peers(
     targets: Mapping[str, str], case: dict[str, Any], batch: int, sampling: dict[str, Any]
 ) -> dict[str, Contender]:
     arguments = {"case": case, "batch": batch, **sampling}
-    return {name: Contender(target, arguments, peers=True) for name, target in targets.items()}
+    return {
+        name: Contender(target, arguments, peers=True, environment=QUIET)
+        for name, target in targets.items()
+    }
 
 
 def _raced(

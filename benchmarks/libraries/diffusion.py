@@ -4,7 +4,6 @@ Its times go from 0 to T - 1, those of the network from 1 to T. Differences from
 the library's interface, which has none.
 """
 
-import os
 import sys
 import types
 from typing import Any
@@ -15,8 +14,6 @@ from torch import Tensor, nn
 from benchmarks.peers import ddpm, sampling
 from benchmarks.peers.ddpm import alpha_bars
 
-# Its sampler draws a bar that nothing turns off but this.
-os.environ["TQDM_DISABLE"] = "1"
 try:
     import torchvision  # noqa: F401
 except RuntimeError:
