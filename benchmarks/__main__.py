@@ -36,14 +36,23 @@ def main() -> int:
         help=", ".join(GROUPS),
     )
     parser.add_argument("--only", nargs="*", default=[], help="names within the groups")
-    parser.add_argument("--rounds", type=int, default=7, help="in which contenders take turns")
-    parser.add_argument("--seconds", type=float, default=1.5, help="of one contender in one round")
+    parser.add_argument("--rounds", type=int, help="in which contenders take turns (default: 7)")
+    parser.add_argument(
+        "--seconds", type=float, help="of one contender in one round (default: 1.5)"
+    )
     parser.add_argument("--toy", action="store_true", help="smallest sizes, nothing is written")
     given = parser.parse_args()
     measured, failed = 0, 0
     for group in given.groups or GROUPS:
         keep = None if given.toy else _written
-        options = Options(tuple(given.only), given.rounds, given.seconds, given.toy, keep)
+        rounds, seconds = (2, 0.05) if given.toy else (7, 1.5)
+        options = Options(
+            tuple(given.only),
+            given.rounds or rounds,
+            given.seconds or seconds,
+            given.toy,
+            keep,
+        )
         module = importlib.import_module(f"benchmarks.groups.{group}")
         try:
             module.run(options)

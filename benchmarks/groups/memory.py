@@ -3,6 +3,7 @@
 from typing import Any
 
 from benchmarks import cases, rows
+from benchmarks.groups.train import TOYS
 from benchmarks.options import Options
 from benchmarks.race import SAME_TRAINING, BenchmarkError, Contender, Result, race
 
@@ -16,7 +17,7 @@ MEGA = 1e6
 
 def run(options: Options) -> None:
     """Rows for each system and each of our backends against PyTorch."""
-    systems = ("vae", "helmholtz_machine") if options.toy else cases.SYSTEMS
+    systems = TOYS if options.toy else cases.SYSTEMS
     for name in options.chosen(systems):
         with options.attempt(name):
             results = _peaks(name)

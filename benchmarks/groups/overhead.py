@@ -3,7 +3,7 @@
 import statistics
 
 from benchmarks import cases, rows
-from benchmarks.groups.train import PURE_JAX
+from benchmarks.groups.train import PURE_JAX, TOYS
 from benchmarks.options import Options
 from benchmarks.race import SAME_TRAINING, BenchmarkError, Contender, Result, race
 
@@ -15,9 +15,8 @@ WARM = 3
 
 def run(options: Options) -> None:
     """One row for each system that was also written without Keras."""
-    for name in options.chosen(
-        name for name in cases.SYSTEMS if cases.SYSTEMS[name][0] in PURE_JAX
-    ):
+    systems = TOYS if options.toy else cases.SYSTEMS
+    for name in options.chosen(name for name in systems if cases.SYSTEMS[name][0] in PURE_JAX):
         with options.attempt(name):
             options.tell(_row(name, _both(name, options)))
 

@@ -16,12 +16,14 @@ LIBRARIES = {
     "realnvp": {"normflows": "benchmarks.libraries.flow:Training"},
     "ddpm": {"denoising_diffusion_pytorch": "benchmarks.libraries.diffusion:Training"},
 }
+#: What trains in seconds.
+TOYS = ("vae", "helmholtz_machine")
 PRODUCTS = Contender("benchmarks.peers.products:Products", {}, peers=True, yardstick=True)
 
 
 def run(options: Options) -> None:
     """One row for each system and contender."""
-    for name in options.chosen(cases.SYSTEMS):
+    for name in options.chosen(TOYS if options.toy else cases.SYSTEMS):
         limits = {
             "rounds": options.rounds,
             "seconds": options.seconds,
