@@ -23,10 +23,10 @@ class Options:
         failed: Comparisons that could not be made.
     """
 
-    only: tuple[str, ...] = ()
-    rounds: int = 7
-    seconds: float = 1.5
-    toy: bool = False
+    only: tuple[str, ...]
+    rounds: int
+    seconds: float
+    toy: bool
     keep: Callable[[Row], None] | None = None
     told: list[Row] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)

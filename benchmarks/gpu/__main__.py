@@ -32,8 +32,9 @@ def main() -> int:
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     rounds, seconds = (2, 0.05) if given.toy else (5, 2.0)
+    keep = _written if given.results or not given.toy else None
     options = Options(
-        tuple(given.only), given.rounds or rounds, given.seconds or seconds, given.toy
+        tuple(given.only), given.rounds or rounds, given.seconds or seconds, given.toy, keep
     )
     # One environment has everything, unless the user names another one for PyTorch.
     racing.OURS = Path(sys.executable)
@@ -51,7 +52,7 @@ def run(options: Options, given: argparse.Namespace) -> int:
     rate, found = None, []
     with options.attempt("the rate of the card"):
         rate, found = races.measure_rate(device, options)
-    report(found, options, given)
+    report(found, options)
     for name in options.chosen(cases.COMPARISONS):
         elapsed = time.monotonic() - started
         if given.budget and elapsed > given.budget:
@@ -62,13 +63,13 @@ def run(options: Options, given: argparse.Namespace) -> int:
         case = cases.case(comparison, toy=options.toy, scale=given.scale)
         with options.attempt(name):
             results = races.race(comparison, case, device, options)
-            report(races.described(name, results, case, rate), options, given)
+            report(races.described(name, results, case, rate), options)
         print(f"{name} took {time.monotonic() - started - elapsed:.0f} s", flush=True)
     return len(options.failed) + left_out
 
 
-def report(found: list[rows.Row], options: Options, given: argparse.Namespace) -> None:
-    """Prints rows, and writes them where that was asked for."""
+def report(found: list[rows.Row], options: Options) -> None:
+    """Tells rows, with their share of the card's rate and its memory."""
     for row in found:
         options.tell(row)
         shares, memory = row.more["share_of_rate"], row.more["device_memory"]
@@ -76,8 +77,10 @@ def report(found: list[rows.Row], options: Options, given: argparse.Namespace) -
             print(f"{'':10} share of the rate: {', '.join(f'{each:.0%}' for each in shares)}")
         if None not in memory:
             print(f"{'':10} GiB on the card: {', '.join(f'{each / 2**30:.1f}' for each in memory)}")
-    if found and (given.results or not options.toy):
-        rows.write(races.GROUP, found)
+
+
+def _written(row: rows.Row) -> None:
+    rows.write(row.group, [row])
 
 
 if __name__ == "__main__":
