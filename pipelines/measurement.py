@@ -18,6 +18,8 @@ from pipelines.settings import Settings
 DIGITS = 6
 # Passages of a text model that the report shows.
 TEXTS = 4
+# What the picture of samples is called where there is none.
+SAMPLES = "Samples"
 
 
 class Measurement:
@@ -34,13 +36,13 @@ class Measurement:
         picture: Samples as a picture `(height, width, 3)`, uint8.
         speed: Samples a second, compiling aside.
         of_seeds: The scores for each seed.
+        not_drawn: Filled in: the picture that could not be drawn, and why.
 
     Raises:
         UserError: The model does not fit the data, or the settings ask for what cannot be.
     """
 
     def __init__(self, key: str, settings: Settings, root: Path, model: Any, work: Path):
-        from gm_keras.callbacks.grids import draw, examples
         from gm_keras.metrics.features import load_extractor
         from pipelines.build import prepared
 
@@ -60,15 +62,34 @@ class Measurement:
             ) from None
         self._check_counts()
         self.of_seeds: dict[str, dict[str, float]] = {}
+        self.not_drawn: dict[str, str] = {}
         try:
             # It compiles what is timed later: samples are drawn in parts of the picture's size.
-            shown = examples(model, self.data)
-            self.picture = draw(model, settings.seed, self.system.sample, shown)
+            self.picture = self._picture()
             started = time.perf_counter()
             self.samples = self._samples(settings.seed)
             self.speed = len(self.samples) / (time.perf_counter() - started)
         except (TypeError, ValueError) as error:
             raise UserError(f"params.yaml: systems.{key}.sample: {error}") from None
+
+    def _picture(self) -> np.ndarray:
+        """Samples as a picture; why there is none, if it cannot be drawn: whatever is wrong, it has no score."""
+        from gm_keras import images
+        from gm_keras.callbacks.grids import draw, examples
+        from gm_keras.telling import one_line, with_kind
+
+        try:
+            shown = examples(self.model, self.data)
+            return draw(self.model, self.settings.seed, self.system.sample, shown)
+        except Exception as error:
+            self._tell(f'the picture "{SAMPLES}" is left out: {with_kind(error)}')
+            self.not_drawn[SAMPLES] = one_line(error)
+            return images.text([f"There is no picture: {one_line(error)}"])
+
+    def _tell(self, line: str) -> None:
+        from gm_keras.telling import tell
+
+        tell(f"{self.key}: {line}")
 
     @property
     def texts(self) -> list[str]:
@@ -85,6 +106,7 @@ class Measurement:
     def metrics(self) -> dict[str, Any]:
         """The content of `metrics.json`: scores, averaged over the seeds, and their circumstances."""
         from gm_keras.metrics import registry
+        from gm_keras.metrics.examples import UnreadableError
         from gm_keras.metrics.scores.likelihoods import facts
 
         first, seeds = self.settings.seed, self.system.evaluate.seeds
@@ -95,17 +117,18 @@ class Measurement:
                 evaluation = self._evaluation(seed, self._samples(seed))
             try:
                 found = registry.evaluate(evaluation)
-            except ValueError as error:
+            except (ValueError, UnreadableError) as error:
                 raise UserError(f"{self.key} cannot be measured: {error}") from None
             self.of_seeds[str(seed)], left = _rounded(found)
             for name, reason in {**evaluation.left_out, **left}.items():
                 left_out[name] = reason if seeds == 1 else f"with seed {seed}: {reason}"
         # Where a seed lacks a score, an average over the others would be one of other samples.
+        common = set.intersection(*(set(row) for row in self.of_seeds.values()))
         whole = [
             {
                 name: value
                 for name, value in row.items()
-                if name.removesuffix("_stderr") not in left_out
+                if name in common and name.removesuffix("_stderr") not in left_out
             }
             for row in self.of_seeds.values()
         ]
@@ -139,6 +162,7 @@ class Measurement:
     def calibration(self) -> dict[str, Any]:
         """The content of `calibration.json`: the scores of real examples, and of noise or no training."""
         from gm_keras.metrics.calibration import calibrate
+        from gm_keras.metrics.examples import UnreadableError
 
         translate = None
         if "translator" in self.model.capabilities:
@@ -148,7 +172,7 @@ class Measurement:
 
         try:
             rows = calibrate(self.evaluation, translate)
-        except ValueError as error:
+        except (ValueError, UnreadableError) as error:
             raise UserError(f"{self.key}: floor and ceiling cannot be measured: {error}") from None
         return {
             name: _rounded(row)[0] if isinstance(row, dict) else row for name, row in rows.items()
@@ -158,11 +182,13 @@ class Measurement:
         """Writes what the model's latents, samples and reconstructions look like.
 
         Returns:
-            For each picture, in the order in which they are shown: file, title, caption, alt.
+            For each picture, in the order in which they are shown: file, title, caption, alt; for one that
+            could not be drawn: title and, as `left_out`, why.
         """
         from gm_keras.exploration import write_pictures
 
-        return write_pictures(
+        left_out = [{"title": name, "left_out": why} for name, why in self.not_drawn.items()]
+        return left_out + write_pictures(
             self.model,
             self.data,
             extractor=self.extractor,
@@ -170,6 +196,7 @@ class Measurement:
             seed=self.settings.seed,
             options=self.system.sample,
             folder=folder,
+            tell=self._tell,
         )
 
     def _check_model(self) -> None:
@@ -193,7 +220,15 @@ class Measurement:
         import gm_keras.metrics.scores  # noqa: F401 (registers them)
         from gm_keras.metrics.evaluation import Evaluation
 
-        return Evaluation(self.model, self.data, self.extractor, samples, seed, folder=self.work)
+        return Evaluation(
+            self.model,
+            self.data,
+            self.extractor,
+            samples,
+            seed,
+            folder=self.work,
+            tell=self._tell,
+        )
 
     def _samples(self, seed: int) -> np.ndarray:
         from gm_keras.metrics.spool import spool

@@ -1,5 +1,6 @@
 """Pictures of samples while a model trains."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from gm_keras import images
+from gm_keras.telling import tell, with_kind
 
 # Rows of a picture with one column for each class; images of a picture without.
 ROWS, IMAGES, POINTS, TEXTS = 8, 64, 1000, 4
@@ -96,6 +98,7 @@ class SampleGrids(keras.callbacks.Callback):
         seed: Of the samples, the same in every picture.
         real: What `examples` returns.
         on_picture: Called with the path of each picture and its epoch, counted from 1.
+        tell: Takes a line for each picture that cannot be drawn or written; the training goes on.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class SampleGrids(keras.callbacks.Callback):
         seed: int = 0,
         real: dict[str, np.ndarray] | None = None,
         on_picture: Callable[[Path, int], None] | None = None,
+        tell: Callable[[str], None] = tell,
     ):
         super().__init__()
         self.folder = Path(folder)
@@ -115,16 +119,24 @@ class SampleGrids(keras.callbacks.Callback):
         self.seed = seed
         self.real = real
         self.on_picture = on_picture
+        self.tell = tell
         self.at = {round(epochs * part / grids) for part in range(1, grids + 1)} - {0}
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the picture of this epoch, if it is one of those asked for."""
         if epoch + 1 not in self.at:
             return
-        with self.model.optimizer.averaged():
-            picture = draw(self.model, self.seed, self.options, self.real)
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"epoch_{epoch + 1:04d}.png"
-        images.save(picture, path)
+        try:
+            with self.model.optimizer.averaged():
+                picture = draw(self.model, self.seed, self.options, self.real)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            images.save(picture, path)
+        except Exception as error:  # no picture is worth a training
+            # Half a picture would be taken for one.
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            self.tell(f"no picture of epoch {epoch + 1} ({with_kind(error)}); training goes on")
+            return
         if self.on_picture:
             self.on_picture(path, epoch + 1)

@@ -71,6 +71,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Computes the scores that the model's capabilities and the data allow.
 
+    What cannot be computed is left out, and `evaluation.left_out` says why.
+
     Args:
         evaluation: What they are computed from.
         subjects: Only the scores that look at these.
@@ -82,9 +84,12 @@ def evaluate(
     results: dict[str, float] = {}
     for each in SCORES:
         if each.subject in subjects and each.suits(evaluation.model):
-            results.update(each.function(evaluation))
+            with evaluation.leaving_out(each.function.__name__.replace("_", " ")):
+                results.update(each.function(evaluation))
     if not results and not seldom:
-        raise ValueError(f"no score is known for what it offers: {sorted(evaluation.model.offers)}")
+        reason = next(iter(evaluation.left_out.values()), None)
+        offered = sorted(evaluation.model.offers)
+        raise ValueError(reason or f"no score is known for what it offers: {offered}")
     return results
 
 
