@@ -74,7 +74,7 @@ def open_store(tracking: Tracking) -> tuple["MlflowClient", str]:
         UserError: The store cannot be reached or written to, or the experiment was deleted.
     """
     uri = store_uri(tracking)
-    _probe(uri)
+    probe(uri)
     _settle_mlflow()
     import mlflow
 
@@ -103,7 +103,8 @@ def without_password(uri: str) -> str:
     return f"{head}{separator}{user.split(':')[0]}{at}{place}" if at else uri
 
 
-def _probe(uri: str) -> None:
+def probe(uri: str) -> None:
+    """Makes sure, without MLflow, that there is a store to talk to; a `UserError` says what is wrong."""
     if uri.startswith(("http://", "https://")):
         _probe_server(uri)
     elif uri.startswith(SQLITE):
