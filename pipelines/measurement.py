@@ -18,8 +18,6 @@ from pipelines.settings import Settings
 DIGITS = 6
 # Passages of a text model that the report shows.
 TEXTS = 4
-# What the picture of samples is called where there is none.
-SAMPLES = "Samples"
 
 
 class Measurement:
@@ -36,13 +34,14 @@ class Measurement:
         picture: Samples as a picture `(height, width, 3)`, uint8.
         speed: Samples a second, compiling aside.
         of_seeds: The scores for each seed.
-        not_drawn: Filled in: the picture that could not be drawn, and why.
+        no_picture: Why `picture` shows no samples; None if it does.
 
     Raises:
         UserError: The model does not fit the data, or the settings ask for what cannot be.
     """
 
     def __init__(self, key: str, settings: Settings, root: Path, model: Any, work: Path):
+        from gm_keras.callbacks.grids import draw_or_explain
         from gm_keras.metrics.features import load_extractor
         from pipelines.build import prepared
 
@@ -62,29 +61,16 @@ class Measurement:
             ) from None
         self._check_counts()
         self.of_seeds: dict[str, dict[str, float]] = {}
-        self.not_drawn: dict[str, str] = {}
         try:
             # It compiles what is timed later: samples are drawn in parts of the picture's size.
-            self.picture = self._picture()
+            self.picture, self.no_picture = draw_or_explain(
+                model, self.data, settings.seed, self.system.sample, self._tell
+            )
             started = time.perf_counter()
             self.samples = self._samples(settings.seed)
             self.speed = len(self.samples) / (time.perf_counter() - started)
         except (TypeError, ValueError) as error:
             raise UserError(f"params.yaml: systems.{key}.sample: {error}") from None
-
-    def _picture(self) -> np.ndarray:
-        """Samples as a picture; why there is none, if it cannot be drawn: whatever is wrong, it has no score."""
-        from gm_keras import images
-        from gm_keras.callbacks.grids import draw, examples
-        from gm_keras.telling import one_line, with_kind
-
-        try:
-            shown = examples(self.model, self.data)
-            return draw(self.model, self.settings.seed, self.system.sample, shown)
-        except Exception as error:
-            self._tell(f'the picture "{SAMPLES}" is left out: {with_kind(error)}')
-            self.not_drawn[SAMPLES] = one_line(error)
-            return images.text([f"There is no picture: {one_line(error)}"])
 
     def _tell(self, line: str) -> None:
         from gm_keras.telling import tell
@@ -187,7 +173,8 @@ class Measurement:
         """
         from gm_keras.exploration import write_pictures
 
-        left_out = [{"title": name, "left_out": why} for name, why in self.not_drawn.items()]
+        why = self.no_picture
+        left_out = [] if why is None else [{"title": "Samples", "left_out": why}]
         return left_out + write_pictures(
             self.model,
             self.data,

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from gm_keras import images
-from gm_keras.telling import tell, with_kind
+from gm_keras.telling import one_line, tell, with_kind
 
 # Rows of a picture with one column for each class; images of a picture without.
 ROWS, IMAGES, POINTS, TEXTS = 8, 64, 1000, 4
@@ -85,6 +85,32 @@ def draw(
         labels = np.arange(n) % model.num_classes
         return images.grid(model.sample(n, label=labels, **arguments), columns=model.num_classes)
     return images.grid(model.sample(n, **arguments))
+
+
+def draw_or_explain(
+    model: Any,
+    data: Any,
+    seed: int,
+    options: dict[str, Any] | None = None,
+    tell: Callable[[str], None] = tell,
+) -> tuple[np.ndarray, str | None]:
+    """Draws samples as a picture; if that cannot be done, for whatever reason, the picture says why.
+
+    Args:
+        model: A `GenerativeModel`.
+        data: Prepared data.
+        seed: Of the samples.
+        options: Passed to `sample` or `translate`.
+        tell: Takes a line where there is no picture, with the kind of the error.
+
+    Returns:
+        A picture `(height, width, 3)`, uint8, and why it shows no samples; None if it does.
+    """
+    try:
+        return draw(model, seed, options, examples(model, data)), None
+    except Exception as error:  # no picture is worth the scores of a training
+        tell(f"there is no picture of samples: {with_kind(error)}")
+        return images.text([f"There is no picture: {one_line(error)}"]), one_line(error)
 
 
 class SampleGrids(keras.callbacks.Callback):
