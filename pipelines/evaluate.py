@@ -28,14 +28,15 @@ OUTPUTS = (
 
 def run(key: str, settings: Settings, root: Path) -> None:
     """Writes into `reports/<key>/` what `OUTPUTS` names, and `latents/`."""
+    settings.system(key)
+    folder = need(root / "models" / key, f"dvc repro train@{key}")
+    trained = written.read(folder / "run.json", written.Training, f"dvc repro -f train@{key}")
+
     from gm_keras import backend, images
     from gm_keras.core import io
     from pipelines import tracking
     from pipelines.facts import run_facts
 
-    settings.system(key)
-    folder = need(root / "models" / key, f"dvc repro train@{key}")
-    trained = written.read(folder / "run.json", written.Training, f"dvc repro -f train@{key}")
     tracking.check(settings.tracking)
     try:
         model = io.load(folder)

@@ -138,8 +138,8 @@ def _scores(key: str, root: Path) -> dict[str, Any]:
         for name, shape in shapes.items()
     }
     drawn = [folder / "latents" / each["file"] for each in read["pictures"] if "file" in each]
-    written = [folder / name for name in ("history.csv", "samples.json", "samples.png")]
-    files = [*written, *drawn, *sorted((folder / "epochs").glob("*.png"))]
+    others = [folder / name for name in ("history.csv", "samples.json", "samples.png")]
+    files = [*others, *drawn, *sorted((folder / "epochs").glob("*.png"))]
     checksums = {
         str(path.relative_to(folder)): sha256(need(path, command)) for path in sorted(files)
     }

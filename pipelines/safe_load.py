@@ -4,6 +4,7 @@ Keras' safe mode refuses Python code; before it, the file itself is read as the 
 that what is wrong with it can be said in one line.
 """
 
+import warnings
 import zipfile
 from collections import deque
 from collections.abc import Iterator
@@ -41,7 +42,10 @@ def load_keras(path: str | Path) -> Any:
     for config in _objects(_configuration(path)):
         _check(path, config)
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        with warnings.catch_warnings():
+            # Keras leaves layers as they are whose weights the file lacks.
+            warnings.filterwarnings("error", "Skipping nested container")
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises anything for a file that is not as it should be
         raise UserError(
             f"{path} is damaged or not from this version: {one_line(error)}"
