@@ -96,8 +96,7 @@ def sample(
     from pipelines import sampling
 
     output = output or Path(f"{key}.png")
-    sampling.sample_to_file(PARAMS, key, n=n, seed=seed, label=label, output=output)
-    typer.echo(f"{n} samples of {key} in {output}")
+    typer.echo(sampling.sample_to_file(PARAMS, key, n=n, seed=seed, label=label, output=output))
 
 
 @app.command()

@@ -122,7 +122,8 @@ class Measurement:
         try:
             primary = registry.primary(results)
         except ValueError as error:
-            raise UserError(f"{self.key}: {error}") from None
+            # It can be used and looked at all the same.
+            primary, left_out["primary"] = None, str(error)
         return {
             **results,
             **self._similarity_facts(results),

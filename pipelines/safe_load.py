@@ -47,9 +47,7 @@ def load_keras(path: str | Path) -> Any:
             warnings.filterwarnings("error", "Skipping nested container")
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises anything for a file that is not as it should be
-        raise UserError(
-            f"{path} is damaged or not from this version: {one_line(error)}"
-        ) from None
+        raise UserError(f"{path} is damaged or not from this version: {one_line(error)}") from None
 
 
 def _configuration(path: Path) -> Any:

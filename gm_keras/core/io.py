@@ -66,9 +66,7 @@ def load(folder: str | Path) -> GenerativeModel:
             warnings.filterwarnings("error", "Skipping nested container")
             model.load_weights(weights)
     except Exception as error:  # h5py raises anything for a damaged file
-        raise ValueError(
-            f"{weights} is damaged or of another model: {one_line(error)}"
-        ) from None
+        raise ValueError(f"{weights} is damaged or of another model: {one_line(error)}") from None
     _check_numbers(weights, model)
     return model
 
@@ -112,7 +110,9 @@ def _built(path: Path, described: dict[str, Any]) -> GenerativeModel:
         )
     try:
         return known.from_config(described["config"])
-    except Exception as error:  # a constructor raises anything for arguments that it does not expect
+    except (
+        Exception
+    ) as error:  # a constructor raises anything for arguments that it does not expect
         raise ValueError(f"{path} does not describe a model: {one_line(error)}") from None
 
 

@@ -18,6 +18,8 @@ LETTERS, MARGIN = 13, 6
 INK, EMPTY = "#222222", 224
 # Colours of points by class; with more classes they would be told apart no longer.
 COLOURS = 20
+# Letters of a name in a legend.
+LONGEST_LABEL = 24
 
 
 def grid(
@@ -220,7 +222,8 @@ def scatter(
 
 def _as_label(name: str) -> str:
     """A name as matplotlib shows it: dollars would begin a formula, and an underscore hides it from the legend."""
-    return f"{' ' if name.startswith('_') else ''}{name}".replace("$", r"\$")
+    short = name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
+    return f"{' ' if short.startswith('_') else ''}{short}".replace("$", r"\$")
 
 
 def histogram(groups: dict[str, np.ndarray], axis_name: str) -> np.ndarray:

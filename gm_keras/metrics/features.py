@@ -221,9 +221,7 @@ def load_extractor(data: Any, folder: Path, weights: Path | None = None) -> Extr
             classifier.load_weights(path)
             network = Classifier(classifier)
     except Exception as error:  # NumPy, h5py and Keras raise anything for damaged files
-        raise ValueError(
-            f"the extractor in {folder} cannot be read: {one_line(error)}"
-        ) from None
+        raise ValueError(f"the extractor in {folder} cannot be read: {one_line(error)}") from None
     facts = {name: content[name] for name in ("features", "accuracy", "sha256", "name")}
     return Extractor(kind, **facts, network=network, kept=kept)
 

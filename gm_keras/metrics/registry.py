@@ -79,17 +79,15 @@ def evaluate(
         seldom: Whether there may be no score at all.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, and none was left out.
     """
     results: dict[str, float] = {}
     for each in SCORES:
         if each.subject in subjects and each.suits(evaluation.model):
             with evaluation.leaving_out(each.function.__name__.replace("_", " ")):
                 results.update(each.function(evaluation))
-    if not results and not seldom:
-        reason = next(iter(evaluation.left_out.values()), None)
-        offered = sorted(evaluation.model.offers)
-        raise ValueError(reason or f"no score is known for what it offers: {offered}")
+    if not results and not seldom and not evaluation.left_out:
+        raise ValueError(f"no score is known for what it offers: {sorted(evaluation.model.offers)}")
     return results
 
 

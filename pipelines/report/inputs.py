@@ -99,7 +99,9 @@ def read_system(key: str, settings: Settings, root: Path) -> System:
         seeds=_optional(folder / "seeds.json", written.SEEDS, evaluate) or {},
         timing=written.read(folder / "timing.json", Timing, evaluate),
         training=written.read(model / "run.json", Training, train),
-        texts=written.read(folder / "samples.json", dict[str, list[str]], evaluate).get("texts", []),
+        texts=written.read(folder / "samples.json", dict[str, list[str]], evaluate).get(
+            "texts", []
+        ),
         samples=folder / "samples.png",
         epochs=_epochs(folder / "epochs"),
         latents=[(each, folder / "latents" / each.file) for each in pictures if not each.left_out],
