@@ -49,6 +49,7 @@ class Measurement:
         self.system = settings.system(key)
         self.data = prepared(self.system.data, settings, root)
         self._check_model()
+        self.data_checksum = self._checksum()
         try:
             self.extractor = load_extractor(
                 self.data,
@@ -129,7 +130,7 @@ class Measurement:
             **self._similarity_facts(results),
             "primary": primary,
             "data": self.system.data,
-            "data_checksum": self._checksum(),
+            "data_checksum": self.data_checksum,
             "split": "test",
             "real": len(self.evaluation.examples),
             "generated": len(self.samples),
@@ -276,11 +277,14 @@ class Measurement:
         return {"ms_ssim_scales": scales, "ms_ssim_window": window}
 
     def _checksum(self) -> str:
-        checksums = {
-            name: sha
-            for name, sha in self.data.info["checksums"].items()
-            if name.startswith("test_")
-        }
+        known = self.data.info.get("checksums")
+        if not isinstance(known, dict):
+            name = self.system.data
+            raise UserError(
+                f"{self.data.path / 'dataset.json'} lacks the checksums of its files: "
+                f"prepare it again with: dvc repro -f prepare@{name}"
+            )
+        checksums = {name: sha for name, sha in known.items() if name.startswith("test_")}
         return hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()
 
 

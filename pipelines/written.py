@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from pipelines import scores
 from pipelines.errors import UserError
@@ -104,7 +104,7 @@ class Calibration(_Written):
 class Training(_Written):
     """`run.json`: who trained it, where and how long, as far as it was written down."""
 
-    run_id: str
+    run_id: str = Field(pattern=r"^[A-Za-z0-9][\w-]{0,255}$")
     backend: str | None = None
     device: str | None = None
     training_seconds: float | None = None

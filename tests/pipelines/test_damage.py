@@ -165,6 +165,7 @@ RUNS = [
     b"{}",
     b'{"run_id": null}',
     b'{"run_id": 3}',
+    b'{"run_id": "../a"}',
     b'{"run_id": "a", "device": 1}',
 ]
 
