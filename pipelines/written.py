@@ -104,7 +104,7 @@ class Calibration(_Written):
 class Training(_Written):
     """`run.json`: who trained it, where and how long, as far as it was written down."""
 
-    run_id: str = Field(pattern=r"^[A-Za-z0-9][\w-]{0,255}$")
+    run_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,255}$")
     backend: str | None = None
     device: str | None = None
     training_seconds: float | None = None
