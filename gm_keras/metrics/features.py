@@ -230,7 +230,8 @@ def _described(path: Path) -> dict[str, Any]:
     """The content of `extractor.json`, of the right types."""
     content = reading.read_json(path)
     for name, kinds in KINDS.items():
-        if not isinstance(content.get(name), kinds) or isinstance(content.get(name), bool):
+        value = content.get(name)
+        if name not in content or not isinstance(value, kinds) or isinstance(value, bool):
             raise ValueError(f"{path.name} does not say its {name} as it should")
     known = {"raw": (), "classifier": ("features", "sha256"), "inception": ("features", "sha256")}
     if content["kind"] not in known:
