@@ -1,8 +1,8 @@
 """Reading, finding and fetching the weights of the Inception network."""
 
 import hashlib
-import os
 import http.server
+import os
 import threading
 import zipfile
 
