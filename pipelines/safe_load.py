@@ -118,8 +118,9 @@ def _check(path: Path, config: dict[str, Any]) -> None:
     registered = config.get("registered_name")
     if module is None or str(module).split(".")[0] in TRUSTED:
         return
-    if keras.saving.get_registered_object(registered or name) is None:
+    if keras.saving.get_registered_object(str(registered or name)) is None:
+        named = reading.shown(f"{module}.{name}")[:100]
         raise UserError(
-            f'{path} names the class "{module}.{name}", which is not of Keras or gm_keras: '
+            f'{path} names the class "{named}", which is not of Keras or gm_keras: '
             "expected a model of these alone"
         )

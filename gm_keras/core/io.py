@@ -17,13 +17,18 @@ import numpy as np
 from gm_keras import reading
 from gm_keras.core.model import GenerativeModel
 from gm_keras.telling import LONGEST, one_line
+from gm_keras.weights_file import save_weights
 
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
 
 
 def save(model: GenerativeModel, folder: str | Path) -> None:
-    """Writes the configuration and the weights, without optimizer state, into an existing folder."""
+    """Writes the configuration and the weights, without optimizer state, into an existing folder.
+
+    Raises:
+        OSError: There is no room for them, or the folder cannot be written.
+    """
     folder = Path(folder)
     described = {
         "class": keras.saving.get_registered_name(type(model)),
@@ -35,7 +40,7 @@ def save(model: GenerativeModel, folder: str | Path) -> None:
     # Those of a new model come from Python's generator, which shuffling has used more or less often.
     for new, trained in zip(bare._seed_states(), model._seed_states(), strict=True):
         new.assign(keras.ops.convert_to_numpy(trained))
-    bare.save_weights(folder / WEIGHTS)
+    save_weights(bare, folder / WEIGHTS)
     checksums = {CONFIG: _checksum_of(described), WEIGHTS: _checksum(folder / WEIGHTS)}
     text = json.dumps({**described, "sha256": checksums}, indent=2, sort_keys=True) + "\n"
     (folder / CONFIG).write_text(text, encoding="utf-8")

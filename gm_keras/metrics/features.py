@@ -18,6 +18,7 @@ from gm_keras.metrics.examples import BATCH, drawn
 from gm_keras.metrics.spool import Spool
 from gm_keras.progress import progress
 from gm_keras.telling import one_line
+from gm_keras.weights_file import save_weights
 
 IMAGES = ("image", "target")
 # Training examples whose features are kept, to see what score real data have: as many as test examples, or so many.
@@ -152,7 +153,7 @@ def make_extractor(
     elif data.primary in IMAGES and (data.num_classes or 0) > 1:
         network = train_classifier(data, seed)
         path = folder / "classifier.weights.h5"
-        network.save_weights(path)
+        save_weights(network, path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         extractor = Extractor("classifier", FEATURES, sha256=digest, network=Classifier(network))
     accuracy = None

@@ -1,5 +1,6 @@
 """A saved model whose files were damaged: it is the model that was saved, or one line says what is wrong."""
 
+import errno
 import json
 import os
 import random
@@ -254,3 +255,13 @@ def test_what_is_no_file_is_told(folder, name):
     (folder / name).rmdir()
     os.mkfifo(folder / name)
     refused(folder, name, "a pipe")
+
+
+def test_a_full_disk_is_an_error_like_any_other(model, tmp_path, monkeypatch):
+    # HDF5 would end the process.
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000))
+    with pytest.raises(OSError, match="No space left") as caught:
+        io.save(model, tmp_path)
+    assert caught.value.errno == errno.ENOSPC
+    assert not list(tmp_path.iterdir())

@@ -99,6 +99,30 @@ def test_a_damaged_file_is_one_line(saved, tmp_path, kind):
     _refused(target)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        [],
+        "text",
+        {"class_name": None, "config": None, "module": "gm_keras", "registered_name": []},
+        {"class_name": ["a"], "config": {}, "module": {"a": 1}, "registered_name": {"b": 2}},
+        {"class_name": "a\nb" * 500, "config": {}, "module": "x\ny", "registered_name": None},
+        {"class_name": "Functional", "config": None, "module": "keras", "registered_name": None},
+        {
+            "class_name": "VAE",
+            "config": {},
+            "module": "gm_keras",
+            "registered_name": "gm_keras>VAE",
+        },
+    ],
+)
+def test_a_configuration_of_other_types(saved, tmp_path, config):
+    target = tmp_path / "other.keras"
+    _edit(saved, target, lambda _: config)
+    assert len(_refused(target)) < 400 + len(str(target))
+
+
 def test_any_damage_is_one_line_or_none(network, saved, tmp_path):
     content, rng, x = saved.read_bytes(), random.Random(0), np.ones((2, 3), "float32")
     target = tmp_path / "damaged.keras"
