@@ -96,7 +96,8 @@ def sample(
     from pipelines import sampling
 
     output = output or Path(f"{key}.png")
-    typer.echo(sampling.sample_to_file(PARAMS, key, n=n, seed=seed, label=label, output=output))
+    sampling.sample_to_file(PARAMS, key, n=n, seed=seed, label=label, output=output)
+    typer.echo(f"{n} samples of {key} in {output}")
 
 
 @app.command()

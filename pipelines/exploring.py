@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines import catalog
 from pipelines.errors import UserError, nearest
 from pipelines.files import replacing
-from pipelines.sampling import LONGEST, check_output, exported, load_exported
+from pipelines.sampling import check_output, exported, load_exported
 from pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -244,8 +244,7 @@ def _write(
     try:
         picture = draw(scene)
     except (TypeError, ValueError) as error:  # in one line, what is wrong with n, label or sample:
-        reason = " ".join(str(error).split())[:LONGEST]
-        raise UserError(f'system "{request.key}": {reason}') from None
+        raise UserError(f'system "{request.key}": {" ".join(str(error).split())}') from None
     with replacing(request.output) as temporary:
         images.save(picture.pixels, temporary)
     return picture

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import reading
 from pipelines.errors import UserError
 from pipelines.files import replacing
 from pipelines.safe_load import load_keras
@@ -15,8 +14,6 @@ from pipelines.stages import quick, quiet
 
 # Samples are drawn so many at a time: memory stays bounded whatever number is asked for.
 CHUNK = 256
-# The longest reason that is passed on.
-LONGEST = 300
 
 
 def sample_to_file(
@@ -28,7 +25,7 @@ def sample_to_file(
     label: int | None,
     output: Path,
     exports: Path = Path("exports"),
-) -> str:
+) -> None:
     """Loads `exports/<key>/model.keras` in safe mode and writes a grid of samples.
 
     Args:
@@ -39,9 +36,6 @@ def sample_to_file(
         label: The class to draw, in 0..classes - 1, or None.
         output: A PNG file, or for text a TXT file; it is replaced only when the new one is complete.
         exports: The folder that the export stage writes to.
-
-    Returns:
-        What was drawn and where it is, in a few words; a class by its number and its name.
 
     Raises:
         UserError: Something is asked for that cannot be; what can be told without Keras is told
@@ -64,24 +58,8 @@ def sample_to_file(
                 options["label"] = label
             made, columns = model.sample(n, batch_size=min(n, CHUNK), **options), None
     except (TypeError, ValueError) as error:  # in one line, what is wrong with n, label or sample:
-        raise UserError(f'system "{key}": {" ".join(str(error).split())[:LONGEST]}') from None
+        raise UserError(f'system "{key}": {" ".join(str(error).split())}') from None
     _write(model, made, columns, output)
-    drawn = f"{n} samples of {key}"
-    if label is not None and columns is None:
-        drawn += f", {class_in_words(settings.system(key).data, label, params.resolve().parent)},"
-    return f"{drawn} in {output}"
-
-
-def class_in_words(data: str, label: int, root: Path) -> str:
-    """A class by its number, and by its name where the data set gives it one: `class 2 ("10")`."""
-    try:
-        names = reading.parse_json(
-            reading.read_bytes(root / "data" / data / "dataset.json"), "dataset.json"
-        ).get("class_names")
-        name = reading.shown(str(names[label]))
-    except (OSError, ValueError, LookupError, TypeError):
-        return f"class {label}"  # the data need not be here, nor have names
-    return f'class {label} ("{name}")'
 
 
 def exported(key: str, exports: Path) -> Path:
