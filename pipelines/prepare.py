@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines import own_paths
 from pipelines.errors import UserError, nearest
 from pipelines.files import replacing
 from pipelines.settings import DataSettings, Settings
@@ -39,6 +40,12 @@ def prepare(name: str, settings: DataSettings, output: Path, root: Path | None =
         UserError: One line on what is wrong and where to mend it.
     """
     path = _own_path(name, settings, root) if settings.source == "folder" else None
+    if path is not None and (relation := own_paths.overlap(path, output)):
+        raise UserError(
+            f"{_where(name)}.path: {path} {relation} {output}, where the prepared arrays go: move your "
+            "files to another folder"
+        )
+    own_paths.refuse_foreign(output)
     _check_options(name, settings, path)
 
     # Only now, for it takes seconds: the package imports Keras, and TFDS TensorFlow.
@@ -96,10 +103,14 @@ def _own_path(name: str, settings: DataSettings, root: Path | None) -> Path:
     where = _where(name)
     if not settings.path:
         raise UserError(f"{where} has source: folder, but no path: to the images or .npz file")
-    path = (root or Path.cwd()) / Path(settings.path).expanduser()
-    if not path.exists():
-        raise UserError(f"{where}.path: there is no folder or file {path}")
-    if path.is_file() and path.suffix not in FILES:
+    path = own_paths.expanded(root or Path.cwd(), settings.path, f"{where}.path")
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise UserError(f"{where}.path: there is no folder or file {path}") from None
+    except OSError as error:
+        raise UserError(f"{where}.path: {path} cannot be read: {error.strerror}") from None
+    if not path.is_dir() and (path.suffix not in FILES or not path.is_file()):
         raise UserError(
             f"{where}.path: expected a folder of images, a .npz, .npy or .txt file, not {path}"
         )
@@ -129,6 +140,7 @@ def run(name: str, settings: Settings, root: Path) -> None:
         raise UserError(
             f'params.yaml has no data set "{name}" under data: {nearest(name, list(settings.data))}'
         )
+    own_paths.check(settings, root)
     # Let a stop from outside (Prefect, kill) clean up too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # Decoding has no use for a GPU, and TensorFlow would take all of its memory.
