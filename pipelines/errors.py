@@ -1,5 +1,6 @@
 """How a user's mistake is told: one line on standard error, exit code 1, no traceback."""
 
+import io
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -25,14 +26,25 @@ def nearest(word: str, known: list[str]) -> str:
     return f"{suggestion}Known: {', '.join(sorted(known))}"
 
 
+def printable(text: str) -> str:
+    """A text in one line: line breaks, control characters and bytes that are no text stand as escapes."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
 def fail(message: str) -> NoReturn:
-    """Prints `error: message` and leaves with exit code 1."""
-    print(f"error: {message}", file=sys.stderr, flush=True)
+    """Prints `error: message`, in one line, and leaves with exit code 1."""
+    print(f"error: {printable(message)}", file=sys.stderr, flush=True)
     raise SystemExit(1)
 
 
 def main(function: Callable[[], None]) -> None:
     """Runs a command; a `UserError` becomes one line and exit code 1."""
+    # What a terminal cannot show must not end a command: a name in another encoding, a sign such as ±.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         function()
     except UserError as error:

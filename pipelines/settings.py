@@ -42,6 +42,7 @@ class DataSettings(_Block):
     pairs: Literal["edges", "side_by_side", "folders"] | None = None
     level: Literal["characters", "bytes"] = "characters"
     length: PositiveInt | None = None
+    renumber: bool = False
 
 
 class CheckpointSettings(_Block):
