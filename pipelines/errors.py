@@ -1,13 +1,21 @@
 """How a user's mistake is told: one line on standard error, exit code 1, no traceback."""
 
+import re
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import NoReturn
 
 
+#: Names of files and keys may hold what would break a line in two, or move the cursor.
+BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
 class UserError(Exception):
-    """Something that the user can mend: the message says what, and where."""
+    """Something that the user can mend: the message says in one line what, and where."""
+
+    def __init__(self, message: str):
+        super().__init__(BREAKS.sub(" ", message))
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -5,8 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pipelines import yaml_file
+from pipelines.errors import UserError
 
 # What the pipeline itself writes while it runs says nothing about the code that ran.
 WRITTEN_BY_THE_PIPELINE = (":(exclude)dvc.lock", ":(exclude)reports")
@@ -63,9 +63,9 @@ def dvc_hash(root: Path, output: Path) -> str | None:
         output: A file or folder that a stage writes.
     """
     try:
-        lock = YAML(typ="safe").load((root / "dvc.lock").read_text(encoding="utf-8"))
+        lock = yaml_file.load(root / "dvc.lock")
         path = (root / output).resolve().relative_to(root.resolve()).as_posix()
-    except (OSError, ValueError, YAMLError):
+    except (UserError, OSError, ValueError):
         return None
     for stage in ((lock or {}).get("stages") or {}).values():
         for out in stage.get("outs", []):

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from pipelines import yaml_file
+from pipelines.errors import UserError
 from pipelines.report.inputs import System
 from pipelines.settings import NOTHING
 
@@ -29,8 +28,8 @@ class Link:
 def locked_hashes(root: Path) -> dict[str, str]:
     """The hash of every output that `dvc.lock` knows; empty where there is no readable lock."""
     try:
-        lock = YAML(typ="safe").load((root / "dvc.lock").read_text(encoding="utf-8"))
-    except (OSError, ValueError, YAMLError):
+        lock = yaml_file.load(root / "dvc.lock")
+    except UserError:
         return {}
     stages: dict[str, Any] = (lock or {}).get("stages") or {}
     outputs = (out for stage in stages.values() for out in stage.get("outs") or [])

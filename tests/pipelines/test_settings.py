@@ -44,8 +44,8 @@ def test_good_settings(tmp_path):
     [
         ("epochs: 1", "epoch: 1", ["systems.vae.fit.epoch is", '"epochs"']),
         ("epochs: 1", "epochs: 1, batchsize: 3", ["batchsize", '"batch_size"']),
-        ("epochs: 1", "epochs: many", ["systems.vae.fit.epochs", "integer", "'many'"]),
-        ("epochs: 1", "epochs: 0", ["systems.vae.fit.epochs", "greater than 0"]),
+        ("epochs: 1", "epochs: many", ["systems.vae.fit.epochs", "integer", '"many"']),
+        ("epochs: 1", "epochs: 0", ["systems.vae.fit.epochs", "at least 1", "not 0"]),
         ("latent_dim: 4", "latent_dims: 4", ["systems.vae.model.latent_dims", '"latent_dim"']),
         ("class: vae", "class: vea", ['"vea"', 'did you mean "vae"']),
         ("family: latent", "family: gan", ['belongs to "latent"']),
