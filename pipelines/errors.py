@@ -8,7 +8,10 @@ from typing import NoReturn
 
 
 class UserError(Exception):
-    """Something that the user can mend: the message says what, and where."""
+    """Something that the user can mend: the message says in one line what, and where."""
+
+    def __init__(self, message: str):
+        super().__init__(printable(message))
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -24,6 +27,27 @@ def nearest(word: str, known: list[str]) -> str:
     close = get_close_matches(word, known, n=1, cutoff=0.6)
     suggestion = f'did you mean "{close[0]}"? ' if close else ""
     return f"{suggestion}Known: {', '.join(sorted(known))}"
+
+
+def check_number(option: str, value: int, least: int, most: int) -> None:
+    """Raises a `UserError` for a number on the command line that is out of range.
+
+    Args:
+        option: Its name, such as "--seed".
+        value: What came.
+        least: The smallest that is allowed.
+        most: The largest.
+    """
+    if not least <= value <= most:
+        came = f"{value}"[:40]
+        raise UserError(f"{option} must be at least {least} and at most {most:,}, not {came}")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the memory of this machine or its device is too small; backends have types of their own."""
+    words = ("resource_exhausted", "resourceexhausted", "out of memory", "oom when allocating")
+    text = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, MemoryError) or any(each in text for each in words)
 
 
 def printable(text: str) -> str:

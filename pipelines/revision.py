@@ -5,8 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pipelines import yaml_file
+from pipelines.errors import UserError
 
 # What the pipeline itself writes while it runs says nothing about the code that ran.
 WRITTEN_BY_THE_PIPELINE = (":(exclude)dvc.lock", ":(exclude)reports")
@@ -72,13 +72,13 @@ def dvc_hash(root: Path, output: Path) -> str | None:
 def locked_outputs(root: Path) -> list[tuple[str, str | None]]:
     """The path and hash of every output that `dvc.lock` knows; none where there is no readable lock."""
     try:
-        lock = YAML(typ="safe").load((root / "dvc.lock").read_text(encoding="utf-8"))
+        lock = yaml_file.load(root / "dvc.lock")
         return [
             (str(out["path"]), out.get("md5"))
             for stage in lock["stages"].values()
             for out in stage.get("outs") or []
         ]
-    except (OSError, ValueError, YAMLError, LookupError, AttributeError, TypeError, RecursionError):
+    except (UserError, LookupError, AttributeError, TypeError):
         return []  # not there yet, or not as DVC writes it: DVC itself says so
 
 
