@@ -163,6 +163,16 @@ def test_any_damage_takes_the_one_before(written, tmp_path):
     assert before.exists()
 
 
+def test_numbers_that_are_called_shorter_than_they_are_are_damage(written, tmp_path):
+    # NumPy reads so many bytes as there should be, and never comes to the checksum at the end.
+    model, checkpoints, told = written
+    _, newest = sorted(tmp_path.iterdir())
+    newest.write_bytes(newest.read_bytes().replace(b"'<f4'", b"'<f2'"))
+    assert checkpoints.restore(model).epoch == 2
+    assert len(told) == 1
+    assert "checksum" in told[0]
+
+
 def test_a_checkpoint_that_says_something_else(written, tmp_path):
     model, checkpoints, told = written
     _, newest = sorted(tmp_path.iterdir())
