@@ -41,6 +41,8 @@ def save(model: GenerativeModel, folder: str | Path) -> None:
     for new, trained in zip(bare._seed_states(), model._seed_states(), strict=True):
         new.assign(keras.ops.convert_to_numpy(trained))
     save_weights(bare, folder / WEIGHTS)
+    # As it will be read: JSON has no tuples, and only texts for keys.
+    described = json.loads(json.dumps(described))
     checksums = {CONFIG: _checksum_of(described), WEIGHTS: _checksum(folder / WEIGHTS)}
     text = json.dumps({**described, "sha256": checksums}, indent=2, sort_keys=True) + "\n"
     (folder / CONFIG).write_text(text, encoding="utf-8")
