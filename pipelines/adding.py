@@ -1,16 +1,10 @@
 """Copies a recipe into `params.yaml`: what `gm-keras add` does."""
 
-import re
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
-from pipelines import catalog, params_file
+from pipelines import catalog, keys, params_file, yaml_file
 from pipelines.errors import UserError, nearest
-
-# YAML 1.1 readers take these bare words for truth values.
-TRUTH_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
 def add(
@@ -34,7 +28,8 @@ def add(
         UserError: A name is unknown or taken, or the file cannot be edited; it is as it was.
     """
     recipe = catalog.recipe(name)
-    key = _checked_key(key or name)
+    key = name if key is None else key
+    keys.check("--as", key)
     text = params_file.read(path)
     content = params_file.parse(text)
     for section in ("systems", "data"):
@@ -66,6 +61,8 @@ def add(
         systems = {**systems, each: block}
         new = params_file.with_entry(new, "systems", each, rows)
         added.append(each)
+    keys.check_all(f"{path.name}: systems", systems)
+    keys.check_all(f"{path.name}: data", data)
     expected = {**content, "systems": systems} | ({"data": data} if data else {})
     _check(path, new, expected)
     params_file.write(path, new)
@@ -104,15 +101,6 @@ def _blocks(
     return [*before, (key, rows, block)]
 
 
-def _checked_key(key: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", key) or key.lower() in TRUTH_WORDS:
-        raise UserError(
-            f'"{key}" cannot be a key: it names folders and stages, so letters, digits and '
-            "underscores, a letter first, and no word that YAML takes for true or false"
-        )
-    return key
-
-
 def _free(key: str, taken: dict[str, Any]) -> str:
     number, free = 1, key
     while free in taken:
@@ -124,8 +112,8 @@ def _free(key: str, taken: dict[str, Any]) -> str:
 def _check(path: Path, text: str, expected: dict[str, Any]) -> None:
     """Refuses an edit whose text does not read as the old content plus the new entry."""
     try:
-        right = YAML(typ="safe").load(text) == expected
-    except Exception:  # any failure to read it back means the same: do not write it
+        right = yaml_file.parse(text, path.name) == expected
+    except UserError:
         right = False
     if not right:
         raise UserError(

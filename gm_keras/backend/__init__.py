@@ -18,7 +18,8 @@ Every backend module offers the same names:
 * `set_seed(seed)`: decides the weights and the noise of what is built next.
 * `all_or_nothing(variables)`: a context that gives variables their values back if it raises; `every_variable(model)`.
 * `on_accelerator()`: whether the device has a memory of its own.
-* `device_name()`, `version()`: what a tracked run records; `SEED_DTYPE`: how a seed is kept.
+* `fixed_seed(first, second)`: two words, int32, as the state of a seed for `keras.random`.
+* `device_name()`, `version()`: what a tracked run records.
 """
 
 import keras
@@ -39,7 +40,6 @@ else:
         "set KERAS_BACKEND before Keras is imported"
     )
 
-SEED_DTYPE = _backend.SEED_DTYPE
 TrainerSeam = _backend.TrainerSeam
 value_and_grad = _backend.value_and_grad
 gradient = _backend.gradient
@@ -48,6 +48,7 @@ repeat = _backend.repeat
 no_gradient = _backend.no_gradient
 compile_function = _backend.compile_function
 concrete = _backend.concrete
+fixed_seed = _backend.fixed_seed
 fused = _backend.fused
 is_traced = _backend.is_traced
 kernels = _backend.kernels
@@ -59,13 +60,13 @@ on_accelerator = _backend.on_accelerator
 version = _backend.version
 
 __all__ = [
-    "SEED_DTYPE",
     "TrainerSeam",
     "all_or_nothing",
     "compile_function",
     "concrete",
     "device_name",
     "every_variable",
+    "fixed_seed",
     "fused",
     "gradient",
     "is_traced",

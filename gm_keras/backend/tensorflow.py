@@ -26,8 +26,6 @@ from gm_keras.backend.kept_steps import (
 
 Variables = Sequence[keras.Variable]
 
-# The dtype in which this backend keeps the two words of a seed.
-SEED_DTYPE = "int64"
 # Small models are bound by the calls from Python (benchmarks/NOTES.md).
 _STEPS = 8
 
@@ -122,6 +120,13 @@ class _DirectAdapter(PyDatasetAdapter):
         return self._get_iterator()
 
 
+def fixed_seed(first: Any, second: Any) -> Any:
+    """Two words as the state of a seed."""
+    # Keras takes int32 as it is, and from other types of seeds a remainder in which some would be the same.
+    second = tf.cast(tf.math.floormod(tf.cast(second, "int64"), tf.int32.max - 1), "int32")
+    return tf.stack([first, second])
+
+
 def noise_key(words: Any) -> Any:
     """The words themselves."""
     return words
@@ -162,7 +167,11 @@ class TrainerSeam(KeptSteps):
             function = _one_by_one(self.train_step, self.steps_per_execution)
         else:
             step = tf.function(
-                self.train_step, autograph=False, reduce_retracing=True, jit_compile=fused
+                self.train_step,
+                autograph=False,
+                # A batch is cut into parts by its size.
+                reduce_retracing=not self.fresh_batches,
+                jit_compile=fused,
             )
             function = _looped(step, self.steps_per_execution)
         self.train_function = self._kept(self._checking(function))

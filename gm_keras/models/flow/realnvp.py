@@ -12,16 +12,32 @@ networks and alternate their features.
 """
 
 import math
+from typing import Annotated
 
 import keras
 from keras import ops
+from pydantic import Field
 
 from gm_keras.core import AutoencoderMixin, GenerativeModel, LatentsMixin, Phase
+from gm_keras.core.arguments import checked
 from gm_keras.distributions import normal
 from gm_keras.layers.logit import GreyLevelLogit
 from gm_keras.networks.couplings import image_couplings, vector_couplings
 from gm_keras.networks.multiscale import multiscale_flow
-from gm_keras.ops.random import NoiseSeeds, RandomStream
+from gm_keras.ops.random import NoiseSeeds, RandomStream, seed_word
+from gm_keras.types import (
+    Blocks,
+    Depth,
+    Filters,
+    Flag,
+    Fraction,
+    Halvings,
+    Levels,
+    NonNegativeFloat,
+    Seed,
+    Shape,
+    Widths,
+)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -50,35 +66,27 @@ class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
 
     def __init__(
         self,
-        image_shape,
-        levels=None,
-        num_scales=2,
-        couplings=None,
-        filters=32,
-        blocks=2,
-        units=(64, 64),
-        batch_norm=True,
-        momentum=0.9,
-        alpha=0.05,
-        dropout=0.0,
-        name=None,
+        image_shape: Shape,
+        levels: Levels | None = None,
+        num_scales: Halvings = 2,
+        couplings: Depth | None = None,
+        filters: Filters = 32,
+        blocks: Blocks = 2,
+        units: Widths = (64, 64),
+        batch_norm: Flag = True,
+        momentum: Fraction = 0.9,
+        alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05,
+        dropout: Fraction = 0.0,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         images = len(image_shape) == 3
-        if not images and (len(image_shape) != 1 or image_shape[0] < 2):
-            raise ValueError(
-                "image_shape must be (height, width, channels), or (features,) with at least 2 "
-                f"features, not {tuple(image_shape)}"
-            )
-        if levels is not None and (levels < 2 or not images):
-            raise ValueError(f"levels must be at least 2, and is for images only, not {levels}")
-        if couplings is not None and couplings < (1 if images else 2):
-            raise ValueError(f"couplings must be at least 1 (2 for vectors), not {couplings}")
-        if num_scales < 1 or not 0.0 < alpha < 0.5:
-            raise ValueError(
-                "num_scales must be at least 1 and alpha between 0 and 0.5, "
-                f"not num_scales={num_scales}, alpha={alpha}"
-            )
+        if not images and image_shape[0] < 2:
+            raise ValueError(f"image_shape must have at least 2 features, not {tuple(image_shape)}")
+        if levels is not None and not images:
+            raise ValueError("levels is for images only: leave it out for vectors")
+        if couplings is not None and not images and couplings < 2:
+            raise ValueError(f"couplings must be at least 2 for vectors, not {couplings}")
 
         # ---- networks ----
         normalization = {"momentum": momentum} if batch_norm else None
@@ -155,13 +163,14 @@ class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
             log_density = log_density + self.size * math.log(self._level_width)
         return log_density
 
-    def log_prob(self, x, *, label=None, seed=0):
+    @checked
+    def log_prob(self, x, *, label=None, seed: Seed = 0):
         """The log-likelihood `(batch,)`, in nats; exact for continuous data.
 
         For images with `levels` it is an estimate with one draw of the noise, on average a lower bound:
         the mean of its exponential is the probability of the discrete image.
         """
-        return self._run_with_label(self._log_prob, label, x, seed)
+        return self._run_with_label(self._log_prob, label, x, seed_word(seed))
 
     def _log_prob(self, x, seed, label=None):
         return self._log_density(self._dequantized(x, RandomStream(seed).next()))
@@ -186,7 +195,7 @@ class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
     def _draw_latents(self, n, seed):
         return keras.random.normal((n, self.size), seed=seed)
 
-    def sample_batch(self, n, random, label=None, *, temperature=1.0):
+    def sample_batch(self, n, random, label=None, *, temperature: NonNegativeFloat = 1.0):
         """Decodes draws from the prior; images with `levels` lie on them.
 
         Args:

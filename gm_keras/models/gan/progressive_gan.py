@@ -29,6 +29,7 @@ from gm_keras.networks.progressive import (
     sides_for,
     stage_names,
 )
+from gm_keras.types import FiltersOfStages, ImageShape, NonNegativeFloat, PositiveInt, Side, Width
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -54,28 +55,22 @@ class ProgressiveGAN(LatentsMixin, GenerativeModel):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=128,
-        filters=(128, 64, 32),
-        base_size=8,
-        fade_steps=1000,
-        penalty_weight=10.0,
-        drift=0.001,
-        name=None,
+        image_shape: ImageShape,
+        latent_dim: Width = 128,
+        filters: FiltersOfStages = (128, 64, 32),
+        base_size: Side = 8,
+        fade_steps: PositiveInt = 1000,
+        penalty_weight: NonNegativeFloat = 10.0,
+        drift: NonNegativeFloat = 0.001,
+        name: str | None = None,
     ):
         super().__init__(name=name)
-        if len(image_shape) != 3:
-            raise ValueError(
-                f"ProgressiveGAN learns images (side, side, channels), not vectors of shape {tuple(image_shape)}"
-            )
         sides = sides_for(image_shape, base_size)
         if len(filters) != len(sides):
             raise ValueError(
                 f"filters must have a number for each of the resolutions {', '.join(map(str, sides))}, "
                 f"not {tuple(filters)}"
             )
-        if fade_steps < 1:
-            raise ValueError(f"fade_steps must be at least 1, not {fade_steps}")
 
         # ---- networks ----
         self.stages = stage_names(sides)

@@ -14,16 +14,33 @@ published code). Images only, no audio or video.
 """
 
 import math
+from typing import Annotated, Literal
 
 import keras
 import numpy as np
 from keras import ops
+from pydantic import Field
 
 from gm_keras.core import AutoencoderMixin, GenerativeModel, Phase
+from gm_keras.core.arguments import checked
 from gm_keras.distributions import discretized_normal, normal
 from gm_keras.layers.deviation import GlobalDeviation
 from gm_keras.layers.vector_quantizer import VectorQuantizer, perplexity
 from gm_keras.networks.vqvae import code_shape, vqvae_decoder, vqvae_encoder
+from gm_keras.types import (
+    AtLeastTwo,
+    Blocks,
+    Categories,
+    Filters,
+    Fraction,
+    Halvings,
+    ImageShape,
+    Levels,
+    NonNegativeFloat,
+    PositiveFloat,
+    Seed,
+    Width,
+)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -50,25 +67,21 @@ class VQVAE(AutoencoderMixin, GenerativeModel):
 
     def __init__(
         self,
-        image_shape,
-        num_codes=512,
-        code_dim=64,
-        filters=256,
-        halvings=2,
-        blocks=2,
-        codebook="ema",
-        commitment=0.25,
-        decay=0.99,
-        restart_below=None,
-        deviation=None,
-        levels=None,
-        name=None,
+        image_shape: ImageShape,
+        num_codes: Categories = 512,
+        code_dim: Width = 64,
+        filters: Filters = 256,
+        halvings: Halvings = 2,
+        blocks: Blocks = 2,
+        codebook: Literal["ema", "loss"] = "ema",
+        commitment: NonNegativeFloat = 0.25,
+        decay: Fraction = 0.99,
+        restart_below: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None,
+        deviation: PositiveFloat | None = None,
+        levels: Levels | None = None,
+        name: str | None = None,
     ):
         super().__init__(name=name)
-        if len(image_shape) != 3:
-            raise ValueError(
-                f"image_shape must be (height, width, channels), not {tuple(image_shape)}"
-            )
         self.code_shape = code_shape(image_shape, halvings)
 
         # ---- networks ----
@@ -149,7 +162,8 @@ class VQVAE(AutoencoderMixin, GenerativeModel):
         """The images of codes `(batch, *code_shape)`, in [-1, 1]: `(batch, *image_shape)`."""
         return self._run_with_label(self.images, label, latents)
 
-    def interpolate(self, x0, x1, steps=8, *, label=None):
+    @checked
+    def interpolate(self, x0, x1, steps: AtLeastTwo = 8, *, label=None):
         """Decodes the codes nearest to points between the encoder's vectors of two batches.
 
         Args:
@@ -161,8 +175,6 @@ class VQVAE(AutoencoderMixin, GenerativeModel):
         Returns:
             An array `(steps, batch, *image_shape)`.
         """
-        if steps < 2:
-            raise ValueError(f"an interpolation has at least 2 steps, not {steps}")
         fractions = np.linspace(0.0, 1.0, steps, dtype="float32")
         points = [self._run_with_label(self._between, label, x0, x1, each) for each in fractions]
         return np.stack([ops.convert_to_numpy(point) for point in points])
@@ -175,7 +187,8 @@ class VQVAE(AutoencoderMixin, GenerativeModel):
         """How many codes images use, as exp(entropy) of the codes' frequencies: from 1 to num_codes."""
         return float(ops.convert_to_numpy(perplexity(self.encode(x), self.num_codes)))
 
-    def elbo(self, x, *, label=None, seed=0):
+    @checked
+    def elbo(self, x, *, label=None, seed: Seed = 0):
         """log p(x | codes) under a uniform prior of the codes: a bound of log p(x), `(batch,)`, in nats."""
         del seed
         return self._run_with_label(self._elbo, label, x)

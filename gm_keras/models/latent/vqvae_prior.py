@@ -12,10 +12,23 @@ import keras
 from keras import ops
 
 from gm_keras.core import GenerativeModel, Phase
+from gm_keras.core.arguments import checked
 from gm_keras.decoding.images import sample_codes
 from gm_keras.distributions import categorical
 from gm_keras.models.latent.vqvae import VQVAE
 from gm_keras.networks.gated_pixelcnn import gated_pixelcnn
+from gm_keras.types import (
+    Categories,
+    Depth,
+    Filters,
+    Flag,
+    Fraction,
+    Mass,
+    NonNegativeFloat,
+    OddKernel,
+    PositiveInt,
+    Seed,
+)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -37,19 +50,17 @@ class VQVAEPrior(GenerativeModel):
 
     def __init__(
         self,
-        first_stage,
-        filters=64,
-        layers=7,
-        kernel_size=3,
-        first_kernel_size=5,
-        hidden=128,
-        dropout=0.0,
-        num_classes=None,
-        name=None,
+        first_stage: VQVAE,
+        filters: Filters = 64,
+        layers: Depth = 7,
+        kernel_size: OddKernel = 3,
+        first_kernel_size: OddKernel = 5,
+        hidden: Filters = 128,
+        dropout: Fraction = 0.0,
+        num_classes: Categories | None = None,
+        name: str | None = None,
     ):
         super().__init__(name=name)
-        if not isinstance(first_stage, VQVAE):
-            raise ValueError(f"first_stage must be a VQVAE, not a {type(first_stage).__name__}")
 
         # ---- networks ----
         self.first_stage = first_stage
@@ -102,7 +113,8 @@ class VQVAEPrior(GenerativeModel):
         """The exact log-probability `(batch,)` of codes `(batch, height, width)`, in nats."""
         return self._run_with_label(self._log_prob_of_codes, label, codes)
 
-    def elbo(self, x, *, label=None, seed=0):
+    @checked
+    def elbo(self, x, *, label=None, seed: Seed = 0):
         """log p(codes) + log p(x | codes), codes being those of x: a bound of log p(x), `(batch,)`, in nats.
 
         log p(x) sums this over all grids of codes, of which the bound takes the encoder's one. `seed` is not used:
@@ -110,7 +122,8 @@ class VQVAEPrior(GenerativeModel):
         """
         return sum(self.bound_parts(x, label=label, seed=seed))
 
-    def bound_parts(self, x, *, label=None, seed=0):
+    @checked
+    def bound_parts(self, x, *, label=None, seed: Seed = 0):
         """The two terms of the bound, each `(batch,)`, in nats: log p(codes) and log p(x | codes)."""
         del seed
         return self._run_with_label(self._bound_parts, label, x)
@@ -120,7 +133,15 @@ class VQVAEPrior(GenerativeModel):
         return self._log_prob_of_codes(codes, label), self.first_stage.log_likelihood(x, codes)
 
     def sample_batch(
-        self, n, random, label=None, *, temperature=1.0, top_k=None, top_p=None, cached=True
+        self,
+        n,
+        random,
+        label=None,
+        *,
+        temperature: NonNegativeFloat = 1.0,
+        top_k: PositiveInt | None = None,
+        top_p: Mass | None = None,
+        cached: Flag = True,
     ):
         """Draws codes one after the other, and decodes them: `(n, *data_shape)`, in [-1, 1].
 

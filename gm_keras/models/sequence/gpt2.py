@@ -11,11 +11,12 @@ go on in windows (`gm_keras.decoding.sequences.generate_windows`).
 """
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 from keras import ops
+from pydantic import Field
 
 from gm_keras.core import GenerativeModel, Phase
 from gm_keras.core.optimizers import OptimizerGroup
@@ -24,6 +25,7 @@ from gm_keras.decoding.weights import weights_cast_once
 from gm_keras.distributions import categorical
 from gm_keras.models.sequence.text import TextMixin, check_vocabulary
 from gm_keras.networks.transformer import Transformer
+from gm_keras.types import Depth, Flag, Fraction, Mass, NonNegativeFloat, PositiveInt, Width
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -45,14 +47,18 @@ class GPT2(TextMixin, GenerativeModel):
     fused_positions = math.inf
 
     def __init__(
-        self, vocabulary, context=64, layers=4, width=128, heads=4, dropout=0.0, name=None
+        self,
+        vocabulary: Annotated[str, Field(min_length=2)],
+        context: Annotated[int, Field(ge=1, le=16_384)] = 64,
+        layers: Depth = 4,
+        width: Width = 128,
+        heads: Width = 4,
+        dropout: Fraction = 0.0,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         size = check_vocabulary(vocabulary)
-        for argument, value in (("context", context), ("layers", layers)):
-            if value < 1:
-                raise ValueError(f"{argument} must be at least 1, not {value}")
-        if heads < 1 or width % heads:
+        if width % heads:
             raise ValueError(f"heads must divide width, not width={width}, heads={heads}")
 
         # ---- networks ----
@@ -88,18 +94,33 @@ class GPT2(TextMixin, GenerativeModel):
         logits = self.transformer(tokens[:, :-1], training=training)
         return categorical.log_prob(tokens[:, 1:], logits)
 
+    def complete_sampling_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Fills in the length.
+
+        Raises:
+            ValueError: If the prompt is longer, or not of the vocabulary.
+        """
+        length = self.context + 1 if options["length"] is None else options["length"]
+        try:
+            given = len(self._prompt_tokens(options["prompt"]))
+        except ValueError as error:
+            raise ValueError(f"prompt must be of the vocabulary: {error}") from None
+        if given > length:
+            raise ValueError(f"prompt must have at most {length} tokens (the length), not {given}")
+        return {**options, "length": length}
+
     def sample_batch(
         self,
         n: int,
         random: Any,
         label: Any = None,
         *,
-        length: int | None = None,
-        prompt: str | None = None,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        cached: bool = True,
+        length: Annotated[int, Field(ge=1, le=1_000_000)] | None = None,
+        prompt: Annotated[str, Field(min_length=1)] | None = None,
+        temperature: NonNegativeFloat = 1.0,
+        top_k: PositiveInt | None = None,
+        top_p: Mass | None = None,
+        cached: Flag = True,
     ) -> Any:
         """Texts that begin with the prompt.
 
@@ -120,10 +141,7 @@ class GPT2(TextMixin, GenerativeModel):
         Returns:
             Tokens: int32 `(n, length)`.
 
-        Raises:
-            ValueError: If the prompt is longer than `length`, or an option is out of range.
         """
-        length = self.context + 1 if length is None else length
         tokens = ops.convert_to_tensor(np.tile(self._prompt_tokens(prompt), (n, 1)))
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         network, context = self.transformer, self.context
