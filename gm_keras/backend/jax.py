@@ -16,7 +16,6 @@ import numpy as np
 from keras import ops
 
 from gm_keras.backend import jax_kernels, native
-from gm_keras.backend.huge_pages import ask_for_huge
 from gm_keras.backend.jax_cache import keep_compiled
 
 Variables = Sequence[keras.Variable]
@@ -82,8 +81,6 @@ def compiler_options() -> dict[str, str]:
 
 def compiled(function: Callable, **options: Any) -> Callable:
     """`jax.jit` with the options above; for functions that no other compiled function calls."""
-    if not on_accelerator():
-        ask_for_huge("libjax_common.")
     return jax.jit(function, compiler_options=compiler_options(), **options)
 
 

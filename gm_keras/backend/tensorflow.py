@@ -14,8 +14,6 @@ from keras import ops
 # Not public: fit() asks it for a dataset, and only a subclass can give it something else.
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
-from gm_keras.backend.huge_pages import ask_for_huge
-
 Variables = Sequence[keras.Variable]
 
 # The dtype in which this backend keeps the two words of a seed.
@@ -76,7 +74,6 @@ def no_gradient() -> contextlib.AbstractContextManager:
 def compile_function(function: Callable, state: Variables) -> Callable:
     """Compiles a function of tensors that reads `state`."""
     del state
-    _ask_for_huge()
     # XLA halves the speed of convolutional models on a CPU; elsewhere it gains.
     graph = tf.function(function, jit_compile=on_accelerator())
 
@@ -140,7 +137,6 @@ class TrainerSeam:
         if self.run_eagerly or _is_distributed():
             super().make_train_function(force)
             return
-        _ask_for_huge()
         small = math.prod(self.data_shape[:-1]) <= self.fused_positions
         fused = self.jit_compile or (small and not on_accelerator())
         step = tf.function(
@@ -156,11 +152,6 @@ class TrainerSeam:
 
     def test_step(self, data: Any) -> dict:
         return self.stateful_test_step(data)
-
-
-def _ask_for_huge() -> None:
-    if not on_accelerator():
-        ask_for_huge("libtensorflow_cc.", "libtensorflow_framework.")
 
 
 def _is_distributed() -> bool:
