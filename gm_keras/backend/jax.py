@@ -16,11 +16,8 @@ import numpy as np
 from keras import ops
 
 from gm_keras.backend import jax_kernels, native
-from gm_keras.backend.jax_cache import keep_compiled
 
 Variables = Sequence[keras.Variable]
-
-keep_compiled()
 
 _FUSIONS = "xla_cpu_experimental_ynn_fusion_type"
 
