@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import errors, written
+from pipelines.compiled import keep_compiled
 from pipelines.errors import UserError
 from pipelines.files import replacing, scratch, write_json
 from pipelines.measurement import Measurement
@@ -108,6 +109,7 @@ def command() -> None:
     settings.choose_backend()
     quiet()
     quick()
+    keep_compiled()
     if arguments.model:
         run_other(arguments.key, settings, project_root(), arguments.model, arguments.output)
     else:

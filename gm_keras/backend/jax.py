@@ -16,13 +16,9 @@ import numpy as np
 from keras import ops
 
 from gm_keras.backend import jax_kernels, native
-from gm_keras.backend.huge_pages import ask_for_huge
-from gm_keras.backend.jax_cache import keep_compiled
 from gm_keras.backend.kept_steps import KeptSteps
 
 Variables = Sequence[keras.Variable]
-
-keep_compiled()
 
 _FUSIONS = "xla_cpu_experimental_ynn_fusion_type"
 
@@ -81,8 +77,6 @@ def compiler_options() -> dict[str, str]:
 
 def compiled(function: Callable, **options: Any) -> Callable:
     """`jax.jit` with the options above; for functions that no other compiled function calls."""
-    if not on_accelerator():
-        ask_for_huge("libjax_common.")
     return jax.jit(function, compiler_options=compiler_options(), **options)
 
 

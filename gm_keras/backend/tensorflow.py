@@ -15,7 +15,6 @@ from keras import ops
 # Not public: fit() asks it for a dataset, and only a subclass can give it something else.
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
-from gm_keras.backend.huge_pages import ask_for_huge
 from gm_keras.backend.kept_steps import (
     KeptSteps,
     all_or_nothing,
@@ -82,7 +81,6 @@ def no_gradient() -> contextlib.AbstractContextManager:
 def compile_function(function: Callable, state: Variables) -> Callable:
     """Compiles a function of tensors that reads `state`."""
     del state
-    _ask_for_huge()
     # XLA halves the speed of convolutional models on a CPU; elsewhere it gains.
     graph = tf.function(function, jit_compile=on_accelerator())
 
@@ -160,7 +158,6 @@ class TrainerSeam(KeptSteps):
             super().make_train_function(force)
             self.train_function = self._kept(self.train_function)
             return
-        _ask_for_huge()
         small = math.prod(self.data_shape[:-1]) <= self.fused_positions
         fused = self.jit_compile or (small and not on_accelerator())
         if self.run_eagerly:
@@ -242,11 +239,6 @@ class TrainerSeam(KeptSteps):
 
     def test_step(self, data: Any) -> dict:
         return self.stateful_test_step(data)
-
-
-def _ask_for_huge() -> None:
-    if not on_accelerator():
-        ask_for_huge("libtensorflow_cc.", "libtensorflow_framework.")
 
 
 def _is_distributed() -> bool:
