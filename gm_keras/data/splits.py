@@ -42,7 +42,8 @@ def assign(
     """
     n = counts["train"]
     if n < MINIMUM:
-        raise DataError(f"{n} examples to train on are too few: at least {MINIMUM} are needed")
+        given = "1 example to train on is" if n == 1 else f"{n} examples to train on are"
+        raise DataError(f"{given} too few: at least {MINIMUM} are needed")
     order = np.random.default_rng(seed).permutation(n)
     plan: dict[str, dict[str, np.ndarray]] = {"train": {}}
     sizes: dict[str, int] = {}
