@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gm_keras.reading import FileError, check_file, read_json
+from gm_keras.reading import FileError, check_file, read_json, shown
 
 KEYS = ("name", "primary", "fields", "splits", "levels", "num_classes")
 IMAGES = ("image", "source", "target")
@@ -250,7 +250,7 @@ class PreparedData:
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{error}; {self._remedy()}") from None
         except Exception as error:  # a damaged header raises what Python's parser raises
-            reason = " ".join(str(error).split())[:200]
+            reason = shown(" ".join(str(error).split())[:200])
             raise ValueError(
                 f"{file} is truncated or no .npy file ({reason}); {self._remedy()}"
             ) from None
