@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gm_keras.reading import FileError, check_file, read_json
+from gm_keras.reading import FileError, check_file, read_json, shown
 
 KEYS = ("name", "primary", "fields", "splits", "levels", "num_classes")
 IMAGES = ("image", "source", "target")
@@ -250,7 +250,7 @@ class PreparedData:
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{error}; {self._remedy()}") from None
         except Exception as error:  # a damaged header raises what Python's parser raises
-            reason = " ".join(str(error).split())[:200]
+            reason = shown(" ".join(str(error).split())[:200])
             raise ValueError(
                 f"{file} is truncated or no .npy file ({reason}); {self._remedy()}"
             ) from None
@@ -302,6 +302,9 @@ def _describes_classes(info: dict[str, Any]) -> bool:
         isinstance(names, list) and all(isinstance(name, str) for name in names)
     ):
         return False
+    mixture = info.get("mixture")
+    if mixture is not None and not (isinstance(mixture, dict) and _is_mixture(mixture)):
+        return False
     texts = (info.get(key) for key in ("vocabulary", "source", "version"))
     return (names is None or len(names) == count) and all(
         text is None or isinstance(text, str) for text in texts
@@ -317,6 +320,14 @@ def _is_field(spec: Any) -> bool:
         return isinstance(spec["dtype"], str) and np.dtype(spec["dtype"]).kind in "biuf"
     except Exception:  # numpy raises more than one kind for a text that names no type
         return False
+
+
+def _is_mixture(mixture: dict[str, Any]) -> bool:
+    try:
+        centres, deviation = (np.array(mixture[key], "float64") for key in ("centres", "deviation"))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return False
+    return centres.ndim == 2 and deviation.shape in ((), centres.shape[:1])
 
 
 def _is_count(value: Any) -> bool:
