@@ -358,7 +358,7 @@ def _stacked(*values: Any) -> Any:
 
 
 def set_seed(seed: int) -> None:
-    """Seeds the generators from which Keras takes the seeds of weights and noise."""
+    """Seeds the generators from which Keras takes the seeds of weights and noise: Python's and NumPy's, of the whole process."""
     # keras.utils.set_random_seed would also import TensorFlow, which takes five seconds.
     random.seed(seed)
     np.random.seed(seed)

@@ -308,7 +308,11 @@ def _stacked(*values: Any) -> tf.Tensor:
 
 
 def set_seed(seed: int) -> None:
-    """Seeds the generators from which Keras takes the seeds of weights and noise."""
+    """Seeds the generators from which Keras takes the seeds of weights and noise.
+
+    It holds for the whole process: those of Python, NumPy and TensorFlow are seeded, and TensorFlow's operations are
+    deterministic from then on, for which it has no way back.
+    """
     keras.utils.set_random_seed(seed)
     # Without it threads add up the gradient of an embedding in any order, and a run differs in the last bit.
     tf.config.experimental.enable_op_determinism()
