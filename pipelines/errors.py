@@ -33,6 +33,20 @@ def nearest(word: str, known: list[str]) -> str:
     return f"{suggestion}Known: {', '.join(sorted(known))}"
 
 
+def check_number(option: str, value: int, least: int, most: int) -> None:
+    """Raises a `UserError` for a number on the command line that is out of range.
+
+    Args:
+        option: Its name, such as "--seed".
+        value: What came.
+        least: The smallest that is allowed.
+        most: The largest.
+    """
+    if not least <= value <= most:
+        came = f"{value}"[:40]
+        raise UserError(f"{option} must be at least {least} and at most {most:,}, not {came}")
+
+
 def fail(message: str) -> NoReturn:
     """Prints `error: message` and leaves with exit code 1."""
     print(f"error: {message}", file=sys.stderr, flush=True)

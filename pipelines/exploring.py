@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import catalog
-from pipelines.errors import UserError, nearest
+from pipelines.errors import UserError, check_number, nearest
 from pipelines.files import replacing
 from pipelines.sampling import check_output, exported, load_exported
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import LARGEST_SEED, Settings, load_settings
 
 if TYPE_CHECKING:
     from gm_keras.exploration import Picture, Scene
 
 # Samples whose neighbours are looked for, at the least: of these the nearest ones are shown.
 COMPARED = 128
+# Rows or columns of a picture.
+MOST = 1000
 # A sum of classes: a sign before each but the first, with spaces around it.
 SIGN = re.compile(r"\s+([+−-])\s+")
 
@@ -62,7 +64,7 @@ def interpolate(
     Raises:
         UserError: Something is asked for that cannot be.
     """
-    _at_least("--steps", steps, 2)
+    check_number("--steps", steps, 2, MOST)
 
     def draw(scene: "Scene") -> "Picture":
         from gm_keras.exploration import of_latents
@@ -89,7 +91,7 @@ def traverse(request: Request, *, steps: int, label: int | None) -> "Picture":
     Raises:
         UserError: Something is asked for that cannot be.
     """
-    _at_least("--steps", steps, 2)
+    check_number("--steps", steps, 2, MOST)
 
     def draw(scene: "Scene") -> "Picture":
         from gm_keras.exploration import of_latents
@@ -200,11 +202,6 @@ def parse_terms(expression: str, names: list[str], data: str) -> list[tuple[int,
     ]
 
 
-def _at_least(option: str, value: int, least: int) -> None:
-    if value < least:
-        raise UserError(f"{option} must be at least {least}, not {value}")
-
-
 def _write(
     request: Request,
     capabilities: tuple[str, ...],
@@ -220,7 +217,8 @@ def _write(
         draw: Makes the picture.
         without: This the system must not offer.
     """
-    _at_least("-n", request.n, 1)
+    check_number("-n", request.n, 1, MOST)
+    check_number("--seed", request.seed, 0, LARGEST_SEED)
     settings = load_settings(request.params)
     system = settings.system(request.key)
     _check_capability(settings, request.key, capabilities, without)

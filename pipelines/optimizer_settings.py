@@ -212,7 +212,8 @@ def _named(where: str, block: Any, kind: str, known: list[str]) -> str:
     if not isinstance(block, dict):
         raise UserError(f"{where}: expected keys and values with {kind}:, not {shown(block)}")
     if kind not in block:
-        raise UserError(f"{where}.{kind} is missing: {nearest('', known)}")
+        found = f" (it has {', '.join(map(str, block))})" if block else ""
+        raise UserError(f"{where}.{kind} is missing{found}: {nearest('', known)}")
     name = block[kind]
     if not isinstance(name, str):
         raise UserError(f"{where}.{kind}: expected a name, not {shown(name)}: {nearest('', known)}")

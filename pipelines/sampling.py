@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.errors import UserError
+from pipelines.errors import UserError, check_number
 from pipelines.files import replacing
 from pipelines.safe_load import load_keras
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import LARGEST_SEED, Settings, load_settings
 from pipelines.stages import quick, quiet
 
 # Samples are drawn so many at a time: memory stays bounded whatever number is asked for.
 CHUNK = 256
+# On one picture, or in one text.
+MOST = 100_000
 
 
 def sample_to_file(
@@ -43,8 +45,8 @@ def sample_to_file(
     """
     settings = load_settings(params)
     settings.system(key)
-    if n < 1:
-        raise UserError(f"-n is the number of samples and must be at least 1, not {n}")
+    check_number("-n", n, 1, MOST)
+    check_number("--seed", seed, 0, LARGEST_SEED)
     path = exported(key, exports)
     check_output(output)
 

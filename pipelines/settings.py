@@ -17,7 +17,9 @@ from pipelines.wording import problem, shown
 
 BACKENDS = ("jax", "tensorflow", "torch")
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+LARGEST_SEED = 2**32 - 1
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -270,8 +272,18 @@ def _check_system(file: str, key: str, system: SystemSettings, settings: Setting
         )
     signatures.check_model(where + ".model", system.class_name, system.model)
     signatures.check_sample(where + ".sample", system.class_name, system.sample)
-    if not system.optimizers:
-        raise UserError(f"{where}.optimizers: expected an optimizer, such as main: {{class: adam}}")
+    names = list(catalog.recipe(system.class_name).system["optimizers"])
+    if set(system.optimizers) != set(names):
+        raise UserError(
+            f"{where}.optimizers: {system.class_name} expected {' and '.join(names)}, not "
+            + (", ".join(system.optimizers) or "none")
+        )
+    last = settings.seed + system.evaluate.seeds - 1
+    if last > LARGEST_SEED:
+        raise UserError(
+            f"{where}.evaluate.seeds: expected at most {LARGEST_SEED - settings.seed + 1} after "
+            f"seed: {settings.seed}, not {system.evaluate.seeds}: seeds end at {LARGEST_SEED:,}"
+        )
     for name, block in system.optimizers.items():
         optimizer_settings.check_optimizer(f"{where}.optimizers.{name}", block)
 

@@ -29,15 +29,3 @@ def constructor_arguments(system: str) -> tuple[str, ...]:
                 names = [each.arg for each in (*arguments.args[1:], *arguments.kwonlyargs)]
                 return tuple(name for name in names if name != "name")
     raise UserError(f"{path} holds no model: a class with a constructor and phases()")
-
-
-def check_model(where, system, block):
-    arguments = constructor_arguments(system)
-    from pipelines.errors import nearest
-    for name in block:
-        if name not in arguments:
-            raise UserError(f"{where}.{name} is not a known key: {nearest(name, arguments)}")
-
-
-def check_sample(where, system, block):
-    pass
