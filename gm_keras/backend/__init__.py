@@ -15,7 +15,8 @@ Every backend module offers the same names:
 * `noise_key(words)`: the two words of a seed as `keras.random` is best given them.
 * `set_seed(seed)`: decides the weights and the noise of what is built next.
 * `on_accelerator()`: whether the device has a memory of its own.
-* `device_name()`, `version()`: what a tracked run records; `SEED_DTYPE`: how a seed is kept.
+* `fixed_seed(first, second)`: two words, int32, as the state of a seed for `keras.random`.
+* `device_name()`, `version()`: what a tracked run records.
 """
 
 import keras
@@ -34,7 +35,6 @@ else:
         "set KERAS_BACKEND before Keras is imported"
     )
 
-SEED_DTYPE = _backend.SEED_DTYPE
 TrainerSeam = _backend.TrainerSeam
 value_and_grad = _backend.value_and_grad
 gradient = _backend.gradient
@@ -42,6 +42,7 @@ run_if = _backend.run_if
 repeat = _backend.repeat
 no_gradient = _backend.no_gradient
 compile_function = _backend.compile_function
+fixed_seed = _backend.fixed_seed
 fused = _backend.fused
 kernels = _backend.kernels
 noise_key = _backend.noise_key
@@ -52,10 +53,10 @@ on_accelerator = _backend.on_accelerator
 version = _backend.version
 
 __all__ = [
-    "SEED_DTYPE",
     "TrainerSeam",
     "compile_function",
     "device_name",
+    "fixed_seed",
     "fused",
     "gradient",
     "kernels",

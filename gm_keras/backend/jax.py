@@ -25,8 +25,6 @@ keep_compiled()
 
 _FUSIONS = "xla_cpu_experimental_ynn_fusion_type"
 
-# The dtype in which this backend keeps the two words of a seed.
-SEED_DTYPE = "uint32"
 # Small models are bound by the calls from Python; more than this gains little (benchmarks/NOTES.md).
 _STEPS = 8
 # On a GPU the loop around the steps costs a model from about this size on more than the calls do.
@@ -163,6 +161,11 @@ def kernels() -> ModuleType | None:
     """The module of convolutions to use instead of Keras' own, or None."""
     # A GPU's libraries have a kernel for every gradient.
     return None if on_accelerator() else jax_kernels
+
+
+def fixed_seed(first: Any, second: Any) -> Any:
+    """Two words as the state of a seed."""
+    return ops.cast(ops.stack([first, second]), "uint32")
 
 
 def noise_key(words: Any) -> Any:

@@ -18,8 +18,6 @@ from gm_keras.backend.huge_pages import ask_for_huge
 
 Variables = Sequence[keras.Variable]
 
-# The dtype in which this backend keeps the two words of a seed.
-SEED_DTYPE = "int64"
 # Small models are bound by the calls from Python (benchmarks/NOTES.md).
 _STEPS = 8
 
@@ -112,6 +110,13 @@ class _DirectAdapter(PyDatasetAdapter):
 
     def __iter__(self) -> Iterator:
         return self._get_iterator()
+
+
+def fixed_seed(first: Any, second: Any) -> Any:
+    """Two words as the state of a seed."""
+    # Keras takes int32 as it is, and from other types of seeds a remainder in which some would be the same.
+    second = tf.cast(tf.math.floormod(tf.cast(second, "int64"), tf.int32.max - 1), "int32")
+    return tf.stack([first, second])
 
 
 def noise_key(words: Any) -> Any:

@@ -9,9 +9,6 @@ import torch
 
 Variables = Sequence[keras.Variable]
 
-# The dtype in which this backend keeps the two words of a seed.
-SEED_DTYPE = "int32"
-
 
 def value_and_grad(function: Callable, variables: Variables, state: Variables) -> tuple:
     """Returns `function()` and its gradients with respect to `variables`."""
@@ -69,6 +66,11 @@ def fused(function: Callable) -> Callable:
 
 def kernels() -> None:
     """None: Keras' own convolutions serve."""
+
+
+def fixed_seed(first: Any, second: Any) -> Any:
+    """Two words as the state of a seed."""
+    return keras.ops.stack([first, second])
 
 
 def noise_key(words: Any) -> Any:

@@ -12,8 +12,6 @@ To add a system, subclass it:
 * Draw noise with `keras.random.<distribution>(..., seed=self.seed_generator)`.
 """
 
-import copy
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -22,13 +20,14 @@ import numpy as np
 from keras import ops
 
 from gm_keras import backend
+from gm_keras.core.construction import ConstructionMixin
 from gm_keras.core.optimizers import OptimizerGroup
 from gm_keras.core.phase import Phase, unique
-from gm_keras.ops.random import NoiseSeeds, RandomStream
-from gm_keras.progress import progress
+from gm_keras.core.sampling import SamplingMixin
+from gm_keras.ops.random import NoiseSeeds
 
 
-class GenerativeModel(backend.TrainerSeam, keras.Model):
+class GenerativeModel(ConstructionMixin, SamplingMixin, backend.TrainerSeam, keras.Model):
     """Base class of every system; see the module's text for how to subclass it."""
 
     #: What the model offers besides training; the pipeline asks for these and never for names.
@@ -40,23 +39,7 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
     #: (`benchmarks/NOTES.md` says where that pays).
     fused_positions: ClassVar[float] = 0
 
-    # ---- construction and configuration -----------------------------------------------------------
-
-    def __new__(cls, *args, **kwargs):
-        signature = inspect.signature(cls.__init__)
-        known = [name for name in signature.parameters if name != "self"]
-        for name in kwargs:
-            if name not in known:
-                raise TypeError(
-                    f'{cls.__name__} has no argument "{name}"; its arguments are {", ".join(known)}'
-                )
-        bound = signature.bind(None, *args, **kwargs)
-        bound.apply_defaults()
-        instance = super().__new__(cls)
-        arguments = {name: bound.arguments[name] for name in known if name != "name"}
-        # Not an ordinary attribute: Keras would wrap the lists in it for tracking.
-        object.__setattr__(instance, "_arguments", arguments)
-        return instance
+    # ---- construction -----------------------------------------------------------------------------
 
     def setup(self, logs: Sequence[str] = ()) -> None:
         """Ends a constructor: fixes the phases and the curves that a training reports.
@@ -118,31 +101,10 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
         self.train_function = self.test_function = None
         self._compiled_calls = {}
 
-    def get_config(self) -> dict[str, Any]:
-        arguments = {
-            name: keras.saving.serialize_keras_object(value)
-            if isinstance(value, keras.Model)
-            else copy.deepcopy(value)
-            for name, value in self._arguments.items()
-        }
-        return {**arguments, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None):
-        del custom_objects
-        return cls(
-            **{
-                name: keras.saving.deserialize_keras_object(value)
-                if isinstance(value, dict) and "registered_name" in value
-                else value
-                for name, value in config.items()
-            }
-        )
-
     @property
     def data_shape(self) -> tuple[int, ...]:
         """The shape of one example."""
-        return tuple(self._arguments["image_shape"])
+        return tuple(self._built_with["image_shape"])
 
     @property
     def data_field(self) -> str:
@@ -314,7 +276,7 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
             self.curves[f"{phase.name}_loss"].update_state(phase.loss(batch, False))
         return self.get_metrics_result()
 
-    # ---- sampling and other calls outside training ------------------------------------------------
+    # ---- calls outside training -------------------------------------------------------------------
 
     def run_compiled(self, function: Callable, *inputs: Any, **static: Any) -> Any:
         """Calls a method on tensors as one compiled function, compiled once for each `static`.
@@ -334,86 +296,6 @@ class GenerativeModel(backend.TrainerSeam, keras.Model):
             )
         tensors = [ops.convert_to_tensor(value) for value in inputs]
         return self._compiled_calls[key](*tensors)
-
-    def _run_with_label(self, function: Callable, label: Any, *inputs: Any, **static: Any) -> Any:
-        """`run_compiled` with the label, where there is one, as the last input."""
-        if self.num_classes and label is None:
-            raise ValueError(f"{type(self).__name__} was trained with labels: pass label=")
-        if label is not None:
-            inputs = (*inputs, self._labels(len(inputs[0]), label))
-        return self.run_compiled(function, *inputs, **static)
-
-    def sample(
-        self,
-        n: int,
-        *,
-        seed: int = 0,
-        label: int | Sequence[int] | None = None,
-        batch_size: int | None = None,
-        **options: Any,
-    ) -> np.ndarray:
-        """Draws samples; the same seed gives the same samples on the same backend.
-
-        Args:
-            n: How many.
-            seed: Any integer of 32 bits.
-            label: For models with classes: one label for all, or one for each sample; None draws from
-                the model's own mixture of classes.
-            batch_size: How many at a time (default: all at once); shapes the random numbers too.
-            **options: What the model's `sample_batch` takes besides, for example the number of steps.
-
-        Returns:
-            Samples `(n, *shape of one example)` in the range of the training data, float32 (tokens: int32).
-
-        Raises:
-            ValueError: If `n` is less than 1, a label is out of range, or the model is no sampler.
-        """
-        if "sampler" not in self.offers:
-            raise ValueError(
-                f"a {type(self).__name__} cannot sample from nothing; it offers {sorted(self.capabilities)}"
-            )
-        if n < 1:
-            raise ValueError(f"the number of samples must be at least 1, not {n}")
-        labels = self._labels(n, label)
-        size = min(n, batch_size or n)
-        drawn, computed = [], None
-        with progress(n, f"samples of {self.name}") as bar:
-            for start in range(0, n, size):
-                inputs = [np.int32((int(seed) + 7919 * start) % 2**31)]
-                if labels is not None:
-                    part = np.resize(labels[start : start + size], size)
-                    inputs.append(part.astype("int32"))
-                before = computed
-                computed = self.run_compiled(self._sample_call, *inputs, n=size, **options)
-                if before is not None:
-                    # The device draws the next ones while these are copied.
-                    drawn.append(ops.convert_to_numpy(before))
-                    bar.update(size)
-            drawn.append(ops.convert_to_numpy(computed))
-        return np.concatenate(drawn)[:n]
-
-    def _sample_call(self, seed, label=None, *, n, **options):
-        return self.sample_batch(n, RandomStream(seed), label, **options)
-
-    def sample_batch(self, n: int, random: RandomStream, label: Any = None, **options: Any) -> Any:
-        """Draws `n` samples inside a compiled function; `label` is None or int32 `(n,)`."""
-        raise NotImplementedError(f"{type(self).__name__} must define sample_batch()")
-
-    def _labels(self, n: int, label: int | Sequence[int] | None) -> np.ndarray | None:
-        if label is None:
-            return None
-        if not self.num_classes:
-            raise ValueError(
-                f"this {type(self).__name__} was trained without labels: leave label out, "
-                "or train it with num_classes"
-            )
-        labels = np.asarray(label)
-        if labels.dtype.kind not in "iu" or labels.shape not in ((), (n,)):
-            raise ValueError(f"label must be an integer, or {n} of them, not {label!r}")
-        if labels.min() < 0 or labels.max() >= self.num_classes:
-            wrong = labels[(labels < 0) | (labels >= self.num_classes)].flat[0]
-            raise ValueError(f"label {wrong} is out of range: 0 to {self.num_classes - 1}")
-        return np.broadcast_to(labels, (n,)).astype("int32")
 
     # ---- saving -----------------------------------------------------------------------------------
 

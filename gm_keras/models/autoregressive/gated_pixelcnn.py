@@ -14,14 +14,28 @@ again (as Ramachandran et al. 2017, arXiv 1704.06001, do for other convolutional
 """
 
 import math
+from typing import Annotated
 
 import keras
 from keras import ops
+from pydantic import Field
 
 from gm_keras.core import GenerativeModel, Phase
 from gm_keras.decoding.images import codes_to_values, sample_codes, values_to_codes
 from gm_keras.distributions import categorical
 from gm_keras.networks.gated_pixelcnn import gated_pixelcnn
+from gm_keras.types import (
+    Categories,
+    Depth,
+    Filters,
+    Flag,
+    Fraction,
+    ImageShape,
+    Mass,
+    NonNegativeFloat,
+    OddKernel,
+    PositiveInt,
+)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -45,16 +59,16 @@ class GatedPixelCNN(GenerativeModel):
 
     def __init__(
         self,
-        image_shape,
-        levels=None,
-        filters=32,
-        layers=7,
-        kernel_size=3,
-        first_kernel_size=7,
-        hidden=128,
-        dropout=0.0,
-        num_classes=None,
-        name=None,
+        image_shape: ImageShape,
+        levels: Annotated[int, Field(ge=2, le=256)] | None = None,
+        filters: Filters = 32,
+        layers: Depth = 7,
+        kernel_size: OddKernel = 3,
+        first_kernel_size: OddKernel = 7,
+        hidden: Filters = 128,
+        dropout: Fraction = 0.0,
+        num_classes: Categories | None = None,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         if len(image_shape) != 3 or image_shape[-1] not in (1, 3):
@@ -114,7 +128,15 @@ class GatedPixelCNN(GenerativeModel):
         return ops.sum(categorical.log_prob(codes, logits), axis=(1, 2, 3))
 
     def sample_batch(
-        self, n, random, label=None, *, temperature=1.0, top_k=None, top_p=None, cached=True
+        self,
+        n,
+        random,
+        label=None,
+        *,
+        temperature: NonNegativeFloat = 1.0,
+        top_k: PositiveInt | None = None,
+        top_p: Mass | None = None,
+        cached: Flag = True,
     ):
         """Draws the values one after the other, in raster order, all inside one compiled loop.
 

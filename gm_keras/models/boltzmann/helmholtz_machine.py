@@ -25,6 +25,7 @@ from gm_keras.layers.dense import Dense
 from gm_keras.models.boltzmann.bipartite import draw_bits
 from gm_keras.networks.dense import dense
 from gm_keras.ops.random import RandomStream
+from gm_keras.types import Flag, Levels, Shape, Widths
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -43,7 +44,14 @@ class HelmholtzMachine(GenerativeModel):
     # More hidden units than this have too many states to enumerate.
     ENUMERATED = 20
 
-    def __init__(self, image_shape, units=(8,), binarize=False, levels=None, name=None):
+    def __init__(
+        self,
+        image_shape: Shape,
+        units: Widths = (8,),
+        binarize: Flag = False,
+        levels: Levels | None = None,
+        name: str | None = None,
+    ):
         super().__init__(name=name)
         if not units or min(units) < 1:
             raise ValueError(f"units must be one or more widths of at least 1, not {units}")
@@ -150,7 +158,7 @@ class HelmholtzMachine(GenerativeModel):
 
     # ---- sampling ---------------------------------------------------------------------------------
 
-    def sample_batch(self, n, random, label=None, *, noise=False):
+    def sample_batch(self, n, random, label=None, *, noise: Flag = False):
         """Draws the hidden layers from the top down, and returns the means of the pixels given them.
 
         Args:

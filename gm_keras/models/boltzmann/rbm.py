@@ -16,6 +16,7 @@ raises the inverse temperature from 0 to 1 in the first half of its steps.
 """
 
 import math
+from typing import Literal
 
 import keras
 import numpy as np
@@ -25,6 +26,7 @@ from gm_keras.core import GenerativeModel, Phase
 from gm_keras.models.boltzmann.bipartite import Bipartite, Enumeration, draw_bits
 from gm_keras.models.boltzmann.partition import estimate_log_partition
 from gm_keras.ops.random import RandomStream
+from gm_keras.types import Flag, Levels, PositiveFloat, Repeats, Shape, Timesteps, Width
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -66,16 +68,16 @@ class RBM(GenerativeModel):
 
     def __init__(
         self,
-        image_shape,
-        hidden=128,
-        visible="bernoulli",
-        variance=None,
-        steps=1,
-        persistent=False,
-        chains=64,
-        binarize=False,
-        levels=None,
-        name=None,
+        image_shape: Shape,
+        hidden: Width = 128,
+        visible: Literal["bernoulli", "gaussian"] = "bernoulli",
+        variance: PositiveFloat | None = None,
+        steps: Repeats = 1,
+        persistent: Flag = False,
+        chains: Width = 64,
+        binarize: Flag = False,
+        levels: Levels | None = None,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         if visible not in ("bernoulli", "gaussian"):
@@ -180,7 +182,7 @@ class RBM(GenerativeModel):
 
     # ---- sampling ---------------------------------------------------------------------------------
 
-    def sample_batch(self, n, random, label=None, *, steps=1000, noise=False):
+    def sample_batch(self, n, random, label=None, *, steps: Timesteps = 1000, noise: Flag = False):
         """Runs Gibbs chains from independent visible units, and returns the last means.
 
         Args:

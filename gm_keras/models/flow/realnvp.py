@@ -12,9 +12,11 @@ networks and alternate their features.
 """
 
 import math
+from typing import Annotated
 
 import keras
 from keras import ops
+from pydantic import Field
 
 from gm_keras.core import AutoencoderMixin, GenerativeModel, LatentsMixin, Phase
 from gm_keras.distributions import normal
@@ -22,6 +24,18 @@ from gm_keras.layers.logit import GreyLevelLogit
 from gm_keras.networks.couplings import image_couplings, vector_couplings
 from gm_keras.networks.multiscale import multiscale_flow
 from gm_keras.ops.random import NoiseSeeds, RandomStream
+from gm_keras.types import (
+    Blocks,
+    Depth,
+    Filters,
+    Flag,
+    Fraction,
+    Halvings,
+    Levels,
+    NonNegativeFloat,
+    Shape,
+    Widths,
+)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -50,18 +64,18 @@ class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
 
     def __init__(
         self,
-        image_shape,
-        levels=None,
-        num_scales=2,
-        couplings=None,
-        filters=32,
-        blocks=2,
-        units=(64, 64),
-        batch_norm=True,
-        momentum=0.9,
-        alpha=0.05,
-        dropout=0.0,
-        name=None,
+        image_shape: Shape,
+        levels: Levels | None = None,
+        num_scales: Halvings = 2,
+        couplings: Depth | None = None,
+        filters: Filters = 32,
+        blocks: Blocks = 2,
+        units: Widths = (64, 64),
+        batch_norm: Flag = True,
+        momentum: Fraction = 0.9,
+        alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05,
+        dropout: Fraction = 0.0,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         images = len(image_shape) == 3
@@ -182,7 +196,7 @@ class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
     def _draw_latents(self, n, seed):
         return keras.random.normal((n, self.size), seed=seed)
 
-    def sample_batch(self, n, random, label=None, *, temperature=1.0):
+    def sample_batch(self, n, random, label=None, *, temperature: NonNegativeFloat = 1.0):
         """Decodes draws from the prior; images with `levels` lie on them.
 
         Args:

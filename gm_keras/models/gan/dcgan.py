@@ -12,6 +12,8 @@ the other, so that each batch is normalized by its own statistics, as in the aut
 normalization of the other network as it is: its moving averages belong to its own phase.
 """
 
+from typing import Literal
+
 import keras
 from keras import ops
 
@@ -19,6 +21,7 @@ from gm_keras.core import GenerativeModel, LatentsMixin, Phase
 from gm_keras.core.statistics import unchanged
 from gm_keras.losses import adversarial
 from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
+from gm_keras.types import Filters, Halvings, ImageShape, Width
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -39,13 +42,13 @@ class DCGAN(LatentsMixin, GenerativeModel):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=100,
-        filters=64,
-        stages=None,
-        loss="non_saturating",
-        latents="uniform",
-        name=None,
+        image_shape: ImageShape,
+        latent_dim: Width = 100,
+        filters: Filters = 64,
+        stages: Halvings | None = None,
+        loss: Literal["non_saturating", "minimax"] = "non_saturating",
+        latents: Literal["uniform", "normal"] = "uniform",
+        name: str | None = None,
     ):
         super().__init__(name=name)
         if len(image_shape) != 3:

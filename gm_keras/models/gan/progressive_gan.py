@@ -29,6 +29,7 @@ from gm_keras.networks.progressive import (
     sides_for,
     stage_names,
 )
+from gm_keras.types import FiltersOfStages, ImageShape, NonNegativeFloat, PositiveInt, Side, Width
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -54,14 +55,14 @@ class ProgressiveGAN(LatentsMixin, GenerativeModel):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=128,
-        filters=(128, 64, 32),
-        base_size=8,
-        fade_steps=1000,
-        penalty_weight=10.0,
-        drift=0.001,
-        name=None,
+        image_shape: ImageShape,
+        latent_dim: Width = 128,
+        filters: FiltersOfStages = (128, 64, 32),
+        base_size: Side = 8,
+        fade_steps: PositiveInt = 1000,
+        penalty_weight: NonNegativeFloat = 10.0,
+        drift: NonNegativeFloat = 0.001,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         if len(image_shape) != 3:

@@ -10,6 +10,8 @@ with 4 x 4 kernels, batch normalization in the generator and none, or layer norm
 paper's dense networks. Each update of the critic leaves the generator's batch normalization as it is.
 """
 
+from typing import Literal
+
 import keras
 from keras import ops
 
@@ -18,6 +20,7 @@ from gm_keras.core.statistics import unchanged
 from gm_keras.losses import adversarial, penalties
 from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
 from gm_keras.networks.dense import dense
+from gm_keras.types import Filters, Halvings, NonNegativeFloat, Repeats, Shape, Width, Widths
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -40,15 +43,15 @@ class WGANGP(LatentsMixin, GenerativeModel):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=128,
-        filters=64,
-        stages=None,
-        units=(512, 512, 512),
-        critic_normalization=None,
-        n_critic=5,
-        penalty_weight=10.0,
-        name=None,
+        image_shape: Shape,
+        latent_dim: Width = 128,
+        filters: Filters = 64,
+        stages: Halvings | None = None,
+        units: Widths = (512, 512, 512),
+        critic_normalization: Literal["layer"] | None = None,
+        n_critic: Repeats = 5,
+        penalty_weight: NonNegativeFloat = 10.0,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         if len(image_shape) not in (1, 3):

@@ -7,6 +7,7 @@ that its bound holds for the discrete data.
 """
 
 import math
+from typing import Literal
 
 import keras
 from keras import ops
@@ -16,6 +17,7 @@ from gm_keras.distributions import bernoulli, normal
 from gm_keras.networks.convolutional import convolutional_decoder, convolutional_encoder
 from gm_keras.networks.dense import dense
 from gm_keras.ops.random import RandomStream
+from gm_keras.types import Categories, FiltersOfStages, Flag, Levels, Shape, Width, Widths
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -38,16 +40,16 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=16,
-        network="convolutional",
-        units=(256,),
-        filters=(32, 64),
-        likelihood="bernoulli",
-        binarize=False,
-        levels=None,
-        num_classes=None,
-        name=None,
+        image_shape: Shape,
+        latent_dim: Width = 16,
+        network: Literal["convolutional", "dense"] = "convolutional",
+        units: Widths = (256,),
+        filters: FiltersOfStages = (32, 64),
+        likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
+        binarize: Flag = False,
+        levels: Levels | None = None,
+        num_classes: Categories | None = None,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         if likelihood not in ("bernoulli", "gaussian"):
@@ -224,7 +226,7 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
     def _draw_latents(self, n, seed):
         return keras.random.normal((n, self.latent_dim), seed=seed)
 
-    def sample_batch(self, n, random, label=None, *, noise=False):
+    def sample_batch(self, n, random, label=None, *, noise: Flag = False):
         """Decodes draws from the prior; with `noise` also draws from p(x | z) instead of its mean."""
         latents = self._draw_latents(n, random.next())
         if self.num_classes and label is None:

@@ -14,16 +14,30 @@ published code). Images only, no audio or video.
 """
 
 import math
+from typing import Annotated, Literal
 
 import keras
 import numpy as np
 from keras import ops
+from pydantic import Field
 
 from gm_keras.core import AutoencoderMixin, GenerativeModel, Phase
 from gm_keras.distributions import discretized_normal, normal
 from gm_keras.layers.deviation import GlobalDeviation
 from gm_keras.layers.vector_quantizer import VectorQuantizer, perplexity
 from gm_keras.networks.vqvae import code_shape, vqvae_decoder, vqvae_encoder
+from gm_keras.types import (
+    Blocks,
+    Categories,
+    Filters,
+    Fraction,
+    Halvings,
+    ImageShape,
+    Levels,
+    NonNegativeFloat,
+    PositiveFloat,
+    Width,
+)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -50,19 +64,19 @@ class VQVAE(AutoencoderMixin, GenerativeModel):
 
     def __init__(
         self,
-        image_shape,
-        num_codes=512,
-        code_dim=64,
-        filters=256,
-        halvings=2,
-        blocks=2,
-        codebook="ema",
-        commitment=0.25,
-        decay=0.99,
-        restart_below=None,
-        deviation=None,
-        levels=None,
-        name=None,
+        image_shape: ImageShape,
+        num_codes: Categories = 512,
+        code_dim: Width = 64,
+        filters: Filters = 256,
+        halvings: Halvings = 2,
+        blocks: Blocks = 2,
+        codebook: Literal["ema", "loss"] = "ema",
+        commitment: NonNegativeFloat = 0.25,
+        decay: Fraction = 0.99,
+        restart_below: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None,
+        deviation: PositiveFloat | None = None,
+        levels: Levels | None = None,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         if len(image_shape) != 3:

@@ -16,6 +16,17 @@ from gm_keras.decoding.images import sample_codes
 from gm_keras.distributions import categorical
 from gm_keras.models.latent.vqvae import VQVAE
 from gm_keras.networks.gated_pixelcnn import gated_pixelcnn
+from gm_keras.types import (
+    Categories,
+    Depth,
+    Filters,
+    Flag,
+    Fraction,
+    Mass,
+    NonNegativeFloat,
+    OddKernel,
+    PositiveInt,
+)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -37,15 +48,15 @@ class VQVAEPrior(GenerativeModel):
 
     def __init__(
         self,
-        first_stage,
-        filters=64,
-        layers=7,
-        kernel_size=3,
-        first_kernel_size=5,
-        hidden=128,
-        dropout=0.0,
-        num_classes=None,
-        name=None,
+        first_stage: VQVAE,
+        filters: Filters = 64,
+        layers: Depth = 7,
+        kernel_size: OddKernel = 3,
+        first_kernel_size: OddKernel = 5,
+        hidden: Filters = 128,
+        dropout: Fraction = 0.0,
+        num_classes: Categories | None = None,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         if not isinstance(first_stage, VQVAE):
@@ -120,7 +131,15 @@ class VQVAEPrior(GenerativeModel):
         return self._log_prob_of_codes(codes, label), self.first_stage.log_likelihood(x, codes)
 
     def sample_batch(
-        self, n, random, label=None, *, temperature=1.0, top_k=None, top_p=None, cached=True
+        self,
+        n,
+        random,
+        label=None,
+        *,
+        temperature: NonNegativeFloat = 1.0,
+        top_k: PositiveInt | None = None,
+        top_p: Mass | None = None,
+        cached: Flag = True,
     ):
         """Draws codes one after the other, and decodes them: `(n, *data_shape)`, in [-1, 1].
 

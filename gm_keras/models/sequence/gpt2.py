@@ -11,11 +11,12 @@ go on in windows (`gm_keras.decoding.sequences.generate_windows`).
 """
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 from keras import ops
+from pydantic import Field
 
 from gm_keras.core import GenerativeModel, Phase
 from gm_keras.core.optimizers import OptimizerGroup
@@ -24,6 +25,7 @@ from gm_keras.decoding.weights import weights_cast_once
 from gm_keras.distributions import categorical
 from gm_keras.models.sequence.text import TextMixin, check_vocabulary
 from gm_keras.networks.transformer import Transformer
+from gm_keras.types import Depth, Flag, Fraction, Mass, NonNegativeFloat, PositiveInt, Width
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -45,7 +47,14 @@ class GPT2(TextMixin, GenerativeModel):
     fused_positions = math.inf
 
     def __init__(
-        self, vocabulary, context=64, layers=4, width=128, heads=4, dropout=0.0, name=None
+        self,
+        vocabulary: Annotated[str, Field(min_length=2)],
+        context: Annotated[int, Field(ge=1, le=16_384)] = 64,
+        layers: Depth = 4,
+        width: Width = 128,
+        heads: Width = 4,
+        dropout: Fraction = 0.0,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         size = check_vocabulary(vocabulary)
@@ -94,12 +103,12 @@ class GPT2(TextMixin, GenerativeModel):
         random: Any,
         label: Any = None,
         *,
-        length: int | None = None,
-        prompt: str | None = None,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        cached: bool = True,
+        length: Annotated[int, Field(ge=1, le=1_000_000)] | None = None,
+        prompt: Annotated[str, Field(min_length=1)] | None = None,
+        temperature: NonNegativeFloat = 1.0,
+        top_k: PositiveInt | None = None,
+        top_p: Mass | None = None,
+        cached: Flag = True,
     ) -> Any:
         """Texts that begin with the prompt.
 

@@ -14,17 +14,19 @@ phase draws dropout masks of its own, and leaves the batch normalization of the 
 jitter (enlarging and cropping): it is for photographs.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 from keras import ops
+from pydantic import Field
 
 from gm_keras.core import GenerativeModel, Phase
 from gm_keras.core.statistics import unchanged
 from gm_keras.losses import adversarial
 from gm_keras.networks.pix2pix import patchgan, pix2pix_generator
 from gm_keras.ops.random import RandomStream
+from gm_keras.types import Filters, Fraction, Halvings, ImageShape, NonNegativeFloat
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -49,14 +51,14 @@ class Pix2Pix(GenerativeModel):
 
     def __init__(
         self,
-        image_shape,
-        source_shape,
-        filters=64,
-        downsamplings=None,
-        patch_layers=None,
-        dropout_rate=0.5,
-        l1_weight=100.0,
-        name=None,
+        image_shape: ImageShape,
+        source_shape: ImageShape,
+        filters: Filters = 64,
+        downsamplings: Halvings | None = None,
+        patch_layers: Annotated[int, Field(ge=0, le=12)] | None = None,
+        dropout_rate: Fraction = 0.5,
+        l1_weight: NonNegativeFloat = 100.0,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         if len(image_shape) != 3 or len(source_shape) != 3:
