@@ -5,6 +5,7 @@ below zero does nothing. An argument of one name means the same in every optimiz
 """
 
 from functools import cache
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -194,7 +195,7 @@ def _check_schedule(where: str, block: dict[str, Any]) -> None:
                 f"{where}.values: expected {len(boundaries) + 1} numbers for {len(boundaries)} "
                 f"boundaries, one more than those, not {len(values)}"
             )
-        if any(first >= second for first, second in zip(boundaries, boundaries[1:], strict=False)):
+        if any(first >= second for first, second in pairwise(boundaries)):
             raise UserError(
                 f"{where}.boundaries: expected steps in rising order, not {shown(boundaries)}"
             )
@@ -224,7 +225,7 @@ def _named(where: str, block: Any, kind: str, known: list[str]) -> str:
 
 
 def _check_arguments(where: str, arguments: dict[str, Any], known: tuple[str, ...]) -> None:
-    for name, value in arguments.items():
+    for name in arguments:
         if name not in known:
             raise UserError(f"{where}.{name} is not a known key: {nearest(name, list(known))}")
     for name, value in arguments.items():

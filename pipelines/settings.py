@@ -252,7 +252,7 @@ def _check_system(file: str, key: str, system: SystemSettings, settings: Setting
     where = f"{file}: systems.{key}"
     if system.class_name not in catalog.names():
         known = nearest(system.class_name, catalog.names())
-        raise UserError(f'{where}.class: there is no system {shown(system.class_name)}: {known}')
+        raise UserError(f"{where}.class: there is no system {shown(system.class_name)}: {known}")
     family = catalog.recipe(system.class_name).family
     if system.family != family:
         raise UserError(
@@ -260,7 +260,9 @@ def _check_system(file: str, key: str, system: SystemSettings, settings: Setting
         )
     if system.data not in settings.data:
         known = nearest(system.data, list(settings.data))
-        raise UserError(f'{where}.data: there is no data set {shown(system.data)} under data: {known}')
+        raise UserError(
+            f"{where}.data: there is no data set {shown(system.data)} under data: {known}"
+        )
     if system.uses != NOTHING:
         _check_uses(where, key, system, settings)
     arguments = signatures.constructor_arguments(system.class_name)
@@ -272,6 +274,7 @@ def _check_system(file: str, key: str, system: SystemSettings, settings: Setting
         )
     signatures.check_model(where + ".model", system.class_name, system.model)
     signatures.check_sample(where + ".sample", system.class_name, system.sample)
+    _check_together(where, system)
     names = list(catalog.recipe(system.class_name).system["optimizers"])
     if set(system.optimizers) != set(names):
         raise UserError(
@@ -288,11 +291,28 @@ def _check_system(file: str, key: str, system: SystemSettings, settings: Setting
         optimizer_settings.check_optimizer(f"{where}.optimizers.{name}", block)
 
 
+def _check_together(where: str, system: SystemSettings) -> None:
+    """Refuses options of a diffusion's sampler that its model rules out; a built model is asked for all of them."""
+
+    def argument(name: str) -> Any:
+        return system.model.get(name, signatures.constructor_default(system.class_name, name))
+
+    steps, timesteps = system.sample.get("steps"), argument("timesteps")
+    if steps is not None and timesteps is not None and steps > timesteps:
+        raise UserError(
+            f"{where}.sample.steps: expected at most {timesteps}, the timesteps of the model, not {steps}"
+        )
+    if system.sample.get("guidance") and not argument("num_classes"):
+        raise UserError(
+            f"{where}.sample.guidance: this model has no classes: give model: num_classes, or leave it out"
+        )
+
+
 def _check_uses(where: str, key: str, system: SystemSettings, settings: Settings) -> None:
     used = settings.systems.get(system.uses)
     if used is None:
         known = nearest(system.uses, [each for each in settings.systems if each != key])
-        raise UserError(f'{where}.uses: there is no system {shown(system.uses)}: {known}')
+        raise UserError(f"{where}.uses: there is no system {shown(system.uses)}: {known}")
     if used.data != system.data:
         raise UserError(
             f'{where}.data is "{system.data}", but {system.uses}, which it uses, learns "{used.data}": '

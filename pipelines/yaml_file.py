@@ -92,7 +92,9 @@ def parse(text: str, name: str) -> Any:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         what = _one_line(error.problem)
         if error.context and not error.context.startswith("while"):
-            what = f"{error.context} {what}"  # such as "found duplicate anchor", "second occurrence"
+            what = (
+                f"{error.context} {what}"  # such as "found duplicate anchor", "second occurrence"
+            )
         raise UserError(f"{name}{line} is not YAML: {what}") from None
     except (YAMLError, ValueError, TypeError) as error:
         raise UserError(f"{name} is not YAML: {_one_line(error)}") from None

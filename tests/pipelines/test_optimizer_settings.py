@@ -81,7 +81,7 @@ def test_mistakes_name_the_key_and_what_was_expected(block, message):
 
 @pytest.mark.parametrize("block", [None, [], "adam", 3, {}, {"learning_rate": 0.1}])
 def test_a_block_needs_a_class(block):
-    with pytest.raises(UserError, match="^file: main.*class"):
+    with pytest.raises(UserError, match=r"^file: main.*class"):
         check_optimizer("file: main", block)
 
 

@@ -263,8 +263,8 @@ def test_the_same_weights_under_another_run_make_nothing_stale(project):
     ("old", "new", "stage", "parts"),
     [
         ("epochs: 4", "epoch: 4", "train@vae", ["systems.vae.fit.epoch", '"epochs"']),
-        ("latent_dim: 4", "latent_dims: 4", "train@vae", ["latent_dims", '"latent_dim"']),
-        ("class: vae", "class: vea", "train@vae", ['"vea"', '"vae"']),
+        ("sample: {}", "sample: {noize: true}", "evaluate@vae", ["systems.vae.sample.noize"]),
+        ("0.003", "-0.003", "train@vae", ["optimizers.main.learning_rate", "above 0, not -0.003"]),
         (
             "    data: digits\n    uses: none\n    model: {lat",
             "    data: digit\n    uses: none\n    model: {lat",
@@ -302,14 +302,8 @@ def test_a_mistake_in_params_is_told_before_anything_is_removed(project, old, ne
             ["(8, 8, 1)", "(28, 28, 1)"],
         ),
         (("num_classes: 10", "num_classes: 7"), "train", ["num_classes is 7", "10 classes"]),
-        (("class: adam", "class: adamm"), "train", ["adamm", '"adam"']),
-        (
-            ("learning_rate: 0.003", "learnin_rate: 0.003"),
-            "train",
-            ["learnin_rate", '"learning_rate"'],
-        ),
         (("batch_size: 64, grids: 2", "batch_size: 640000, grids: 2"), "train", ["640000"]),
-        (("learning_rate: 0.003", "learning_rate: 1.0e+30"), "train", ["nan", "learning rate"]),
+        (("learning_rate: 0.003", "learning_rate: 1000.0"), "train", ["lower the learning rate"]),
         (("samples: 200", "samples: 32"), "evaluate", ["samples is 32", "at least 33"]),
     ],
 )

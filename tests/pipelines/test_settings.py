@@ -67,7 +67,11 @@ def test_good_settings(tmp_path):
         ("backend: jax", "checkpoint_every: {}", ["checkpoint_every: give steps, minutes or both"]),
         ("backend: jax", "checkpoint_every: {minutes: .nan}", ["minutes: expected a finite"]),
         ("backend: jax", "checkpoint_every: {minutes: .inf}", ["minutes: expected a finite"]),
-        ("backend: jax", "checkpoint_every: {minutes: 1e300}", ["minutes: expected a number of at"]),
+        (
+            "backend: jax",
+            "checkpoint_every: {minutes: 1e300}",
+            ["minutes: expected a number of at"],
+        ),
         ("backend: jax", "checkpoint_every: {minutes: true}", ["minutes: expected a number, not"]),
         ("epochs: 1", f"epochs: {10**30}", ["fit.epochs: expected a number of at most"]),
         ("epochs: 1", "epochs: 2.0", ["fit.epochs: expected an integer, not 2.0"]),
@@ -81,10 +85,18 @@ def test_good_settings(tmp_path):
         ("epochs: 1", "epochs: 1, fresh_batches: no", ["fresh_batches", 'not "no"', "YAML 1.2"]),
         ("epochs: 1", "epochs: 1, steps_per_epoch: 0", ["fit.steps_per_epoch", "at least 1"]),
         ("epochs: 1", f"epochs: 1, steps_per_execution: {10**9}", ["steps_per_execution", "most"]),
-        ("batch_size: 8", f"batch_size: {10**30}", ["fit.batch_size: expected a number of at most"]),
+        (
+            "batch_size: 8",
+            f"batch_size: {10**30}",
+            ["fit.batch_size: expected a number of at most"],
+        ),
         ("evaluate: {}", f"evaluate: {{samples: {10**30}}}", ["samples: expected a number of at"]),
         ("evaluate: {}", f"evaluate: {{seeds: {10**30}}}", ["seeds: expected a number of at most"]),
-        ("{class: adam}", "{class: adam, learning_rate: -1}", ["optimizers.main.learning_rate: ex"]),
+        (
+            "{class: adam}",
+            "{class: adam, learning_rate: -1}",
+            ["optimizers.main.learning_rate: ex"],
+        ),
         ("{main: {class: adam}}", "{}", ["systems.vae.optimizers", "main"]),
         ("main: {class", "other: {class", ["systems.vae.optimizers", "main", "other"]),
         ("{main: {class: adam}}", "{main: adam}", ["optimizers.main: expected keys and values"]),
@@ -98,6 +110,34 @@ def test_mistakes_get_one_line(tmp_path, old, new, parts):
     assert "\n" not in message
     for part in parts:
         assert part in message
+
+
+DIFFUSION = GOOD.replace("vae", "ddpm").replace("latent\n", "diffusion\n").replace("latent_dim: 4", "timesteps: 20")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sample", "words"),
+    [
+        ("steps: 50", "sample.steps: expected at most 20, the timesteps of the model, not 50"),
+        ("guidance: 2.0", "sample.guidance: this model has no classes"),
+        ("noize: true", "sample.noize is not a known key"),
+        ("guidance_scale: 2.0", "sample.guidance_scale is not a known key"),
+        ("label: 3", "sample.label"),
+        ("n: 5", "sample.n "),
+        ("seed: 1", "sample.seed"),
+        ("batch_size: 16", "sample.batch_size"),
+        ("steps: 2.7", "sample.steps"),
+        ("steps: -1", "sample.steps"),
+        ("guidance: .nan", "sample.guidance"),
+        ("clip: no", "sample.clip"),
+    ],
+)
+def test_options_of_samplers_are_checked_before_anything_runs(tmp_path, sample, words):
+    assert load(tmp_path, DIFFUSION.replace("sample: {}", "sample: {steps: 20, guidance: 0.0}"))
+    with pytest.raises(UserError) as caught:
+        load(tmp_path, DIFFUSION.replace("sample: {}", f"sample: {{{sample}}}"))
+    assert str(caught.value).startswith(f"params.yaml: systems.ddpm.{words}")
+    assert "\n" not in str(caught.value)
 
 
 BAD_KEYS = [

@@ -35,7 +35,7 @@ systems:
 """
 VALUES = [
     None, True, "no", "", -1, 0, 10**30, 1.5, math.nan, math.inf, [], [1, "a"], {}, {"a": {"b": 1}},
-    "x" * 300, "a\nb", "\x1b[31m",
+    "x" * 300, "a\nb",
 ]  # fmt: skip
 TEXTS = ["no", "x" * 300, "a\nb"]
 #: The values among these that are legal, by the place where they stand.
@@ -136,7 +136,8 @@ def test_every_value_replaced_by_every_wrong_one(outcome, whole):
             at(content, place)[place[-1]] = value
             message = outcome(content)
             if message is not None:
-                assert place[-1] in message or isinstance(place[-1], int), (where, value, message)
+                key = next(each for each in reversed(place) if isinstance(each, str))
+                assert key in message, (where, value, message)
             if where in LEGAL:
                 legal = any(same(value, each) for each in LEGAL[where])
                 assert (message is None) == legal, (where, value, message)

@@ -38,6 +38,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a:\n\tb: 1", ["line 2", "cannot start any token"]),
         ("a: 1\nb: \0", ["line 2", "U+0000"]),
         ('a: "\\0"', ["line 1", "control character"]),
+        ('a: "\\e[31m"', ["line 1", "control character"]),
         ("[" * 100_000, ["line 1", "nested"]),
         ("- " * 100_000, ["line 1", "nested"]),
         ("a: " + "{a: " * 1000, ["line 1", "nested"]),
@@ -68,7 +69,10 @@ def test_what_is_refused(text, parts):
     [
         ("", None),
         ("a: [1, 1.5, 1e-3, .inf, yes, true, null, 12:30]", None),
-        ("base: &b {x: 1}\nd:\n  <<: *b\n  y: *b", {"base": {"x": 1}, "d": {"x": 1, "y": {"x": 1}}}),
+        (
+            "base: &b {x: 1}\nd:\n  <<: *b\n  y: *b",
+            {"base": {"x": 1}, "d": {"x": 1, "y": {"x": 1}}},
+        ),
         ("'1': 2", {"1": 2}),
         ("a: 1\r\nb: ä\r\n", {"a": 1, "b": "ä"}),
     ],
