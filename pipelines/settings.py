@@ -275,17 +275,22 @@ def _check_system(file: str, key: str, system: SystemSettings, settings: Setting
     signatures.check_model(where + ".model", system.class_name, system.model)
     signatures.check_sample(where + ".sample", system.class_name, system.sample)
     _check_together(where, system)
+    _check_optimizers(where, system)
+    last = settings.seed + system.evaluate.seeds - 1
+    if last > LARGEST_SEED:
+        raise UserError(
+            f"{where}.evaluate.seeds: expected at most {LARGEST_SEED - settings.seed + 1} where seed is "
+            f"{settings.seed}, not {system.evaluate.seeds}: the largest seed is {LARGEST_SEED:,}"
+        )
+
+
+def _check_optimizers(where: str, system: SystemSettings) -> None:
+    # The recipe has one for each that the phases of the model use.
     names = list(catalog.recipe(system.class_name).system["optimizers"])
     if set(system.optimizers) != set(names):
         raise UserError(
             f"{where}.optimizers: {system.class_name} expected {' and '.join(names)}, not "
             + (", ".join(system.optimizers) or "none")
-        )
-    last = settings.seed + system.evaluate.seeds - 1
-    if last > LARGEST_SEED:
-        raise UserError(
-            f"{where}.evaluate.seeds: expected at most {LARGEST_SEED - settings.seed + 1} after "
-            f"seed: {settings.seed}, not {system.evaluate.seeds}: seeds end at {LARGEST_SEED:,}"
         )
     for name, block in system.optimizers.items():
         optimizer_settings.check_optimizer(f"{where}.optimizers.{name}", block)
@@ -313,6 +318,11 @@ def _check_uses(where: str, key: str, system: SystemSettings, settings: Settings
     if used is None:
         known = nearest(system.uses, [each for each in settings.systems if each != key])
         raise UserError(f"{where}.uses: there is no system {shown(system.uses)}: {known}")
+    expected = catalog.used(catalog.recipe(system.class_name).system)
+    if expected not in (None, used.class_name):
+        raise UserError(
+            f"{where}.uses: {system.class_name} builds on a {expected}, and {system.uses} is a {used.class_name}"
+        )
     if used.data != system.data:
         raise UserError(
             f'{where}.data is "{system.data}", but {system.uses}, which it uses, learns "{used.data}": '

@@ -105,8 +105,10 @@ class _Feeds:
         self.key, self.settings, self.data, self.model = key, settings, data, model
 
     def check(self) -> None:
-        """Raises a `UserError` where there are too few examples for a batch."""
+        """Raises a `UserError` where there are too few examples for a batch, or tokens for a window."""
         self._of("train", on_device=False)
+        if self.data.stream:
+            self._of("validation", shuffle=False, on_device=False)
 
     def training(self, epoch: int, batch: int) -> Any:
         """Batches of the training split, from one of an epoch on."""
@@ -140,7 +142,8 @@ class _Feeds:
             if str(error).startswith("window"):
                 raise UserError(f"{where}.model.context: {error}") from None
             parts = f" (fresh_batches: {repeats} of {fit.batch_size})" if repeats > 1 else ""
-            raise UserError(f"{where}.fit: {error}{parts}") from None
+            dot = "." if str(error).startswith("batch_size") else ": "
+            raise UserError(f"{where}.fit{dot}{error}{parts}") from None
 
 
 def _fit(
