@@ -13,12 +13,14 @@ from pydantic import AfterValidator, Field
 Flag = bool
 #: How many of something there are, whatever it is.
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
+AtLeastTwo = Annotated[int, Field(ge=2, le=2**31 - 1)]
 NonNegativeInt = Annotated[int, Field(ge=0, le=2**31 - 1)]
 #: Of random numbers: every integer of 32 bits.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 _LARGEST = 1e12
-FiniteFloat = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
+#: Of either sign.
+SignedFloat = Annotated[float, Field(ge=-1e6, le=1e6)]
 PositiveFloat = Annotated[float, Field(gt=0.0, le=_LARGEST)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0, le=_LARGEST)]
 #: A part of a whole that is never all of it, such as a rate of dropout or what a moving average keeps.

@@ -19,6 +19,8 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 # Characters of a wrong value that are shown.
 _SHOWN = 60
+# What Python shows by its value, and not by its address or by lines of text.
+_WRITTEN = (bool, int, float, complex, str, bytes, list, tuple, dict, set, type(None))
 _CONFIG = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
@@ -49,10 +51,12 @@ def shown(value: Any) -> str:
     """A value as text that fits into a line; integers of thousands of digits only by their size."""
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 200:
         return f"an integer of {value.bit_length()} bits"
+    if not isinstance(value, _WRITTEN):
+        return f"a {type(value).__name__}"
     try:
         text = repr(value)
-    except Exception:  # a number too long to print, somewhere within
-        return f"a value of type {type(value).__name__}"
+    except ValueError:  # a number too long to print, somewhere within
+        return f"a {type(value).__name__}"
     text = " ".join(text.split())
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
@@ -225,11 +229,12 @@ def _bounds(metadata: list[Any]) -> dict[str, Any]:
 
 def _number(kind: str, bounds: dict[str, Any], above: bool) -> str:
     def text(value):
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        return str(int(value)) if value == int(value) else f"{value:g}"
 
     low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
-    # 1 bounds what is a part of something; other upper bounds are of no interest until they are passed.
-    above = above or (isinstance(high, float) and high <= 1.0)
+    # 1 bounds what is a part of something; other upper bounds are of no interest until they are passed, unless there
+    # is one on either side.
+    above = above or (isinstance(high, float) and (high <= 1.0 or low == -high))
     if isinstance(high, int) and "lt" in bounds:
         high, bounds = high - 1, {**bounds, "le": high - 1}
     if low is not None and high is not None and above and {"ge", "le"} <= set(bounds):

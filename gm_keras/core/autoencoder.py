@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from gm_keras.core.arguments import checked
 from gm_keras.core.latents import path
+from gm_keras.types import AtLeastTwo, Flag
 
 
 class AutoencoderMixin:
@@ -15,8 +17,15 @@ class AutoencoderMixin:
         """Returns `decode(encode(x))`, of the shape and range of `x`."""
         return self.decode(self.encode(x, label=label), label=label)
 
+    @checked
     def interpolate(
-        self, x0: Any, x1: Any, steps: int = 8, *, label: Any = None, spherical: bool = False
+        self,
+        x0: Any,
+        x1: Any,
+        steps: AtLeastTwo = 8,
+        *,
+        label: Any = None,
+        spherical: Flag = False,
     ) -> np.ndarray:
         """Decodes points between the latents of two batches.
 
@@ -33,8 +42,6 @@ class AutoencoderMixin:
         Raises:
             ValueError: If there are fewer than 2 steps.
         """
-        if steps < 2:
-            raise ValueError(f"an interpolation has at least 2 steps, not {steps}")
         ends = [ops.convert_to_numpy(self.encode(x, label=label)) for x in (x0, x1)]
         points = [
             self.decode(point, label=label) for point in path(*ends, steps, spherical=spherical)

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -91,4 +92,6 @@ def _checked(constructor: Callable) -> Callable:
         self._keep(signature, bound.arguments)
         constructor(self, *bound.args, **bound.kwargs)
 
+    # Keras asks for the parameters without looking behind the decorator.
+    __init__.__signature__ = inspect.signature(constructor)
     return __init__

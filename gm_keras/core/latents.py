@@ -6,7 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from gm_keras.ops.random import RandomStream
+from gm_keras.core.arguments import checked
+from gm_keras.ops.random import RandomStream, seed_word
+from gm_keras.types import PositiveInt, Seed
 
 # Sines below this come from vectors without a plane between them: parallel, opposite or zero.
 SMALLEST_SINE = 1e-6
@@ -22,22 +24,21 @@ class LatentsMixin:
     #: Of each value, all independent: "normal" (standard) or "uniform" (in [-1, 1]).
     latent_prior: Literal["normal", "uniform"] = "normal"
 
-    def draw_latents(self, n: int, *, seed: int = 0) -> np.ndarray:
+    @checked
+    def draw_latents(self, n: PositiveInt, *, seed: Seed = 0) -> np.ndarray:
         """Draws latents from the prior: those that `sample(n, seed=seed)` decodes.
 
         Args:
             n: How many.
-            seed: Any integer of 32 bits.
+            seed: Any integer of 32 bits, from 0 on.
 
         Returns:
             Latents `(n, *latent shape)`, float32.
 
         Raises:
-            ValueError: If `n` is less than 1.
+            ValueError: If `n` is less than 1, or the seed none of 32 bits.
         """
-        if n < 1:
-            raise ValueError(f"the number of latents must be at least 1, not {n}")
-        latents = self.run_compiled(self._latents_call, np.int32(int(seed) % 2**31), n=n)
+        latents = self.run_compiled(self._latents_call, seed_word(seed), n=n)
         return ops.convert_to_numpy(latents)
 
     def _latents_call(self, seed, *, n):

@@ -297,6 +297,14 @@ class GenerativeModel(ConstructionMixin, SamplingMixin, backend.TrainerSeam, ker
         tensors = [ops.convert_to_tensor(value) for value in inputs]
         return self._compiled_calls[key](*tensors)
 
+    def _run_with_label(self, function: Callable, label: Any, *inputs: Any, **static: Any) -> Any:
+        """`run_compiled` with the label, where there is one, as the last input."""
+        if self.num_classes and label is None:
+            raise ValueError(f"{type(self).__name__} was trained with labels: pass label=")
+        if label is not None:
+            inputs = (*inputs, self._labels(len(inputs[0]), label))
+        return self.run_compiled(function, *inputs, **static)
+
     # ---- saving -----------------------------------------------------------------------------------
 
     def _seed_states(self) -> list[keras.Variable]:

@@ -1,7 +1,7 @@
 """What samplers are asked for: how many, with which seed and label, and by which options of the model."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,14 +122,6 @@ class SamplingMixin:
             ValueError: If they do not fit; the line begins with the option's name.
         """
         return options
-
-    def _run_with_label(self, function: Callable, label: Any, *inputs: Any, **static: Any) -> Any:
-        """`run_compiled` with the label, where there is one, as the last input."""
-        if self.num_classes and label is None:
-            raise ValueError(f"{type(self).__name__} was trained with labels: pass label=")
-        if label is not None:
-            inputs = (*inputs, self._labels(len(inputs[0]), label))
-        return self.run_compiled(function, *inputs, **static)
 
     def _labels(self, n: int, label: int | Sequence[int] | None) -> np.ndarray | None:
         if label is None:

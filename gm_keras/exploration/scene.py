@@ -122,7 +122,7 @@ class Scene:
             ValueError: If there is no test example of that class, or there are no labels.
         """
         labels = self.labels("test")
-        order = np.random.default_rng(self.seed % 2**31).permutation(self.data.size("test"))
+        order = np.random.default_rng(self.seed).permutation(self.data.size("test"))
         if label is None:
             return order
         if labels is None:

@@ -7,6 +7,7 @@ from keras import Input, Model, layers
 from gm_keras.layers.convolution import Conv2D, Conv2DTranspose
 from gm_keras.layers.dense import Dense
 from gm_keras.networks.conditioning import with_label
+from gm_keras.types import WIDEST
 
 
 def halvings(size: int, most: int) -> int:
@@ -15,6 +16,22 @@ def halvings(size: int, most: int) -> int:
     while count < most and size % 2 == 0 and size > 2:
         size, count = size // 2, count + 1
     return count
+
+
+def check_widest(argument: str, features: int) -> None:
+    """Refuses a network whose widest convolution would fill the memory.
+
+    Args:
+        argument: What decides the width; the message begins with it.
+        features: Of the widest layer.
+
+    Raises:
+        ValueError: If there are more than `gm_keras.types.WIDEST`.
+    """
+    if features > WIDEST:
+        raise ValueError(
+            f"{argument} must leave the widest layer at most {WIDEST} features, not {features}"
+        )
 
 
 def convolutional_encoder(

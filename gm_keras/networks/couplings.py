@@ -8,7 +8,7 @@ from gm_keras.layers.bijector import Bijector
 from gm_keras.layers.coupling import AffineCoupling, ChannelCoupling, CheckerboardCoupling
 from gm_keras.layers.running_normalization import RunningNormalization
 from gm_keras.layers.squeeze import Squeeze
-from gm_keras.networks.convolutional import halvings
+from gm_keras.networks.convolutional import check_widest, halvings
 from gm_keras.networks.dense import dense
 from gm_keras.networks.resnet import residual
 
@@ -52,6 +52,7 @@ def image_couplings(
     """
     height, width, channels = image_shape
     last = min(halvings(height, num_scales - 1), halvings(width, num_scales - 1))
+    check_widest("filters", filters * 2**last)
     scales = []
     for scale in range(last + 1):
 

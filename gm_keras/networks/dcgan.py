@@ -7,6 +7,7 @@ from keras import Input, Model, initializers, layers
 from gm_keras.layers.convolution import Conv2D, Conv2DTranspose
 from gm_keras.layers.dense import Dense
 from gm_keras.layers.normalization import GroupNormalization
+from gm_keras.networks.convolutional import check_widest
 
 KERNEL = 4
 
@@ -26,10 +27,14 @@ def stages_for(image_shape: Sequence[int], stages: int | None = None) -> int:
         stages = 1
         while all(side >> stages >= 8 and side % 2 ** (stages + 1) == 0 for side in sides):
             stages += 1
+        if any(side % 2 for side in sides):
+            raise ValueError(
+                f"image_shape must have an even height and width, not {sides[0]} x {sides[1]}: "
+                "resize or pad the images"
+            )
     if stages < 1 or any(side % 2**stages for side in sides):
         raise ValueError(
-            f"images of {sides[0]} x {sides[1]} cannot be halved {stages} times: "
-            "resize or pad them to an even height and width, or set stages"
+            f"stages must fit the images: {sides[0]} x {sides[1]} cannot be halved {stages} times"
         )
     return stages
 
@@ -68,6 +73,7 @@ def dcgan_generator(
     stages = stages_for(image_shape, stages)
     height, width, channels = image_shape
     widest = filters * 2 ** (stages - 1)
+    check_widest("filters", widest)
     inputs = Input((latent_dim,), name="inputs")
     hidden = Dense(
         (height >> stages) * (width >> stages) * widest,
@@ -111,8 +117,10 @@ def dcgan_discriminator(
     Returns:
         A built model from `(batch, height, width, channels)` to logits `(batch, 1)`.
     """
+    stages = stages_for(image_shape, stages)
+    check_widest("filters", filters * 2 ** (stages - 1))
     hidden = inputs = Input(image_shape, name="inputs")
-    for stage in range(stages_for(image_shape, stages)):
+    for stage in range(stages):
         normalized = stage > 0 and normalization is not None
         hidden = Conv2D(
             filters * 2**stage,

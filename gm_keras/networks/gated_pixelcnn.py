@@ -65,10 +65,11 @@ def gated_pixelcnn(
     if inputs not in ("values", "codes"):
         raise ValueError(f'inputs must be "values" or "codes", not {inputs!r}')
     channels = shape[-1]
-    if filters % channels or hidden % channels:
-        raise ValueError(
-            f"filters and hidden must be multiples of the {channels} channels, not {filters} and {hidden}"
-        )
+    for argument, features in (("filters", filters), ("hidden", hidden)):
+        if features % channels:
+            raise ValueError(
+                f"{argument} must be a multiple of the {channels} channels, not {features}"
+            )
 
     def convolution(width, size, stack, layer_name, **options):
         return MaskedConvolution(

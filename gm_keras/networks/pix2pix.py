@@ -6,6 +6,7 @@ from keras import Input, KerasTensor, Model, layers
 
 from gm_keras.layers.convolution import Conv2D, Conv2DTranspose
 from gm_keras.layers.initializers import HostNormal
+from gm_keras.networks.convolutional import check_widest
 
 KERNEL = 4
 #: The paper's networks grow no wider than eight times their first layer.
@@ -29,10 +30,14 @@ def downsamplings_for(image_shape: Sequence[int], downsamplings: int | None = No
     while all(side % 2 ** (most + 1) == 0 for side in sides):
         most += 1
     wanted = most if downsamplings is None else downsamplings
+    if most == 0:
+        raise ValueError(
+            f"image_shape must have an even height and width, not {sides[0]} x {sides[1]}: "
+            "resize or pad the images"
+        )
     if not 1 <= wanted <= most:
         raise ValueError(
-            f"images of {sides[0]} x {sides[1]} can be halved {most} times, not {wanted} (and at least once): "
-            "resize or pad them, or set downsamplings"
+            f"downsamplings must be from 1 to {most} for images of {sides[0]} x {sides[1]}, not {wanted}"
         )
     return wanted
 
@@ -56,7 +61,7 @@ def patch_layers_for(image_shape: Sequence[int], patch_layers: int | None = None
             patch_layers += 1
     if patch_layers < 0 or any(side % 2**patch_layers for side in sides):
         raise ValueError(
-            f"images of {sides[0]} x {sides[1]} cannot be halved patch_layers={patch_layers} times"
+            f"patch_layers must fit the images: {sides[0]} x {sides[1]} cannot be halved {patch_layers} times"
         )
     return patch_layers
 
@@ -116,6 +121,7 @@ def pix2pix_generator(
     """
     depth = downsamplings_for(image_shape, downsamplings)
     widths = [filters * min(2**level, WIDEST) for level in range(depth)]
+    check_widest("filters", widths[-1])
     hidden = source = Input(source_shape, name="source")
     skips = []
     for level, width in enumerate(widths):
@@ -164,6 +170,7 @@ def patchgan(
         A built model from `[source, target]` to logits `(batch, height >> layers, width >> layers, 1)`.
     """
     strided = patch_layers_for(image_shape, patch_layers)
+    check_widest("filters", filters * min(2 ** max(strided, 1), WIDEST))
     kernel = KERNEL if strided else 1
     inputs = [Input(source_shape, name="source"), Input(image_shape, name="target")]
     hidden = layers.Concatenate()(inputs)

@@ -27,7 +27,7 @@ def sides_for(image_shape: Sequence[int], base_size: int) -> tuple[int, ...]:
         sides.append(2 * sides[-1])
     if height != width or sides[-1] != height or len(sides) < 2:
         raise ValueError(
-            f"progressive growing doubles base_size={base_size} until the image is full: "
+            f"base_size must be the side of the images, halved once or more, not {base_size}: "
             f"{height} x {width} is not a square of {2 * base_size}, {4 * base_size}, {8 * base_size}, ..."
         )
     return tuple(sides)

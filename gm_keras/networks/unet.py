@@ -12,6 +12,7 @@ from gm_keras.layers.embedding import SinusoidalEmbedding
 from gm_keras.layers.everywhere import AddEverywhere
 from gm_keras.layers.initializers import HostGlorotUniform
 from gm_keras.layers.normalization import GroupNormalization
+from gm_keras.networks.convolutional import check_widest
 
 GROUPS = 8
 
@@ -46,16 +47,17 @@ def unet(
         A built model from `[image, time]` or `[image, time, label]`, the latter two int32 `(batch,)`.
 
     Raises:
-        ValueError: If the image cannot be halved so often, or `filters` is no multiple of 8.
+        ValueError: If the image cannot be halved so often, `filters` is no multiple of 8, or a layer too wide.
     """
     factor = 2 ** (len(multipliers) - 1)
     if image_shape[0] % factor or image_shape[1] % factor:
         raise ValueError(
-            f"a U-Net with {len(multipliers)} multipliers halves the image {len(multipliers) - 1} times: height "
-            f"and width must be multiples of {factor}, not {tuple(image_shape[:2])}"
+            f"multipliers must fit the images: {len(multipliers)} of them halve an image {len(multipliers) - 1} "
+            f"times, so height and width must be multiples of {factor}, not {tuple(image_shape[:2])}"
         )
     if filters < GROUPS or filters % GROUPS:
         raise ValueError(f"filters must be a multiple of {GROUPS}, not {filters}")
+    check_widest("multipliers", filters * max(multipliers))
     image = Input(image_shape, name="image")
     drop = _dropout(dropout)
     condition, inputs = _condition(4 * filters, filters, timesteps, num_classes)
@@ -109,7 +111,12 @@ def timed_dense(
 
     Returns:
         A built model from `[features, time]` or `[features, time, label]` to `(batch, features)`.
+
+    Raises:
+        ValueError: If the first width, which is also that of the embedded time, is odd or less than 4.
     """
+    if units[0] < 4 or units[0] % 2:
+        raise ValueError(f"units must begin with an even number of at least 4, not {units[0]}")
     values = Input((features,), name="features")
     drop = _dropout(dropout)
     condition, inputs = _condition(2 * units[0], units[0], timesteps, num_classes)

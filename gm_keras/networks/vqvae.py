@@ -32,7 +32,7 @@ def code_shape(image_shape: Sequence[int], halvings: int) -> tuple[int, int]:
     height, width = image_shape[:2]
     if height % 2**halvings or width % 2**halvings:
         raise ValueError(
-            f"an image of {height} x {width} cannot be halved {halvings} times without a rest"
+            f"halvings must fit the images: {height} x {width} cannot be halved {halvings} times"
         )
     return height >> halvings, width >> halvings
 

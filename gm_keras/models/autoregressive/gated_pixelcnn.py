@@ -21,6 +21,7 @@ from keras import ops
 from pydantic import Field
 
 from gm_keras.core import GenerativeModel, Phase
+from gm_keras.core.arguments import checked
 from gm_keras.decoding.images import codes_to_values, sample_codes, values_to_codes
 from gm_keras.distributions import categorical
 from gm_keras.networks.gated_pixelcnn import gated_pixelcnn
@@ -35,6 +36,7 @@ from gm_keras.types import (
     NonNegativeFloat,
     OddKernel,
     PositiveInt,
+    Seed,
 )
 
 
@@ -71,13 +73,10 @@ class GatedPixelCNN(GenerativeModel):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        if len(image_shape) != 3 or image_shape[-1] not in (1, 3):
-            raise ValueError(
-                "image_shape must be (height, width, channels) with 1 or 3 channels, "
-                f"not {tuple(image_shape)}"
-            )
-        if levels is None or not 2 <= levels <= 256:
-            raise ValueError(f"levels, of each value of an image, must be 2 to 256, not {levels}")
+        if image_shape[-1] not in (1, 3):
+            raise ValueError(f"image_shape must have 1 or 3 channels, not {tuple(image_shape)}")
+        if levels is None:
+            raise ValueError("levels must be given: how many each value of an image has, 2 to 256")
 
         # ---- networks ----
         self.network = gated_pixelcnn(
@@ -111,7 +110,8 @@ class GatedPixelCNN(GenerativeModel):
         # In nats for each value: what a learning rate fits does not depend on the size of the images.
         return nats / self.size
 
-    def log_prob(self, x, *, label=None, seed=0):
+    @checked
+    def log_prob(self, x, *, label=None, seed: Seed = 0):
         """The exact log-likelihood `(batch,)` of discrete images, in nats; `seed` is not used.
 
         Args:

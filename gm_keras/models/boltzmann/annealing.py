@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
+from gm_keras.ops.random import later_seed, seed_word
 from gm_keras.progress import progress
 
 # Temperatures that one call of a compiled function goes through.
@@ -57,7 +58,9 @@ def anneal(
     with progress(len(betas) - 1, "annealing") as bar:
         for number, start in enumerate(range(0, len(betas) - 1, BLOCK)):
             part = betas[start : start + BLOCK + 1].astype("float32")
-            visible, log_weights = block(visible, part, np.int32((seed + 104_729 * number) % 2**31))
+            visible, log_weights = block(
+                visible, part, seed_word(later_seed(seed, 104_729 * number))
+            )
             rows.append(log_weights)
             bar.update(BLOCK)
     # Thousands of small terms: float32 adds up those of a block only.

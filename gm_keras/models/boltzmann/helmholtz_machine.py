@@ -16,16 +16,18 @@ units are 0 or 1; grey images are binarized anew in each step where `binarize` i
 import math
 
 import keras
-import numpy as np
 from keras import ops
 
 from gm_keras.core import GenerativeModel, Phase
+from gm_keras.core.arguments import checked
 from gm_keras.distributions import bernoulli
+from gm_keras.distributions.importance import log_mean_weight
 from gm_keras.layers.dense import Dense
 from gm_keras.models.boltzmann.bipartite import draw_bits
+from gm_keras.models.boltzmann.states import all_states, log_table
 from gm_keras.networks.dense import dense
-from gm_keras.ops.random import RandomStream
-from gm_keras.types import Flag, Levels, Shape, Widths
+from gm_keras.ops.random import RandomStream, seed_word
+from gm_keras.types import Flag, Levels, PositiveInt, Seed, Shape, Widths
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -53,8 +55,6 @@ class HelmholtzMachine(GenerativeModel):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        if not units or min(units) < 1:
-            raise ValueError(f"units must be one or more widths of at least 1, not {units}")
 
         # ---- networks ----
         self.size = math.prod(image_shape)
@@ -174,9 +174,10 @@ class HelmholtzMachine(GenerativeModel):
 
     # ---- likelihoods ------------------------------------------------------------------------------
 
-    def elbo(self, x, *, label=None, seed=0):
+    @checked
+    def elbo(self, x, *, label=None, seed: Seed = 0):
         """A lower bound of log p(x) with one draw of the hidden states: `(batch,)`, in nats."""
-        return self._run_with_label(self._elbo, label, x, seed)
+        return self._run_with_label(self._elbo, label, x, seed_word(seed))
 
     def _elbo(self, x, seed, label=None):
         random = RandomStream(seed)
@@ -187,7 +188,8 @@ class HelmholtzMachine(GenerativeModel):
         states = self._recognize(x, seeds)
         return self._log_generation(states) - self._log_recognition(states)
 
-    def log_prob_estimate(self, x, num_samples=64, *, label=None, seed=0):
+    @checked
+    def log_prob_estimate(self, x, num_samples: PositiveInt = 64, *, label=None, seed: Seed = 0):
         """Estimates log p(x) by importance sampling from the recognition network, in nats.
 
         Args:
@@ -199,9 +201,9 @@ class HelmholtzMachine(GenerativeModel):
         Returns:
             The estimate and its standard error, each `(batch,)`.
         """
-        return self._run_with_label(self._importance, label, x, seed, num_samples=num_samples)
+        return self._run_with_label(self._importance, label, x, seed_word(seed), draws=num_samples)
 
-    def _importance(self, x, seed, label=None, *, num_samples):
+    def _importance(self, x, seed, label=None, *, draws):
         random = RandomStream(seed)
         x = self._target(x, random.next())
         layers = len(self.units)
@@ -209,13 +211,12 @@ class HelmholtzMachine(GenerativeModel):
             lambda index: self._draw_weight(
                 x, [random.at(index * layers + level) for level in range(layers)]
             ),
-            ops.arange(num_samples),
+            ops.arange(draws),
         )
-        estimate = ops.logsumexp(log_weights, axis=0) - math.log(num_samples)
-        relative = ops.exp(log_weights - estimate)
-        return estimate, ops.std(relative, axis=0) / math.sqrt(num_samples)
+        return log_mean_weight(log_weights, draws)
 
-    def log_prob(self, x, *, label=None, seed=0):
+    @checked
+    def log_prob(self, x, *, label=None, seed: Seed = 0):
         """log p(x), exact, by a sum over all hidden states: `(batch,)`, in nats.
 
         Raises:
@@ -226,18 +227,18 @@ class HelmholtzMachine(GenerativeModel):
                 f"{sum(self.units)} hidden units have too many states to enumerate; the limit is "
                 f"{self.ENUMERATED}: use elbo() or log_prob_estimate()"
             )
-        return self._run_with_label(self._log_prob, label, x, seed)
+        return self._run_with_label(self._log_prob, label, x, seed_word(seed))
 
     def _log_prob(self, x, seed, label=None):
         x = self._target(x, RandomStream(seed).next())
         bits = ops.reshape(0.5 * (x + 1.0), (-1, self.size))
-        every = [_all_states(width) for width in self.units]
+        every = [all_states(width) for width in self.units]
         # From the top down: the log-probability of each state of a layer, from those of the layer above.
-        log_prior = _log_table(every[-1], self._top_log_odds(1))[:, 0]
+        log_prior = log_table(every[-1], self._top_log_odds(1))[:, 0]
         for values, above, network in reversed(
             list(zip([bits, *every[:-1]], every, self.generation, strict=True))
         ):
-            table = _log_table(values, _log_odds(network, above))
+            table = log_table(values, _log_odds(network, above))
             log_prior = ops.logsumexp(table + log_prior, axis=-1)
         return log_prior
 
@@ -245,14 +246,3 @@ class HelmholtzMachine(GenerativeModel):
 def _log_odds(network, states):
     """What a network says of the layer next to `states`, in float32 whatever the policy."""
     return ops.cast(network(states), "float32")
-
-
-def _all_states(width: int) -> np.ndarray:
-    """Every state of a layer: float32 `(2 ** width, width)`."""
-    return (np.arange(2**width)[:, None] >> np.arange(width) & 1).astype("float32")
-
-
-def _log_table(values, log_odds):
-    """log p of each of `(n, units)` values under each of `(m, units)` log-odds: `(n, m)`."""
-    agreement = ops.matmul(values, ops.transpose(log_odds))
-    return agreement - ops.sum(ops.softplus(log_odds), axis=-1)

@@ -1,14 +1,16 @@
 """The partition function of a restricted Boltzmann machine by annealed importance sampling."""
 
 import math
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from keras import ops
 
+from gm_keras.core.arguments import checked
 from gm_keras.models.boltzmann import annealing
 from gm_keras.models.boltzmann.bipartite import Enumeration
-from gm_keras.ops.random import RandomStream
+from gm_keras.ops.random import RandomStream, seed_word
+from gm_keras.types import AtLeastTwo, PositiveInt, Seed
 
 # Gibbs steps of the short runs whose averages are the base rates.
 BASE_STEPS = 200
@@ -16,20 +18,78 @@ BASE_STEPS = 200
 ROUNDING = 1e-5
 
 
-def estimate_log_partition(
-    model: Any, num_chains: int, num_steps: int, seed: int, direction: str
-) -> tuple[float, float]:
-    """See `RBM.log_partition`; `model` has a `machine`, a `Bipartite`, and `run_compiled`."""
-    if direction not in ("forward", "reverse"):
-        raise ValueError(f'direction must be "forward" or "reverse", not {direction!r}')
-    if num_chains < 2 or num_steps < 1:
-        raise ValueError(
-            "num_chains must be at least 2 and num_steps at least 1, "
-            f"not num_chains={num_chains}, num_steps={num_steps}"
-        )
-    estimator = _Estimator(model, num_chains, seed)
-    estimate, error = getattr(estimator, direction)(num_steps)
-    return estimate, math.hypot(error, ROUNDING * estimate)
+class PartitionMixin:
+    """Likelihoods for a model with a `machine`, a `Bipartite`, and a method `_values` that gives it data."""
+
+    def free_energy(self, x):
+        """The free energy `(batch,)`, in nats: log p(x) is minus this minus `log_partition()`.
+
+        Args:
+            x: Examples as in training; grey values of binary units are taken as they are.
+        """
+        return self.run_compiled(self._free_energy, x)
+
+    def _free_energy(self, x):
+        return self.free_energy_network(x)
+
+    def exact_log_partition(self) -> float:
+        """The logarithm of the partition function, in nats, by enumeration of at most 20 hidden units."""
+        return Enumeration(self.machine).log_partition()
+
+    @checked
+    def log_partition(
+        self,
+        num_chains: AtLeastTwo = 128,
+        num_steps: PositiveInt = 5000,
+        seed: Seed = 0,
+        direction: Literal["forward", "reverse"] = "forward",
+    ):
+        """The logarithm of the partition function by annealed importance sampling.
+
+        Args:
+            num_chains: Independent runs, at least 2.
+            num_steps: Intermediate distributions of each. When the standard error is not far below 1,
+                more are needed; it is then too small itself.
+            seed: Of the noise.
+            direction: "forward", whose mean is a lower bound, or "reverse", from samples of the machine
+                to the base, whose mean is an upper bound if those samples are exact. They are with up
+                to 20 hidden units; with more they are those of a forward run, drawn by their weights.
+
+        Returns:
+            The estimate and its standard error, in nats.
+        """
+        estimate, error = getattr(_Estimator(self, num_chains, seed), direction)(num_steps)
+        return estimate, math.hypot(error, ROUNDING * estimate)
+
+    @checked
+    def log_prob_estimate(
+        self, x, num_samples: AtLeastTwo = 128, *, label=None, seed: Seed = 0, log_partition=None
+    ):
+        """Estimates log p(x), in nats, with the partition function of `log_partition`.
+
+        Args:
+            x: Examples as in training.
+            num_samples: Chains of the annealed importance sampling.
+            label: None: this model has no classes.
+            seed: Of the noise; the same partition function serves every example.
+            log_partition: What `log_partition()` returned, where it was estimated before.
+
+        Returns:
+            The estimate and the standard error of the partition function, each `(batch,)`.
+        """
+        if log_partition is None:
+            log_partition = self.log_partition(num_chains=num_samples, seed=seed)
+        log_partition, error = log_partition
+        log_weights = self._run_with_label(self._log_values, label, x, seed_word(seed))
+        estimate = ops.convert_to_numpy(log_weights) - log_partition
+        return estimate.astype("float32"), np.full(len(estimate), error, "float32")
+
+    def _log_values(self, x, seed, label=None):
+        values = self._values(x, RandomStream(seed).next())
+        log_values = -self.machine.free_energy(values)
+        if self.gaussian and self.levels:  # the density times the volume of a grey level's cell
+            log_values = log_values + self.size * math.log(self._level_width)
+        return log_values
 
 
 class _Estimator:

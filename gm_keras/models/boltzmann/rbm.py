@@ -19,14 +19,20 @@ import math
 from typing import Literal
 
 import keras
-import numpy as np
 from keras import ops
 
 from gm_keras.core import GenerativeModel, Phase
-from gm_keras.models.boltzmann.bipartite import Bipartite, Enumeration, draw_bits
-from gm_keras.models.boltzmann.partition import estimate_log_partition
-from gm_keras.ops.random import RandomStream
-from gm_keras.types import Flag, Levels, PositiveFloat, Repeats, Shape, Timesteps, Width
+from gm_keras.models.boltzmann.bipartite import Bipartite, draw_bits
+from gm_keras.models.boltzmann.partition import PartitionMixin
+from gm_keras.types import (
+    Flag,
+    Levels,
+    PositiveFloat,
+    Repeats,
+    Shape,
+    Timesteps,
+    Width,
+)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -48,7 +54,7 @@ class PersistentChains(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class RBM(GenerativeModel):
+class RBM(PartitionMixin, GenerativeModel):
     """Restricted Boltzmann machine with binary or continuous visible units and binary hidden ones.
 
     Args:
@@ -80,15 +86,8 @@ class RBM(GenerativeModel):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        if visible not in ("bernoulli", "gaussian"):
-            raise ValueError(f'visible must be "bernoulli" or "gaussian", not {visible!r}')
-        if min(hidden, steps, chains) < 1:
-            raise ValueError(
-                "hidden, steps and chains must be at least 1, "
-                f"not hidden={hidden}, steps={steps}, chains={chains}"
-            )
-        if variance is not None and (visible != "gaussian" or variance <= 0.0):
-            raise ValueError(f'variance is for visible="gaussian", and above 0, not {variance}')
+        if variance is not None and visible != "gaussian":
+            raise ValueError('variance needs visible="gaussian"')
         if binarize and visible != "bernoulli":
             raise ValueError('binarize needs visible="bernoulli"')
 
@@ -203,64 +202,3 @@ class RBM(GenerativeModel):
         values = ops.reshape(values, (n, *self.data_shape))
         # Means of continuous units may leave the range of an image.
         return ops.clip(values, -1.0, 1.0) if self.data_field == "image" else values
-
-    # ---- likelihoods ------------------------------------------------------------------------------
-
-    def free_energy(self, x):
-        """The free energy `(batch,)`, in nats: log p(x) is minus this minus `log_partition()`.
-
-        Args:
-            x: Examples as in training; grey values of binary units are taken as they are.
-        """
-        return self.run_compiled(self._free_energy, x)
-
-    def _free_energy(self, x):
-        return self.free_energy_network(x)
-
-    def exact_log_partition(self) -> float:
-        """The logarithm of the partition function, in nats, by enumeration of at most 20 hidden units."""
-        return Enumeration(self.machine).log_partition()
-
-    def log_partition(self, num_chains=128, num_steps=5000, seed=0, direction="forward"):
-        """The logarithm of the partition function by annealed importance sampling.
-
-        Args:
-            num_chains: Independent runs, at least 2.
-            num_steps: Intermediate distributions of each. When the standard error is not far below 1,
-                more are needed; it is then too small itself.
-            seed: Of the noise.
-            direction: "forward", whose mean is a lower bound, or "reverse", from samples of the machine
-                to the base, whose mean is an upper bound if those samples are exact. They are with up
-                to 20 hidden units; with more they are those of a forward run, drawn by their weights.
-
-        Returns:
-            The estimate and its standard error, in nats.
-        """
-        return estimate_log_partition(self, num_chains, num_steps, seed, direction)
-
-    def log_prob_estimate(self, x, num_samples=128, *, label=None, seed=0, log_partition=None):
-        """Estimates log p(x), in nats, with the partition function of `log_partition`.
-
-        Args:
-            x: Examples as in training.
-            num_samples: Chains of the annealed importance sampling.
-            label: None: this model has no classes.
-            seed: Of the noise; the same partition function serves every example.
-            log_partition: What `log_partition()` returned, where it was estimated before.
-
-        Returns:
-            The estimate and the standard error of the partition function, each `(batch,)`.
-        """
-        if log_partition is None:
-            log_partition = self.log_partition(num_chains=num_samples, seed=seed)
-        log_partition, error = log_partition
-        log_weights = self._run_with_label(self._log_values, label, x, np.int32(seed))
-        estimate = ops.convert_to_numpy(log_weights) - log_partition
-        return estimate.astype("float32"), np.full(len(estimate), error, "float32")
-
-    def _log_values(self, x, seed, label=None):
-        values = self._values(x, RandomStream(seed).next())
-        log_values = -self.machine.free_energy(values)
-        if self.gaussian and self.levels:  # the density times the volume of a grey level's cell
-            log_values = log_values + self.size * math.log(self._level_width)
-        return log_values

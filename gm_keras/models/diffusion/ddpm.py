@@ -83,7 +83,7 @@ class DDPM(ReverseMixin, BoundMixin, LatentsMixin, GenerativeModel):
         super().__init__(name=name)
         if (network == "unet") != (len(image_shape) == 3):
             raise ValueError(
-                'images need network="unet" and vectors network="dense", not '
+                'network must be "unet" for images and "dense" for vectors, not '
                 f"{network!r} with the shape {tuple(image_shape)}"
             )
 

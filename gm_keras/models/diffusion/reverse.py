@@ -9,7 +9,7 @@ from keras import ops
 from gm_keras.core.arguments import checked
 from gm_keras.models.diffusion import samplers
 from gm_keras.ops.random import RandomStream, seed_word
-from gm_keras.types import FiniteFloat, Flag, PositiveInt, Probability, Seed, Timesteps
+from gm_keras.types import Flag, PositiveInt, Probability, Seed, SignedFloat, Timesteps
 
 
 class ReverseMixin:
@@ -25,7 +25,7 @@ class ReverseMixin:
         steps: Timesteps | None = None,
         eta: Probability = 0.0,
         variance: Literal["beta", "beta_tilde"] | None = None,
-        guidance: FiniteFloat = 0.0,
+        guidance: SignedFloat = 0.0,
         clip: Flag | None = None,
     ):
         """Runs a sampler from pure noise.
@@ -101,7 +101,7 @@ class ReverseMixin:
         *,
         label=None,
         steps: Timesteps | None = None,
-        guidance: FiniteFloat = 0.0,
+        guidance: SignedFloat = 0.0,
         clip: Flag | None = None,
     ):
         """The examples to which deterministic DDIM (Song et al. 2021, arXiv 2010.02502) leads noise.

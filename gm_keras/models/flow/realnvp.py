@@ -19,11 +19,12 @@ from keras import ops
 from pydantic import Field
 
 from gm_keras.core import AutoencoderMixin, GenerativeModel, LatentsMixin, Phase
+from gm_keras.core.arguments import checked
 from gm_keras.distributions import normal
 from gm_keras.layers.logit import GreyLevelLogit
 from gm_keras.networks.couplings import image_couplings, vector_couplings
 from gm_keras.networks.multiscale import multiscale_flow
-from gm_keras.ops.random import NoiseSeeds, RandomStream
+from gm_keras.ops.random import NoiseSeeds, RandomStream, seed_word
 from gm_keras.types import (
     Blocks,
     Depth,
@@ -33,6 +34,7 @@ from gm_keras.types import (
     Halvings,
     Levels,
     NonNegativeFloat,
+    Seed,
     Shape,
     Widths,
 )
@@ -79,20 +81,12 @@ class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
     ):
         super().__init__(name=name)
         images = len(image_shape) == 3
-        if not images and (len(image_shape) != 1 or image_shape[0] < 2):
-            raise ValueError(
-                "image_shape must be (height, width, channels), or (features,) with at least 2 "
-                f"features, not {tuple(image_shape)}"
-            )
-        if levels is not None and (levels < 2 or not images):
-            raise ValueError(f"levels must be at least 2, and is for images only, not {levels}")
-        if couplings is not None and couplings < (1 if images else 2):
-            raise ValueError(f"couplings must be at least 1 (2 for vectors), not {couplings}")
-        if num_scales < 1 or not 0.0 < alpha < 0.5:
-            raise ValueError(
-                "num_scales must be at least 1 and alpha between 0 and 0.5, "
-                f"not num_scales={num_scales}, alpha={alpha}"
-            )
+        if not images and image_shape[0] < 2:
+            raise ValueError(f"image_shape must have at least 2 features, not {tuple(image_shape)}")
+        if levels is not None and not images:
+            raise ValueError("levels is for images only: leave it out for vectors")
+        if couplings is not None and not images and couplings < 2:
+            raise ValueError(f"couplings must be at least 2 for vectors, not {couplings}")
 
         # ---- networks ----
         normalization = {"momentum": momentum} if batch_norm else None
@@ -165,13 +159,14 @@ class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
             log_density = log_density + self.size * math.log(self._level_width)
         return log_density
 
-    def log_prob(self, x, *, label=None, seed=0):
+    @checked
+    def log_prob(self, x, *, label=None, seed: Seed = 0):
         """The log-likelihood `(batch,)`, in nats; exact for continuous data.
 
         For images with `levels` it is an estimate with one draw of the noise, on average a lower bound:
         the mean of its exponential is the probability of the discrete image.
         """
-        return self._run_with_label(self._log_prob, label, x, seed)
+        return self._run_with_label(self._log_prob, label, x, seed_word(seed))
 
     def _log_prob(self, x, seed, label=None):
         return self._log_density(self._dequantized(x, RandomStream(seed).next()))

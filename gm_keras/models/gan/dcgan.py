@@ -51,14 +51,6 @@ class DCGAN(LatentsMixin, GenerativeModel):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        if len(image_shape) != 3:
-            raise ValueError(
-                f"DCGAN learns images (height, width, channels), not vectors of shape {tuple(image_shape)}"
-            )
-        if loss not in adversarial.GENERATOR_LOSSES:
-            raise ValueError(f'loss must be "non_saturating" or "minimax", not {loss!r}')
-        if latents not in ("uniform", "normal"):
-            raise ValueError(f'latents must be "uniform" or "normal", not {latents!r}')
 
         # ---- networks ----
         self.generator = dcgan_generator(latent_dim, image_shape, filters, stages, name="generator")

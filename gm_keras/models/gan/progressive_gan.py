@@ -65,18 +65,12 @@ class ProgressiveGAN(LatentsMixin, GenerativeModel):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        if len(image_shape) != 3:
-            raise ValueError(
-                f"ProgressiveGAN learns images (side, side, channels), not vectors of shape {tuple(image_shape)}"
-            )
         sides = sides_for(image_shape, base_size)
         if len(filters) != len(sides):
             raise ValueError(
                 f"filters must have a number for each of the resolutions {', '.join(map(str, sides))}, "
                 f"not {tuple(filters)}"
             )
-        if fade_steps < 1:
-            raise ValueError(f"fade_steps must be at least 1, not {fade_steps}")
 
         # ---- networks ----
         self.stages = stage_names(sides)

@@ -54,14 +54,6 @@ class WGANGP(LatentsMixin, GenerativeModel):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        if len(image_shape) not in (1, 3):
-            raise ValueError(
-                f"image_shape must be (height, width, channels) or (features,), not {tuple(image_shape)}"
-            )
-        if critic_normalization not in ("layer", None):
-            raise ValueError(
-                f'critic_normalization must be "layer" or None, not {critic_normalization!r}'
-            )
 
         # ---- networks ----
         if len(image_shape) == 3:

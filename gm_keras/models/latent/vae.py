@@ -13,11 +13,23 @@ import keras
 from keras import ops
 
 from gm_keras.core import AutoencoderMixin, GenerativeModel, LatentsMixin, Phase
+from gm_keras.core.arguments import checked
 from gm_keras.distributions import bernoulli, normal
+from gm_keras.distributions.importance import log_mean_weight
 from gm_keras.networks.convolutional import convolutional_decoder, convolutional_encoder
 from gm_keras.networks.dense import dense
-from gm_keras.ops.random import RandomStream
-from gm_keras.types import Categories, FiltersOfStages, Flag, Levels, Shape, Width, Widths
+from gm_keras.ops.random import RandomStream, seed_word
+from gm_keras.types import (
+    Categories,
+    FiltersOfStages,
+    Flag,
+    Levels,
+    PositiveInt,
+    Seed,
+    Shape,
+    Width,
+    Widths,
+)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -52,12 +64,8 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        if likelihood not in ("bernoulli", "gaussian"):
-            raise ValueError(f'likelihood must be "bernoulli" or "gaussian", not {likelihood!r}')
-        if network not in ("convolutional", "dense"):
-            raise ValueError(f'network must be "convolutional" or "dense", not {network!r}')
         if network == "convolutional" and len(image_shape) != 3:
-            raise ValueError(f'vectors of shape {tuple(image_shape)} need network="dense"')
+            raise ValueError('network must be "dense" for vectors, not "convolutional"')
         if binarize and likelihood != "bernoulli":
             raise ValueError('binarize needs likelihood="bernoulli"')
 
@@ -168,16 +176,18 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
                 values = values + math.log(self._level_width)
         return ops.sum(values, axis=tuple(range(1, len(values.shape))))
 
-    def elbo(self, x, *, label=None, seed=0):
+    @checked
+    def elbo(self, x, *, label=None, seed: Seed = 0):
         """The evidence lower bound with one draw of the latents: `(batch,)`, in nats."""
-        return self._run_with_label(self._elbo, label, x, seed)
+        return self._run_with_label(self._elbo, label, x, seed_word(seed))
 
     def _elbo(self, x, seed, label=None):
         random = RandomStream(seed)
         reconstruction, kl = self._bound(self._target(x, random.next()), label, random.next())
         return reconstruction - kl
 
-    def log_prob_estimate(self, x, num_samples=64, *, label=None, seed=0):
+    @checked
+    def log_prob_estimate(self, x, num_samples: PositiveInt = 64, *, label=None, seed: Seed = 0):
         """Importance-weighted estimate of log p(x) (Burda et al. 2016, arXiv 1509.00519), in nats.
 
         Args:
@@ -189,9 +199,9 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
         Returns:
             The estimate and its standard error, each `(batch,)`.
         """
-        return self._run_with_label(self._importance, label, x, seed, num_samples=num_samples)
+        return self._run_with_label(self._importance, label, x, seed_word(seed), draws=num_samples)
 
-    def _importance(self, x, seed, label=None, *, num_samples):
+    def _importance(self, x, seed, label=None, *, draws):
         random = RandomStream(seed)
         x = self._target(x, random.next())
         mean, log_variance = self._posterior(x, label)
@@ -203,10 +213,7 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
             log_posterior = ops.sum(normal.log_prob(latents, mean, log_variance), axis=-1)
             return self._log_likelihood(x, latents, label) + log_prior - log_posterior
 
-        log_weights = ops.map(log_weight, ops.arange(num_samples))
-        estimate = ops.logsumexp(log_weights, axis=0) - math.log(num_samples)
-        relative = ops.exp(log_weights - estimate)
-        return estimate, ops.std(relative, axis=0) / math.sqrt(num_samples)
+        return log_mean_weight(ops.map(log_weight, ops.arange(draws)), draws)
 
     def encode(self, x, *, label=None):
         """The mean of q(z | x): `(batch, latent_dim)`."""

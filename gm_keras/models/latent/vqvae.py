@@ -22,11 +22,13 @@ from keras import ops
 from pydantic import Field
 
 from gm_keras.core import AutoencoderMixin, GenerativeModel, Phase
+from gm_keras.core.arguments import checked
 from gm_keras.distributions import discretized_normal, normal
 from gm_keras.layers.deviation import GlobalDeviation
 from gm_keras.layers.vector_quantizer import VectorQuantizer, perplexity
 from gm_keras.networks.vqvae import code_shape, vqvae_decoder, vqvae_encoder
 from gm_keras.types import (
+    AtLeastTwo,
     Blocks,
     Categories,
     Filters,
@@ -36,6 +38,7 @@ from gm_keras.types import (
     Levels,
     NonNegativeFloat,
     PositiveFloat,
+    Seed,
     Width,
 )
 
@@ -79,10 +82,6 @@ class VQVAE(AutoencoderMixin, GenerativeModel):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        if len(image_shape) != 3:
-            raise ValueError(
-                f"image_shape must be (height, width, channels), not {tuple(image_shape)}"
-            )
         self.code_shape = code_shape(image_shape, halvings)
 
         # ---- networks ----
@@ -163,7 +162,8 @@ class VQVAE(AutoencoderMixin, GenerativeModel):
         """The images of codes `(batch, *code_shape)`, in [-1, 1]: `(batch, *image_shape)`."""
         return self._run_with_label(self.images, label, latents)
 
-    def interpolate(self, x0, x1, steps=8, *, label=None):
+    @checked
+    def interpolate(self, x0, x1, steps: AtLeastTwo = 8, *, label=None):
         """Decodes the codes nearest to points between the encoder's vectors of two batches.
 
         Args:
@@ -175,8 +175,6 @@ class VQVAE(AutoencoderMixin, GenerativeModel):
         Returns:
             An array `(steps, batch, *image_shape)`.
         """
-        if steps < 2:
-            raise ValueError(f"an interpolation has at least 2 steps, not {steps}")
         fractions = np.linspace(0.0, 1.0, steps, dtype="float32")
         points = [self._run_with_label(self._between, label, x0, x1, each) for each in fractions]
         return np.stack([ops.convert_to_numpy(point) for point in points])
@@ -189,7 +187,8 @@ class VQVAE(AutoencoderMixin, GenerativeModel):
         """How many codes images use, as exp(entropy) of the codes' frequencies: from 1 to num_codes."""
         return float(ops.convert_to_numpy(perplexity(self.encode(x), self.num_codes)))
 
-    def elbo(self, x, *, label=None, seed=0):
+    @checked
+    def elbo(self, x, *, label=None, seed: Seed = 0):
         """log p(x | codes) under a uniform prior of the codes: a bound of log p(x), `(batch,)`, in nats."""
         del seed
         return self._run_with_label(self._elbo, label, x)

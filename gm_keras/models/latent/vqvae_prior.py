@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from gm_keras.core import GenerativeModel, Phase
+from gm_keras.core.arguments import checked
 from gm_keras.decoding.images import sample_codes
 from gm_keras.distributions import categorical
 from gm_keras.models.latent.vqvae import VQVAE
@@ -26,6 +27,7 @@ from gm_keras.types import (
     NonNegativeFloat,
     OddKernel,
     PositiveInt,
+    Seed,
 )
 
 
@@ -59,8 +61,6 @@ class VQVAEPrior(GenerativeModel):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        if not isinstance(first_stage, VQVAE):
-            raise ValueError(f"first_stage must be a VQVAE, not a {type(first_stage).__name__}")
 
         # ---- networks ----
         self.first_stage = first_stage
@@ -113,7 +113,8 @@ class VQVAEPrior(GenerativeModel):
         """The exact log-probability `(batch,)` of codes `(batch, height, width)`, in nats."""
         return self._run_with_label(self._log_prob_of_codes, label, codes)
 
-    def elbo(self, x, *, label=None, seed=0):
+    @checked
+    def elbo(self, x, *, label=None, seed: Seed = 0):
         """log p(codes) + log p(x | codes), codes being those of x: a bound of log p(x), `(batch,)`, in nats.
 
         log p(x) sums this over all grids of codes, of which the bound takes the encoder's one. `seed` is not used:
@@ -121,7 +122,8 @@ class VQVAEPrior(GenerativeModel):
         """
         return sum(self.bound_parts(x, label=label, seed=seed))
 
-    def bound_parts(self, x, *, label=None, seed=0):
+    @checked
+    def bound_parts(self, x, *, label=None, seed: Seed = 0):
         """The two terms of the bound, each `(batch,)`, in nats: log p(codes) and log p(x | codes)."""
         del seed
         return self._run_with_label(self._bound_parts, label, x)

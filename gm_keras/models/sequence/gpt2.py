@@ -58,10 +58,7 @@ class GPT2(TextMixin, GenerativeModel):
     ):
         super().__init__(name=name)
         size = check_vocabulary(vocabulary)
-        for argument, value in (("context", context), ("layers", layers)):
-            if value < 1:
-                raise ValueError(f"{argument} must be at least 1, not {value}")
-        if heads < 1 or width % heads:
+        if width % heads:
             raise ValueError(f"heads must divide width, not width={width}, heads={heads}")
 
         # ---- networks ----
@@ -97,6 +94,21 @@ class GPT2(TextMixin, GenerativeModel):
         logits = self.transformer(tokens[:, :-1], training=training)
         return categorical.log_prob(tokens[:, 1:], logits)
 
+    def complete_sampling_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Fills in the length.
+
+        Raises:
+            ValueError: If the prompt is longer, or not of the vocabulary.
+        """
+        length = self.context + 1 if options["length"] is None else options["length"]
+        try:
+            given = len(self._prompt_tokens(options["prompt"]))
+        except ValueError as error:
+            raise ValueError(f"prompt must be of the vocabulary: {error}") from None
+        if given > length:
+            raise ValueError(f"prompt must have at most {length} tokens (the length), not {given}")
+        return {**options, "length": length}
+
     def sample_batch(
         self,
         n: int,
@@ -129,10 +141,7 @@ class GPT2(TextMixin, GenerativeModel):
         Returns:
             Tokens: int32 `(n, length)`.
 
-        Raises:
-            ValueError: If the prompt is longer than `length`, or an option is out of range.
         """
-        length = self.context + 1 if length is None else length
         tokens = ops.convert_to_tensor(np.tile(self._prompt_tokens(prompt), (n, 1)))
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         network, context = self.transformer, self.context

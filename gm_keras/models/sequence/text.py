@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from gm_keras.core.arguments import checked
+from gm_keras.types import PositiveInt, Seed
+
 BYTES = "bytes"
 
 
@@ -37,7 +40,8 @@ class TextMixin:
         """How many tokens of an example `log_prob` is the sum over: all but the first."""
         return self.context
 
-    def log_prob(self, x: Any, *, label: Any = None, seed: int = 0) -> Any:
+    @checked
+    def log_prob(self, x: Any, *, label: Any = None, seed: Seed = 0) -> Any:
         """The exact log-probability of each window's tokens given its first one.
 
         Args:
@@ -65,7 +69,8 @@ class TextMixin:
     def _log_prob(self, tokens):
         return ops.sum(self._token_log_probs(tokens), axis=-1)
 
-    def nats_per_token(self, x: Any, batch_size: int = 256) -> float:
+    @checked
+    def nats_per_token(self, x: Any, batch_size: PositiveInt = 256) -> float:
         """The mean negative log-probability of a predicted token, in nats.
 
         Args:
@@ -120,8 +125,6 @@ class TextMixin:
         if prompt is None:
             newline = self.vocabulary == BYTES or "\n" in self.vocabulary
             return self.encode_text("\n") if newline else np.zeros(1, "int32")
-        if not isinstance(prompt, str) or not prompt:
-            raise ValueError(f"prompt must be a text of at least one character, not {prompt!r}")
         return self.encode_text(prompt)
 
 

@@ -22,11 +22,12 @@ from keras import ops
 from pydantic import Field
 
 from gm_keras.core import GenerativeModel, Phase
+from gm_keras.core.arguments import checked
 from gm_keras.core.statistics import unchanged
 from gm_keras.losses import adversarial
 from gm_keras.networks.pix2pix import patchgan, pix2pix_generator
-from gm_keras.ops.random import RandomStream
-from gm_keras.types import Filters, Fraction, Halvings, ImageShape, NonNegativeFloat
+from gm_keras.ops.random import RandomStream, seed_word
+from gm_keras.types import Filters, Fraction, Halvings, ImageShape, NonNegativeFloat, Seed
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -61,18 +62,11 @@ class Pix2Pix(GenerativeModel):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        if len(image_shape) != 3 or len(source_shape) != 3:
-            raise ValueError(
-                "Pix2Pix translates images (height, width, channels), "
-                f"not {tuple(source_shape)} to {tuple(image_shape)}"
-            )
         if tuple(image_shape[:2]) != tuple(source_shape[:2]):
             raise ValueError(
-                "sources and targets must have the same height and width, "
+                "source_shape and image_shape must have the same height and width, "
                 f"not {tuple(source_shape[:2])} and {tuple(image_shape[:2])}"
             )
-        if not 0.0 <= dropout_rate < 1.0:
-            raise ValueError(f"dropout_rate must be in [0, 1), not {dropout_rate}")
 
         # ---- networks ----
         self.generator = pix2pix_generator(
@@ -155,7 +149,8 @@ class Pix2Pix(GenerativeModel):
         self.log("l1", distance)
         return adversarial.non_saturating_generator(logits) + self.l1_weight * distance
 
-    def translate(self, source: Any, *, seed: int = 0, label: Any = None) -> np.ndarray:
+    @checked
+    def translate(self, source: Any, *, seed: Seed = 0, label: Any = None) -> np.ndarray:
         """Translates images; the same seed gives the same dropout noise.
 
         Args:
@@ -176,7 +171,7 @@ class Pix2Pix(GenerativeModel):
             raise ValueError(
                 f"Pix2Pix was built for sources of shape {self.source_shape}, got {tuple(source.shape[1:])}"
             )
-        images = self.run_compiled(self._translate_call, source, np.int32(int(seed) % 2**31))
+        images = self.run_compiled(self._translate_call, source, seed_word(seed))
         return ops.convert_to_numpy(images)
 
     def _translate_call(self, source, seed):
