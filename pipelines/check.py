@@ -3,14 +3,16 @@
 It only goes first: of its outputs one changes, with the settings under `metrics:`.
 """
 
+from pipelines import own_paths
 from pipelines.errors import main
 from pipelines.files import write_json
 from pipelines.settings import NOTHING, load_settings, project_root
 
 
 def run() -> None:
-    """Checks `params.yaml` and writes the marker that every other stage waits for."""
+    """Checks `params.yaml` and the places that it names, and writes the marker that every other stage waits for."""
     settings = load_settings()
+    own_paths.check(settings, project_root())
     marker = project_root() / "build" / "checked"
     marker.parent.mkdir(exist_ok=True)
     marker.write_text("params.yaml was read without a problem\n", encoding="utf-8")

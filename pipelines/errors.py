@@ -1,20 +1,17 @@
 """How a user's mistake is told: one line on standard error, exit code 1, no traceback."""
 
-import re
+import io
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import NoReturn
-
-#: Names of files and keys may hold what would break a line in two, or move the cursor.
-BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class UserError(Exception):
     """Something that the user can mend: the message says in one line what, and where."""
 
     def __init__(self, message: str):
-        super().__init__(BREAKS.sub(" ", message))
+        super().__init__(printable(message))
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -46,14 +43,25 @@ def check_number(option: str, value: int, least: int, most: int) -> None:
         raise UserError(f"{option} must be at least {least} and at most {most:,}, not {came}")
 
 
+def printable(text: str) -> str:
+    """A text in one line: line breaks, control characters and bytes that are no text stand as escapes."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
 def fail(message: str) -> NoReturn:
-    """Prints `error: message` and leaves with exit code 1."""
-    print(f"error: {message}", file=sys.stderr, flush=True)
+    """Prints `error: message`, in one line, and leaves with exit code 1."""
+    print(f"error: {printable(message)}", file=sys.stderr, flush=True)
     raise SystemExit(1)
 
 
 def main(function: Callable[[], None]) -> None:
     """Runs a command; a `UserError` becomes one line and exit code 1."""
+    # What a terminal cannot show must not end a command: a name in another encoding, a sign such as ±.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         function()
     except UserError as error:

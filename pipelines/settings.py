@@ -47,6 +47,7 @@ class DataSettings(_Block):
     pairs: Literal["edges", "side_by_side", "folders"] | None = None
     level: Literal["characters", "bytes"] = "characters"
     length: int | None = Field(None, ge=1, le=100_000_000)
+    renumber: bool = False
 
 
 class CheckpointSettings(_Block):

@@ -74,6 +74,7 @@ def tfds_source(
         splits={split: builder.info.splits[alias].num_examples for split, alias in aliases.items()},
         read=partial(_read, builder, aliases, fields, image_size),
         class_names=tuple(label.names) if label is not None else None,
+        labels=partial(_labels, builder, aliases) if label is not None else None,
         sample_rate=getattr(audio, "sample_rate", None),
         mixture=(builder.info.metadata or {}).get("mixture") if "features" in fields else None,
     )
@@ -222,6 +223,11 @@ def _texts(
         (example,) = _read(builder, aliases, {"text": Field((), "uint8")}, None, split)
         texts[split] = example["text"]
     return texts
+
+
+def _labels(builder: tfds.core.DatasetBuilder, aliases: dict[str, str], split: str) -> np.ndarray:
+    read = _read(builder, aliases, {"label": Field((), "int32")}, None, split)
+    return np.array([example["label"] for example in read])
 
 
 def _read(
