@@ -222,25 +222,30 @@ class Measurement:
                 yield part
 
     def _part(self, start: int, size: int, count: int, seed: int) -> np.ndarray:
+        from gm_keras.ops.random import later_seed
+
         options, data = dict(self.system.sample), self.data
         if "translator" in self.model.capabilities:
-            return self._translations("test", np.arange(start, start + size) % count, seed + start)
+            rows = np.arange(start, start + size) % count
+            return self._translations("test", rows, later_seed(seed, start))
         if "conditional" in self.model.capabilities:
             # Classes as often as in the data.
             rows = np.arange(start, start + size) % data.size("test")
             options["label"] = np.asarray(data.arrays("test")["label"][rows])
-        return self.model.sample(size, seed=(seed + 7919 * start) % 2**31, **options)
+        return self.model.sample(size, seed=later_seed(seed, 7919 * start), **options)
 
     def _translations(self, split: str, rows: np.ndarray, seed: int) -> np.ndarray:
         """Translations of the sources of some examples."""
         from gm_keras.callbacks.grids import picture_size
+        from gm_keras.ops.random import later_seed
 
         size, made = picture_size(self.model), []
         for start in range(0, len(rows), size):
             # The last part is filled up, so that there is one shape to compile.
             part = np.resize(rows[start : start + size], size)
             sources = self.data.scaled(split, "source", part)
-            translated = self.model.translate(sources, seed=seed + start, **self.system.sample)
+            later = later_seed(seed, start)
+            translated = self.model.translate(sources, seed=later, **self.system.sample)
             made.append(np.asarray(translated))
         return np.concatenate(made)[: len(rows)]
 

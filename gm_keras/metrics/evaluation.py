@@ -87,6 +87,8 @@ class Evaluation:
         """
         import keras
 
+        from gm_keras.ops.random import later_seed
+
         n, parts = len(self.examples), []
         size = min(n, BATCH)
         labelled = "conditional" in self.model.capabilities
@@ -96,7 +98,7 @@ class Evaluation:
                 # The last batch is filled up, so that there is one shape to compile.
                 rows = np.arange(start, start + size) % n
                 label = self.examples.labels(rows) if labelled else None
-                seed = self.seed + start
+                seed = later_seed(self.seed, start)
                 result = method(self.examples[rows], label=label, seed=seed, **options)
                 pair = result if isinstance(result, tuple) else (result,)
                 parts.append(np.stack([keras.ops.convert_to_numpy(value) for value in pair]))
