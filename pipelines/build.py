@@ -13,7 +13,7 @@ from gm_keras import backend, registry
 from gm_keras.core import GenerativeModel
 from gm_keras.data import PreparedData
 from pipelines import optimizer_settings
-from pipelines.errors import UserError, nearest
+from pipelines.errors import UserError, nearest, out_of_memory
 from pipelines.settings import Settings, SystemSettings
 
 #: What a constructor asks for that only some data sets have.
@@ -85,6 +85,10 @@ def build_model(
             model = cls(**arguments)
     except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise UserError(_of_argument(where, error, system.model, arguments, known)) from None
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise UserError(f"{where}: a model of these sizes does not fit into memory") from None
     missing = [field for field in model.fields if field not in data.info["fields"]]
     if missing:
         raise UserError(

@@ -43,6 +43,13 @@ def check_number(option: str, value: int, least: int, most: int) -> None:
         raise UserError(f"{option} must be at least {least} and at most {most:,}, not {came}")
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the memory of this machine or its device is too small; backends have types of their own."""
+    words = ("resource_exhausted", "resourceexhausted", "out of memory", "oom when allocating")
+    text = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, MemoryError) or any(each in text for each in words)
+
+
 def printable(text: str) -> str:
     """A text in one line: line breaks, control characters and bytes that are no text stand as escapes."""
     return "".join(

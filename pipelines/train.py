@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import UserError
+from pipelines.errors import UserError, out_of_memory
 from pipelines.files import replacing, write_json, writing
 from pipelines.locks import alone
 from pipelines.revision import revision_tags
@@ -215,6 +215,13 @@ def _fit(
                 )
     except NotFiniteError as error:
         raise UserError(f"{key}: {error}") from None
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise UserError(
+            f"params.yaml: systems.{key}.fit.batch_size is {system.fit.batch_size}: a step does not fit into "
+            "memory; lower it, or make the model smaller"
+        ) from None
     except Stopped as stopped:
         print(f"{key}: {stopped}; the next dvc repro goes on from there", flush=True)
         raise

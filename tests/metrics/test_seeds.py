@@ -27,7 +27,7 @@ def test_every_part_has_a_seed_of_its_own_and_of_32_bits(seed):
     model = SimpleNamespace(capabilities=frozenset())
     seen = []
 
-    def method(rows, label, seed):
+    def method(rows, seed, **_):
         seen.append(seed)
         return np.zeros(len(rows))
 
