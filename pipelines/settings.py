@@ -277,6 +277,13 @@ def _check_system(file: str, key: str, system: SystemSettings, settings: Setting
     signatures.check_sample(where + ".sample", system.class_name, system.sample)
     _check_together(where, system)
     _check_optimizers(where, system)
+    in_stages = "stages" in catalog.recipe(system.class_name).system["fit"]
+    if in_stages != (system.fit.stages is not None):
+        raise UserError(
+            f"{where}.fit.epochs: {system.class_name} is trained in stages: give stages with the epochs of each"
+            if in_stages
+            else f"{where}.fit.stages: {system.class_name} is not trained in stages: give epochs"
+        )
     last = settings.seed + system.evaluate.seeds - 1
     if last > LARGEST_SEED:
         raise UserError(

@@ -18,7 +18,7 @@ NORMAL = np.random.default_rng(0).normal(size=(1000, 3)).astype("float32")
 @pytest.mark.parametrize(
     ("scale", "offset", "words"),
     [
-        ([1, 1, 5e4], 0, ["standard deviations up to 5e+04", "means up to"]),
+        ([1, 1, 5e4], 0, ["standard deviations up to 5.1e+04", "means up to"]),
         (1, [0, 1990, 0], ["means up to 2e+03", "standard deviations up to 1"]),
     ],
 )

@@ -79,6 +79,7 @@ def test_good_settings(tmp_path):
         ("epochs: 1", 'epochs: "1"', ['fit.epochs: expected an integer, not "1"']),
         ("epochs: 1", f"stages: {{a: {10**30}}}", ["fit.stages.a: expected a number of at most"]),
         ("epochs: 1", "stages: {}", ["fit.stages: expected at least 1"]),
+        ("epochs: 1", "stages: {a: 3}", ["fit.stages: vae is not trained in stages: give epochs"]),
         ("epochs: 1", "stages: 3", ["fit.stages: expected keys and values, not 3"]),
         ("epochs: 1", "stages: {a b: 3}", ['fit.stages: "a b" cannot be a key']),
         ("epochs: 1", "epochs: 1, grids: 1000000", ["fit.grids: expected a number of at most"]),
