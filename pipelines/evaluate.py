@@ -102,6 +102,7 @@ def command() -> None:
         parser.error("--model and --output go together")
     end_with_dvc()
     settings = load_settings()
+    settings.system(arguments.key)
     settings.choose_backend()
     quiet()
     quick()
