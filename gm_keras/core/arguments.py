@@ -266,6 +266,7 @@ class Signature:
 
     def __init__(self, function: Callable):
         parameters = list(inspect.signature(function).parameters.values())[1:]
+        self._name = function.__qualname__.removesuffix(".__init__")
         self._bound = inspect.Signature(parameters)
         #: Those with a name of their own, which `*args` and `**kwargs` are not.
         self.named = {each.name: each for each in parameters if each.kind not in _VARIABLE}
@@ -283,7 +284,10 @@ class Signature:
             TypeError: An argument is missing, unknown, or given twice.
             ArgumentError: One has a wrong value.
         """
-        bound = self._bound.bind(*args, **kwargs)
+        try:
+            bound = self._bound.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self._name}: {error}") from None
         for name, value in bound.arguments.items():
             if name in self.named:
                 bound.arguments[name] = self.check(name, value)
@@ -296,9 +300,7 @@ def checked(method: Callable) -> Callable:
     The method gets Python's own types; a wrong value is an `ArgumentError`.
     """
 
-    @functools.cache
-    def signature() -> Signature:
-        return Signature(method)
+    signature = functools.cache(lambda: Signature(method))
 
     @functools.wraps(method)
     def call(self, *args, **kwargs):

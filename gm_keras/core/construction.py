@@ -33,15 +33,10 @@ class ConstructionMixin:
                     f"its arguments are {', '.join(known.parameters)}"
                 )
         instance = super().__new__(cls)
-        given = {**dict(zip(known.positional, args, strict=False)), **kwargs}
-        further = {
-            name: value
-            for name, value in given.items()
-            if name not in known.parameters and name != "name"
-        }
         # Not ordinary attributes: Keras would wrap the lists in them for tracking.
-        object.__setattr__(instance, "_given", frozenset(given))
-        object.__setattr__(instance, "_arguments", further)
+        given = {**dict(zip(known.positional, args, strict=False)), **kwargs}
+        object.__setattr__(instance, "_given", given)
+        object.__setattr__(instance, "_arguments", {})
         object.__setattr__(instance, "_built_with", {})
         return instance
 
@@ -59,8 +54,7 @@ class ConstructionMixin:
             name: keras.saving.serialize_keras_object(value)
             if hasattr(value, "get_config")
             else copy.deepcopy(value)
-            for name, value in self._arguments.items()
-            if name != "name"
+            for name, value in {**self._given, **self._arguments}.items()
         }
         return {**kept, "name": self.name}
 
@@ -84,12 +78,13 @@ def _known(cls: type) -> arguments.Inherited:
 
 
 def _checked(constructor: Callable) -> Callable:
-    signature = arguments.Signature(constructor)
+    # Not yet: an annotation may name what the module defines later.
+    signature = functools.cache(lambda: arguments.Signature(constructor))
 
     @functools.wraps(constructor)
     def __init__(self, *args, **kwargs):  # noqa: N807
-        bound = signature.bind(args, kwargs)
-        self._keep(signature, bound.arguments)
+        bound = signature().bind(args, kwargs)
+        self._keep(signature(), bound.arguments)
         constructor(self, *bound.args, **bound.kwargs)
 
     # Keras asks for the parameters without looking behind the decorator.

@@ -56,12 +56,6 @@ def gated_pixelcnn(
     Raises:
         ValueError: If an argument is out of range.
     """
-    if levels < 2 or depth < 1:
-        raise ValueError(f"levels must be at least 2 and depth 1, not {levels} and {depth}")
-    if min(kernel_size, first_kernel_size) < 3:
-        raise ValueError(
-            f"kernels must be odd and at least 3, not {kernel_size} and {first_kernel_size}"
-        )
     if inputs not in ("values", "codes"):
         raise ValueError(f'inputs must be "values" or "codes", not {inputs!r}')
     channels = shape[-1]

@@ -184,6 +184,20 @@ def test_what_no_constructor_of_a_subclass_knows_is_refused():
         Narrow(0.5)
 
 
+def test_arguments_of_a_mixin_are_part_of_the_configuration():
+    class Mixin:
+        def __init__(self, *args, tag="none", **kwargs):
+            super().__init__(*args, **kwargs)
+            self.tag = tag
+
+    class Tagged(Mixin, VAE):
+        pass
+
+    model = Tagged(**SMALL, tag="here")
+    assert (model.tag, model.get_config()["tag"]) == ("here", "here")
+    assert Tagged.from_config(model.get_config()).get_config() == model.get_config()
+
+
 def test_a_subclass_of_the_base_passes_on_what_keras_takes():
     class Plain(GenerativeModel):
         def __init__(self, width=2, **kwargs):

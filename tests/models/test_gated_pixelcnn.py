@@ -139,10 +139,10 @@ def test_what_cannot_be_is_refused():
         (((8, 8, 2), 4), "1 or 3 channels"),
         (((8, 8, 1), None), "2 to 256"),
         (((8, 8, 1), 257), "2 to 256"),
-        (((8, 8, 3), 4, 32), "multiples of the 3 channels"),
-        (((8, 8, 1), 4, 32, 0), "depth 1"),
-        (((8, 8, 1), 4, 32, 2, 1), "odd and at least 3"),
-        (((8, 8, 1), 4, 32, 2, 4), "odd"),
+        (((8, 8, 3), 4, 32), "a multiple of the 3 channels"),
+        (((8, 8, 1), 4, 32, 0), "layers must be an integer of at least 1"),
+        (((8, 8, 1), 4, 32, 2, 1), "an odd integer from 3"),
+        (((8, 8, 1), 4, 32, 2, 4), "an odd integer"),
     ]:
         with pytest.raises(ValueError, match=message):
             GatedPixelCNN(*arguments)

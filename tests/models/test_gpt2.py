@@ -179,9 +179,9 @@ def test_text_and_tokens():
         model.encode_text("ax")
     with pytest.raises(ValueError, match="from 0 to 2"):
         model.decode_text(np.array([3]))
-    with pytest.raises(ValueError, match="at least one character"):
+    with pytest.raises(ValueError, match="at least 1 character"):
         model.sample(1, prompt="")
-    with pytest.raises(ValueError, match="from 1 to 2 tokens"):
+    with pytest.raises(ValueError, match="prompt must have at most 2 tokens"):
         model.sample(1, prompt="aba", length=2)
     with pytest.raises(ValueError, match="from 0 to 2, not 0 to 3"):
         model.log_prob(np.array([[0, 1, 2, 3, 0]]))
@@ -203,11 +203,11 @@ def test_bytes_are_a_vocabulary():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"vocabulary": "a"}, "at least two characters"),
+        ({"vocabulary": "a"}, "at least 2 characters"),
         ({"vocabulary": "abca"}, "'a' twice"),
-        ({"vocabulary": ["a", "b"]}, "at least two characters"),
-        ({"context": 0}, "context must be at least 1"),
-        ({"layers": 0}, "layers must be at least 1"),
+        ({"vocabulary": ["a", "b"]}, "at least 2 characters"),
+        ({"context": 0}, "context must be an integer of at least 1"),
+        ({"layers": 0}, "layers must be an integer of at least 1"),
         ({"width": 10, "heads": 4}, "heads must divide width"),
     ],
 )

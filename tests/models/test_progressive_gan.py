@@ -70,7 +70,7 @@ def test_wrong_arguments_are_refused():
         ProgressiveGAN((16, 32, 1), filters=(4, 4))
     with pytest.raises(ValueError, match="each of the resolutions 8, 16"):
         ProgressiveGAN((16, 16, 1), filters=(4, 4, 4))
-    with pytest.raises(ValueError, match="not vectors"):
+    with pytest.raises(ValueError, match=r"a shape \(height, width, channels\)"):
         ProgressiveGAN((2,))
     with pytest.raises(ValueError, match="fade_steps"):
         ProgressiveGAN((16, 16, 1), filters=(4, 4), fade_steps=0)

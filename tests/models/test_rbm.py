@@ -321,7 +321,7 @@ def test_digits_are_learnt_as_well_as_by_scikit_learn():
     [
         ({"visible": "binary"}, "visible must be"),
         ({"hidden": 0}, "at least 1"),
-        ({"variance": 1.0}, "variance is for"),
+        ({"variance": 1.0}, 'variance needs visible="gaussian"'),
         ({"visible": "gaussian", "variance": -1.0}, "above 0"),
         ({"visible": "gaussian", "binarize": True}, "binarize needs"),
     ],

@@ -218,7 +218,10 @@ def test_an_uncompiled_model_can_be_saved(tmp_path):
         ({"image_shape": (8, 8)}, "image_shape must be"),
         ({"image_shape": (2,), "levels": 256}, "images only"),
         ({"image_shape": (8, 8, 1), "levels": 1}, "at least 2"),
-        ({"image_shape": (8, 8, 1), "alpha": 0.5}, "alpha between"),
+        (
+            {"image_shape": (8, 8, 1), "alpha": 0.5},
+            "alpha must be a number above 0 and less than 0.5",
+        ),
         ({"image_shape": (2,), "couplings": 1}, "couplings must be"),
     ],
 )

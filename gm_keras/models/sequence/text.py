@@ -83,6 +83,7 @@ class TextMixin:
         ]
         return -float(np.concatenate(parts).mean()) / self.predicted_tokens
 
+    @checked
     def encode_text(self, text: str) -> np.ndarray:
         """The tokens of a text: int32 `(length,)`.
 
