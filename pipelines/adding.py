@@ -3,8 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml.error import YAMLError
+
 from pipelines import catalog, keys, params_file, yaml_file
 from pipelines.errors import UserError, nearest
+
+LAYOUT = (
+    "is laid out in a way that this command cannot edit: it is unchanged; copy the block from "
+    "`gm-keras show` by hand"
+)
 
 
 def add(
@@ -31,6 +38,19 @@ def add(
     key = name if key is None else key
     keys.check("--as", key)
     text = params_file.read(path)
+    try:
+        new, added = _edited(path, text, recipe, dataset, key)
+    except (YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        # Editing by lines does not know every layout that YAML allows.
+        raise UserError(f"{path} {LAYOUT}") from None
+    params_file.write(path, new)
+    return added
+
+
+def _edited(
+    path: Path, text: str, recipe: catalog.Recipe, dataset: str | None, key: str
+) -> tuple[str, tuple[str, ...]]:
+    """The text with the new entries, and their keys."""
     content = params_file.parse(text)
     for section in ("systems", "data"):
         if not isinstance(content.get(section) or {}, dict):
@@ -45,7 +65,7 @@ def add(
     known = {*recipe.datasets, recipe.system["data"], *data}
     if dataset not in known:
         raise UserError(
-            f'the recipe "{name}" does not name a data set "{dataset}", nor does "data:" in '
+            f'the recipe "{recipe.name}" does not name a data set "{dataset}", nor does "data:" in '
             f"{path} (there a new one goes first): {nearest(dataset, sorted(known))}"
         )
 
@@ -65,8 +85,7 @@ def add(
     keys.check_all(f"{path.name}: data", data)
     expected = {**content, "systems": systems} | ({"data": data} if data else {})
     _check(path, new, expected)
-    params_file.write(path, new)
-    return tuple(added)
+    return new, tuple(added)
 
 
 def _blocks(
@@ -116,7 +135,4 @@ def _check(path: Path, text: str, expected: dict[str, Any]) -> None:
     except UserError:
         right = False
     if not right:
-        raise UserError(
-            f"{path} is laid out in a way that this command cannot edit: it is unchanged; "
-            "copy the block from `gm-keras show` by hand"
-        )
+        raise UserError(f"{path} {LAYOUT}")

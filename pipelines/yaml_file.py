@@ -5,16 +5,17 @@ named once. DVC, and Python's JSON, take no other.
 """
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from pipelines.errors import UserError
 
-#: The library reads by recursion, and settings need a tenth of this.
+#: Settings need a tenth of this.
 DEPTH = 50
 #: With everything written out that an alias stands for.
 VALUES = 1_000_000
@@ -81,22 +82,28 @@ def parse(text: str, name: str) -> Any:
         line = text.count("\n", 0, found.start()) + 1
         code = f"U+{ord(found.group()):04X}"
         raise UserError(f"{name}, line {line} is not YAML: it has the control character {code}")
-    yaml = YAML(typ="safe")
+    if any(row.count("[") + row.count("{") > DEPTH for row in text.splitlines()):
+        _check_depth(text, name)  # composing would take seconds to find out
+    # The library's C parser, where it is installed, does not take quite the same files.
+    yaml = YAML(typ="safe", pure=True)
     try:
-        _check_depth(yaml.parse(text), name)
-        root = yaml.compose(text)
-        if root is not None:
-            _Document(name).check(root)
-        return yaml.load(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ReusedAnchorWarning)
+            root = yaml.compose(text)
+        if root is None:
+            return None
+        _Document(name, yaml.constructor).check(root)
+        return yaml.constructor.construct_document(root)
     except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         what = _one_line(error.problem)
         if error.context and not error.context.startswith("while"):
-            what = (
-                f"{error.context} {what}"  # such as "found duplicate anchor", "second occurrence"
-            )
+            what = f"{error.context} {what}"  # such as "expected a single document in the stream", "but found another"
         raise UserError(f"{name}{line} is not YAML: {what}") from None
-    except (YAMLError, ValueError, TypeError) as error:
+    except RecursionError:
+        _check_depth(text, name)
+        raise UserError(f"{name}: blocks are nested too deep") from None
+    except (YAMLError, ReusedAnchorWarning, ValueError, TypeError) as error:
         raise UserError(f"{name} is not YAML: {_one_line(error)}") from None
 
 
@@ -104,27 +111,30 @@ def _one_line(error: Any) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _check_depth(events: Any, name: str) -> None:
+def _check_depth(text: str, name: str) -> None:
+    """Raises a `UserError` where blocks are nested too deep; a parser needs no recursion to see it."""
     depth = 0
-    for event in events:
-        kind = type(event).__name__
-        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
-        if depth > DEPTH:
-            line = event.start_mark.line + 1
-            raise UserError(f"{name}, line {line}: brackets or blocks are nested {DEPTH} deep")
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            kind = type(event).__name__
+            depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
+            if depth > DEPTH:
+                line = event.start_mark.line + 1
+                raise UserError(f"{name}, line {line}: blocks are nested too deep")
+    except YAMLError:
+        return  # told when it is composed
 
 
 class _Document:
     """What is refused of a document that is YAML: tags, keys, numbers, and what aliases blow up."""
 
-    def __init__(self, name: str):
-        self.name = name
-        self.scalars = YAML(typ="safe").constructor
+    def __init__(self, name: str, constructor: Any):
+        self.name, self.constructor = name, constructor
         #: How many values a node stands for, and how deep; None while it is looked at.
         self.sizes: dict[int, tuple[int, int] | None] = {}
 
     def check(self, node: Node) -> tuple[int, int]:
-        """Checks a node and all below it; returns how many values it stands for, and how deep."""
+        """Checks a node and all below it; returns how many values it stands for, and how deep they are nested."""
         if id(node) in self.sizes:
             size = self.sizes[id(node)]
             if size is None:
@@ -140,7 +150,9 @@ class _Document:
             for child in children:
                 inner_count, inner_depth = self.check(child)
                 count, depth = count + inner_count, max(depth, inner_depth)
-                if count > VALUES or depth > DEPTH:
+                if depth >= DEPTH:
+                    raise self._error(child, "blocks are nested too deep")
+                if count > VALUES:
                     raise self._error(child, "with its aliases written out it is too large")
         self.sizes[id(node)] = count, depth + 1
         return count, depth + 1
@@ -177,7 +189,7 @@ class _Document:
         try:
             if len(node.value) > DIGITS:
                 raise ValueError
-            self.scalars.construct_object(node)
+            self.constructor.construct_object(node)
         except (ValueError, TypeError, KeyError, IndexError, YAMLError):
             kind = {"int": "a whole number", "float": "a number", "bool": "true or false"}
             expected = kind.get(node.tag.removeprefix(TAG), "null")
