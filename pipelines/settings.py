@@ -194,16 +194,31 @@ def load_settings(path: Path | None = None) -> Settings:
         UserError: One line for the first thing that is wrong: where, what was expected, what came.
     """
     path = path or project_root() / "params.yaml"
-    content = yaml_file.load(path)
+    return settings_of(yaml_file.load(path), path.name)
+
+
+def settings_of(content: Any, file: str = "params.yaml") -> Settings:
+    """Checks what stands in `params.yaml`.
+
+    Args:
+        content: What the file reads as.
+        file: What errors call it.
+
+    Returns:
+        The settings.
+
+    Raises:
+        UserError: As `load_settings` does.
+    """
     if not isinstance(content, dict):
-        raise UserError(f"{path.name} must hold keys and values; see the README for an example")
-    _check_keys(path.name, content)
+        raise UserError(f"{file} must hold keys and values; see the README for an example")
+    _check_keys(file, content)
     try:
         settings = Settings.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path.name}: {_first_problem(error)}") from None
+        raise UserError(f"{file}: {_first_problem(error)}") from None
     for key, system in settings.systems.items():
-        _check_system(path.name, key, system, settings)
+        _check_system(file, key, system, settings)
     return settings
 
 

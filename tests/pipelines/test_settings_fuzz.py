@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipelines.errors import UserError
-from pipelines.settings import load_settings
+from pipelines.settings import settings_of
 
 WHOLE = """
 backend: jax
@@ -91,25 +91,17 @@ def places(value, path=()):
             yield from places(inner, (*path, key))
 
 
-@pytest.fixture
-def outcome(tmp_path):
+def outcome(content):
     """What is said of a `params.yaml` with some content; None where it is right."""
-    path = tmp_path / "params.yaml"
-
-    def call(content):
-        with path.open("w", encoding="utf-8") as file:
-            YAML(typ="safe").dump(content, file)
-        try:
-            load_settings(path)
-        except UserError as error:
-            message = str(error)
-            assert message.startswith("params.yaml"), message
-            assert message.isprintable(), message
-            assert len(message) < 600, message
-            return message
-        return None
-
-    return call
+    try:
+        settings_of(content)
+    except UserError as error:
+        message = str(error)
+        assert message.startswith("params.yaml"), message
+        assert message.isprintable(), message
+        assert len(message) < 600, message
+        return message
+    return None
 
 
 @pytest.fixture
@@ -127,7 +119,7 @@ def same(value, other):
     return type(value) is type(other) and value == other
 
 
-def test_every_value_replaced_by_every_wrong_one(outcome, whole):
+def test_every_value_replaced_by_every_wrong_one(whole):
     assert outcome(whole) is None
     for place in places(whole):
         where = ".".join(map(str, place))
@@ -143,7 +135,7 @@ def test_every_value_replaced_by_every_wrong_one(outcome, whole):
                 assert (message is None) == legal, (where, value, message)
 
 
-def test_every_key_misspelt_or_left_out(outcome, whole):
+def test_every_key_misspelt_or_left_out(whole):
     named_by_the_user = (("data", "digits"), ("systems", "vae"))
     for place in places(whole):
         *_, key = place
