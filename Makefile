@@ -34,8 +34,10 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $(STAMP)
 
-# DVC keeps its cache in .dvc; --quiet would hide the progress bars of the stages.
+# DVC keeps its cache in .dvc; --quiet would hide the progress bars of the stages. It reads params.yaml before any
+# stage, and of what is no YAML it names neither file nor line.
 repro: $(STAMP)
+	python -m pipelines.check
 	dvc repro
 
 # Tests compile the same small models again and again, in processes of their own too.
@@ -70,7 +72,7 @@ lock:
 	  --no-annotate --extra dev --extra native --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
 ui: $(STAMP)
-	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $${PORT:-5000}
+	python -m pipelines.ui
 
 # The peers have an environment of their own: what they need must not decide what we install.
 PEERS := $(CURDIR)/.venv-peers

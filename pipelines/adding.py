@@ -1,16 +1,17 @@
 """Copies a recipe into `params.yaml`: what `gm-keras add` does."""
 
-import re
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
-from pipelines import catalog, params_file
+from pipelines import catalog, keys, params_file, yaml_file
 from pipelines.errors import UserError, nearest
 
-# YAML 1.1 readers take these bare words for truth values.
-TRUTH_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+LAYOUT = (
+    "is laid out in a way that this command cannot edit: it is unchanged; copy the block from "
+    "`gm-keras show` by hand"
+)
 
 
 def add(
@@ -34,8 +35,22 @@ def add(
         UserError: A name is unknown or taken, or the file cannot be edited; it is as it was.
     """
     recipe = catalog.recipe(name)
-    key = _checked_key(key or name)
+    key = name if key is None else key
+    keys.check("--as", key)
     text = params_file.read(path)
+    try:
+        new, added = _edited(path, text, recipe, dataset, key)
+    except (YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        # Editing by lines does not know every layout that YAML allows.
+        raise UserError(f"{path} {LAYOUT}") from None
+    params_file.write(path, new)
+    return added
+
+
+def _edited(
+    path: Path, text: str, recipe: catalog.Recipe, dataset: str | None, key: str
+) -> tuple[str, tuple[str, ...]]:
+    """The text with the new entries, and their keys."""
     content = params_file.parse(text)
     for section in ("systems", "data"):
         if not isinstance(content.get(section) or {}, dict):
@@ -50,7 +65,7 @@ def add(
     known = {*recipe.datasets, recipe.system["data"], *data}
     if dataset not in known:
         raise UserError(
-            f'the recipe "{name}" does not name a data set "{dataset}", nor does "data:" in '
+            f'the recipe "{recipe.name}" does not name a data set "{dataset}", nor does "data:" in '
             f"{path} (there a new one goes first): {nearest(dataset, sorted(known))}"
         )
 
@@ -66,10 +81,11 @@ def add(
         systems = {**systems, each: block}
         new = params_file.with_entry(new, "systems", each, rows)
         added.append(each)
+    keys.check_all(f"{path.name}: systems", systems)
+    keys.check_all(f"{path.name}: data", data)
     expected = {**content, "systems": systems} | ({"data": data} if data else {})
     _check(path, new, expected)
-    params_file.write(path, new)
-    return tuple(added)
+    return new, tuple(added)
 
 
 def _blocks(
@@ -104,15 +120,6 @@ def _blocks(
     return [*before, (key, rows, block)]
 
 
-def _checked_key(key: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", key) or key.lower() in TRUTH_WORDS:
-        raise UserError(
-            f'"{key}" cannot be a key: it names folders and stages, so letters, digits and '
-            "underscores, a letter first, and no word that YAML takes for true or false"
-        )
-    return key
-
-
 def _free(key: str, taken: dict[str, Any]) -> str:
     number, free = 1, key
     while free in taken:
@@ -124,11 +131,8 @@ def _free(key: str, taken: dict[str, Any]) -> str:
 def _check(path: Path, text: str, expected: dict[str, Any]) -> None:
     """Refuses an edit whose text does not read as the old content plus the new entry."""
     try:
-        right = YAML(typ="safe").load(text) == expected
-    except Exception:  # any failure to read it back means the same: do not write it
+        right = yaml_file.parse(text, path.name) == expected
+    except UserError:
         right = False
     if not right:
-        raise UserError(
-            f"{path} is laid out in a way that this command cannot edit: it is unchanged; "
-            "copy the block from `gm-keras show` by hand"
-        )
+        raise UserError(f"{path} {LAYOUT}")

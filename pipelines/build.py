@@ -12,7 +12,8 @@ import keras
 from gm_keras import backend, registry
 from gm_keras.core import GenerativeModel
 from gm_keras.data import PreparedData
-from pipelines.errors import UserError, nearest
+from pipelines import optimizer_settings
+from pipelines.errors import UserError, nearest, out_of_memory
 from pipelines.settings import Settings, SystemSettings
 
 #: What a constructor asks for that only some data sets have.
@@ -82,8 +83,12 @@ def build_model(
     try:
         with precision(system.fit.precision):
             model = cls(**arguments)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{where}: {_first_line(error)}") from None
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+        raise UserError(_of_argument(where, error, system.model, arguments, known)) from None
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise UserError(f"{where}: a model of these sizes does not fit into memory") from None
     missing = [field for field in model.fields if field not in data.info["fields"]]
     if missing:
         raise UserError(
@@ -92,6 +97,31 @@ def build_model(
             "choose other data"
         )
     return model
+
+
+def _of_argument(
+    where: str, error: Exception, given: dict[str, Any], arguments: dict[str, Any], known: Any
+) -> str:
+    """A constructor's error as one of the user's key, where it begins with the name of an argument."""
+    text = _first_line(error)
+    name = re.match(r"\w*", text)[0]
+    if name in known and (name in given or name not in arguments):
+        return f"{where}.{text}"
+    if name in arguments and name not in given:
+        return f"{where}: {text} ({name} comes from the data)"
+    if isinstance(error, LookupError | ArithmeticError):
+        text = f"{type(error).__name__}: {text}"
+    return f"{where}: {text}"
+
+
+def check_sampling(key: str, system: SystemSettings, model: GenerativeModel) -> None:
+    """Raises a `UserError` for options under `sample:` that do not go with the model that was built."""
+    try:
+        model.check_sampling_options(system.sample)
+    except (TypeError, ValueError) as error:
+        text = _first_line(error)
+        separator = "." if re.match(r"\w*", text)[0] in system.sample else ": "
+        raise UserError(f"params.yaml: systems.{key}.sample{separator}{text}") from None
 
 
 def _add_facts(arguments: dict[str, Any], data: PreparedData, known: Any) -> None:
@@ -144,10 +174,10 @@ def build_optimizer(
     Raises:
         UserError: If a name or a value is wrong.
     """
+    optimizer_settings.check_optimizer(where, block)
     block = dict(block)
     half_life = block.pop("ema_half_life", None)
     if half_life is not None:
-        _check_half_life(where, half_life, block)
         block |= {"use_ema": True, "ema_momentum": 0.5 ** (batch_size / half_life)}
     rate = block.get("learning_rate")
     if isinstance(rate, dict):
@@ -161,49 +191,28 @@ def build_optimizer(
     return _from_block(where, block, "class", keras.optimizers, keras.optimizers.Optimizer)
 
 
-def _check_half_life(where: str, half_life: Any, block: dict[str, Any]) -> None:
-    if "ema_momentum" in block:
-        raise UserError(f"{where}: give either ema_half_life (examples) or ema_momentum, not both")
-    if isinstance(half_life, bool) or not isinstance(half_life, int | float) or half_life <= 0:
-        raise UserError(
-            f"{where}.ema_half_life must be a number of examples above 0, not {half_life!r}"
-        )
-
-
 def _from_block(where: str, block: dict[str, Any], kind: str, module: Any, base: type) -> Any:
     """Makes what a block names from a module of Keras: `learning_rate: {schedule: cosine_decay, ...}`."""
     known = {
-        _plain(name): member
+        optimizer_settings.plain(name): member
         for name, member in vars(module).items()
         if inspect.isclass(member) and issubclass(member, base) and member is not base
     }
     arguments = dict(block)
-    name = str(arguments.pop(kind, ""))
-    if _plain(name) not in known:
-        names = [_snake(member.__name__) for member in known.values()]
-        raise UserError(f'{where}.{kind} is "{name}": {nearest(_snake(name), names)}')
-    cls = known[_plain(name)]
-    parameters = [
-        parameter
-        for parameter in inspect.signature(cls.__init__).parameters
-        if parameter not in ("self", "kwargs", "name")
-    ]
+    name = arguments.pop(kind)
+    cls = known.get(optimizer_settings.plain(name))
+    if cls is None:
+        raise UserError(f"{where}.{kind}: Keras {keras.__version__} has no {name}")
+    parameters = inspect.signature(cls.__init__).parameters
     for argument in arguments:
         if argument not in parameters:
-            raise UserError(f"{where}.{argument} is not known: {nearest(argument, parameters)}")
+            raise UserError(
+                f"{where}.{argument}: {cls.__name__} of Keras {keras.__version__} does not take it"
+            )
     try:
         return cls(**arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"{where}: {_first_line(error)}") from None
-
-
-def _plain(name: str) -> str:
-    # `cosine_decay` and `CosineDecay` are one name.
-    return name.replace("_", "").lower()
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def compile_model(key: str, system: SystemSettings, model: GenerativeModel) -> None:

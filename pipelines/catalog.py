@@ -10,9 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
+from pipelines import yaml_file
 from pipelines.errors import UserError, nearest
+
+NEEDED = ("paper", "summary", "family", "capabilities", "datasets", "system")
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,14 @@ def recipe(name: str) -> Recipe:
     """
     if name not in names():
         raise UserError(f'there is no system "{name}": {nearest(name, names())}')
-    text = (folder() / f"{name}.yaml").read_text(encoding="utf-8")
-    content = YAML(typ="safe").load(text)
+    path = folder() / f"{name}.yaml"
+    text = yaml_file.read(path)
+    content = yaml_file.parse(text, path.name)
+    missing = [
+        each for each in NEEDED if not isinstance(content, dict) or content.get(each) is None
+    ]
+    if missing:
+        raise UserError(f"{path} is no recipe: it lacks {', '.join(missing)}")
     datasets = content["datasets"]  # names, or a mapping of names to entries
     entries = datasets if isinstance(datasets, dict) else {}
     return Recipe(

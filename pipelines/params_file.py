@@ -12,8 +12,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.compat import StringIO
-from ruamel.yaml.error import YAMLError
 
+from pipelines import yaml_file
 from pipelines.errors import UserError
 from pipelines.files import replacing
 
@@ -34,13 +34,10 @@ def read(path: Path) -> str:
     Raises:
         UserError: The file is missing, not YAML, or something else than keys and values.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        parse(text)
-    except FileNotFoundError:
-        raise UserError(f"{path} is not here: run this in the folder of the project") from None
-    except (YAMLError, TypeError, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    text = yaml_file.read(path)
+    content = yaml_file.parse(text, path.name)
+    if content is not None and not isinstance(content, dict):
+        raise UserError(f"{path} must hold keys and values; see the README for an example")
     return text
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.errors import UserError, nearest
+from pipelines import own_paths
+from pipelines.errors import UserError, nearest, printable
 from pipelines.files import replacing
 from pipelines.settings import DataSettings, Settings
 from pipelines.stages import stage
@@ -26,7 +27,8 @@ FILES = (".npz", ".npy", ".txt")
 def prepare(name: str, settings: DataSettings, output: Path, root: Path | None = None) -> None:
     """Decodes a data set once, and writes `<split>_<field>.npy` files and `dataset.json`.
 
-    What was in the output folder is replaced only when everything is written.
+    What was in the output folder is replaced only when everything is written, and only if it is a prepared data
+    set. What a user should know of the data is told on standard error.
 
     Args:
         name: The data set's name; with `source: tfds` also TFDS' name, unless `path` gives
@@ -39,9 +41,16 @@ def prepare(name: str, settings: DataSettings, output: Path, root: Path | None =
         UserError: One line on what is wrong and where to mend it.
     """
     path = _own_path(name, settings, root) if settings.source == "folder" else None
+    if path is not None and (relation := own_paths.overlap(path, output)):
+        raise UserError(
+            f"{_where(name)}.path: {path} {relation} {output}, where the prepared arrays go: move your "
+            "files to another folder"
+        )
+    own_paths.refuse_foreign(output)
     _check_options(name, settings, path)
 
     # Only now, for it takes seconds: the package imports Keras, and TFDS TensorFlow.
+    from gm_keras.data import classes
     from gm_keras.data.pairs import edges
     from gm_keras.data.source import DataError
     from gm_keras.data.splits import assign
@@ -52,20 +61,46 @@ def prepare(name: str, settings: DataSettings, output: Path, root: Path | None =
             source = _source(name, settings, path, scratch)
             if "level" in settings.model_fields_set and not source.stream:
                 raise DataError(f"{_where(name)}.level is for texts; remove it")
+            if settings.renumber and source.class_names is None:
+                raise DataError(f"{_where(name)}.renumber is for data with labels; remove it")
+            source = classes.counted(source, settings.renumber)
             if settings.pairs == "edges":
                 source = edges(source)
             if source.stream:
                 plan = {split: {split: np.arange(n)} for split, n in source.splits.items()}
             else:
-                plan = assign(source.splits, settings.validation, settings.test, settings.seed)
+                labels = source.labels("train") if source.labels else None
+                parts = settings.validation, settings.test
+                plan = assign(source.splits, *parts, settings.seed, labels)
             with replacing(output) as folder:
                 folder.mkdir()
-                write(source, plan, folder, name)
+                notes = write(source, plan, folder, name)
+                # Now, for what cannot be read at all is the first thing to mend.
+                classes.refuse_empty(source)
     except DataError as error:
-        raise UserError(str(error)) from None
+        raise UserError(_told(str(error), name, settings, path)) from None
+    except MemoryError:
+        raise UserError(f"{_where(name)}: {path or name} does not fit into the memory") from None
     except OSError as error:
         where = error.filename or path or settings.path or name
-        raise UserError(f"{where}: {error.strerror or error}") from None
+        raise UserError(f"{_where(name)}: {where}: {error.strerror or error}") from None
+    for note in (*source.notes, *classes.missing(source, plan), *notes):
+        print(f"note: data.{name}: {printable(note)}", file=sys.stderr, flush=True)
+
+
+def _told(message: str, name: str, settings: DataSettings, path: Path | None) -> str:
+    """An error in one line that names the data set, and the user's folder or file."""
+    message = printable(message)
+    if message.startswith(_where(name)):
+        return message
+    if path is None:
+        known = f'"{settings.path or name}"' in message
+        return message if known else f"data.{name}: {message}"
+    # What is wrong with one file of a folder names that.
+    known = printable(str(path)) in message
+    return (
+        f"data.{name}: {message}" if known else f"data.{name} ({printable(str(path))}): {message}"
+    )
 
 
 def _source(name: str, settings: DataSettings, path: Path | None, scratch: str) -> "Source":
@@ -85,7 +120,7 @@ def _source(name: str, settings: DataSettings, path: Path | None, scratch: str) 
         return file_source(path, settings.level, **parts)
     from gm_keras.data.arrays import array_source
 
-    return array_source(path, size, length)
+    return array_source(path, size, length, settings.renumber)
 
 
 def _where(name: str) -> str:
@@ -96,10 +131,14 @@ def _own_path(name: str, settings: DataSettings, root: Path | None) -> Path:
     where = _where(name)
     if not settings.path:
         raise UserError(f"{where} has source: folder, but no path: to the images or .npz file")
-    path = (root or Path.cwd()) / Path(settings.path).expanduser()
-    if not path.exists():
-        raise UserError(f"{where}.path: there is no folder or file {path}")
-    if path.is_file() and path.suffix not in FILES:
+    path = own_paths.expanded(root or Path.cwd(), settings.path, f"{where}.path")
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise UserError(f"{where}.path: there is no folder or file {path}") from None
+    except OSError as error:
+        raise UserError(f"{where}.path: {path} cannot be read: {error.strerror}") from None
+    if not path.is_dir() and (path.suffix not in FILES or not path.is_file()):
         raise UserError(
             f"{where}.path: expected a folder of images, a .npz, .npy or .txt file, not {path}"
         )
@@ -118,6 +157,7 @@ def _check_options(name: str, settings: DataSettings, path: Path | None) -> None
         ("image_size", text, "images"),
         ("length", text or (path is not None and path.is_dir()), "audio"),
         ("level", path is not None and not text, "texts"),
+        ("renumber", text or (path is not None and path.is_dir()), "labels that are numbers"),
     ):
         if useless and option in settings.model_fields_set and getattr(settings, option):
             raise UserError(f"{_where(name)}.{option} is for {use}; remove it")
@@ -129,6 +169,7 @@ def run(name: str, settings: Settings, root: Path) -> None:
         raise UserError(
             f'params.yaml has no data set "{name}" under data: {nearest(name, list(settings.data))}'
         )
+    own_paths.check(settings, root)
     # Let a stop from outside (Prefect, kill) clean up too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # Decoding has no use for a GPU, and TensorFlow would take all of its memory.
@@ -136,7 +177,24 @@ def run(name: str, settings: Settings, root: Path) -> None:
     os.environ["JAX_PLATFORMS"] = "cpu"
     # Nothing is computed here that oneDNN would speed up; with it TensorFlow prints four lines.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    prepare(name, settings.data[name], root / "data" / name, root)
+    output = root / "data" / name
+    prepare(name, settings.data[name], output, root)
+    _compare_batches(name, settings, output)
+
+
+def _compare_batches(name: str, settings: Settings, output: Path) -> None:
+    """Says which systems ask for larger batches than there are examples, before they are trained."""
+    from gm_keras.data import PreparedData
+
+    data = PreparedData(output)
+    for key, system in settings.systems.items():
+        wanted, size = system.fit.batch_size, data.size("train")
+        if system.data == name and wanted > size:
+            print(
+                f"note: params.yaml: systems.{key}.fit.batch_size is {wanted}, but data.{name} has {size} "
+                "examples to train on: set it to at most that",
+                file=sys.stderr,
+            )
 
 
 if __name__ == "__main__":

@@ -1,54 +1,66 @@
-"""`params.yaml`, checked: every key known, every value of its type, before anything runs.
+"""`params.yaml`, checked: every key known, every value of its type and range, before anything runs.
 
-This module imports neither Keras nor the models, so that a stage can choose the backend first.
+Upper bounds are far beyond what can work: they tell a slip of the hand from a large experiment. This module imports neither Keras nor the models, so that a stage can choose the backend first.
 """
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipelines import catalog, signatures
+from pipelines import catalog, keys, optimizer_settings, signatures, yaml_file
 from pipelines.errors import UserError, nearest
+from pipelines.keys import NOTHING
+from pipelines.wording import problem, shown
 
 BACKENDS = ("jax", "tensorflow", "torch")
-#: `uses:` of a system that stands on its own.
-NOTHING = "none"
+
+LARGEST_SEED = 2**32 - 1
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
+Text = Annotated[str, Field(min_length=1)]
 
 
 class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class TrackingSettings(_Block):
     """Where MLflow keeps the runs."""
 
-    uri: str = "sqlite:///mlflow.db"
-    experiment: str = "gm_keras"
+    uri: Text = "sqlite:///mlflow.db"
+    experiment: Text = "gm_keras"
 
 
 class DataSettings(_Block):
     """One data set: its source, and how it is split."""
 
     source: Literal["tfds", "folder"] = "tfds"
-    path: str | None = None
+    path: Text | None = None
     validation: float = Field(0.1, gt=0.0, lt=0.5)
     test: float = Field(0.1, gt=0.0, lt=0.5)
-    seed: int = 0
-    image_size: PositiveInt | None = None
+    seed: Seed = 0
+    image_size: int | None = Field(None, ge=1, le=8192)
     pairs: Literal["edges", "side_by_side", "folders"] | None = None
     level: Literal["characters", "bytes"] = "characters"
-    length: PositiveInt | None = None
+    length: int | None = Field(None, ge=1, le=100_000_000)
+    renumber: bool = False
 
 
 class CheckpointSettings(_Block):
     """How often a training writes down where it stands; with both, whichever comes first."""
 
-    steps: PositiveInt | None = None
-    minutes: float | None = Field(None, gt=0.0)
+    steps: int | None = Field(None, ge=1, le=1_000_000_000)
+    minutes: float | None = Field(None, gt=0.0, le=1_000_000.0)
+
+    @model_validator(mode="after")
+    def _any(self) -> "CheckpointSettings":
+        if self.steps is None and self.minutes is None:
+            raise ValueError("give steps, minutes or both")
+        return self
 
 
 class FitSettings(_Block):
@@ -66,13 +78,13 @@ class FitSettings(_Block):
         checkpoint_every: Instead of that of the whole file.
     """
 
-    epochs: PositiveInt | None = None
-    stages: dict[str, PositiveInt] | None = None
-    batch_size: PositiveInt
-    steps_per_epoch: PositiveInt | None = None
-    steps_per_execution: PositiveInt | None = None
+    epochs: Epochs | None = None
+    stages: dict[str, Epochs] | None = Field(None, min_length=1)
+    batch_size: int = Field(ge=1, le=1_000_000)
+    steps_per_epoch: int | None = Field(None, ge=1, le=100_000_000)
+    steps_per_execution: int | None = Field(None, ge=1, le=10_000)
     fresh_batches: bool = False
-    grids: PositiveInt = 8
+    grids: int = Field(8, ge=1, le=10_000)
     precision: Literal["float32", "bfloat16"] = "float32"
     checkpoint_every: CheckpointSettings | None = None
 
@@ -96,8 +108,8 @@ class EvaluateSettings(_Block):
         seeds: How often; the scores are averages.
     """
 
-    samples: PositiveInt = 1000
-    seeds: PositiveInt = 1
+    samples: int = Field(1000, ge=1, le=10_000_000)
+    seeds: int = Field(1, ge=1, le=1000)
 
 
 class MetricsSettings(_Block):
@@ -109,7 +121,7 @@ class MetricsSettings(_Block):
     """
 
     extractor: Literal["classifier", "inception"] = "classifier"
-    weights: str | None = None
+    weights: Text | None = None
 
     def weights_file(self, root: Path) -> Path | None:
         """Where the weights are, as seen from the folder of the project; None if that is not said."""
@@ -134,7 +146,7 @@ class Settings(_Block):
     """The whole of `params.yaml`."""
 
     backend: Literal["jax", "tensorflow", "torch"] = "jax"
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: Seed = 0
     tracking: TrackingSettings = TrackingSettings()
     checkpoint_every: CheckpointSettings = CheckpointSettings(minutes=2.0)
     metrics: MetricsSettings = MetricsSettings()
@@ -182,72 +194,91 @@ def load_settings(path: Path | None = None) -> Settings:
         UserError: One line for the first thing that is wrong: where, what was expected, what came.
     """
     path = path or project_root() / "params.yaml"
-    try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; run this in the project") from None
-    except MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UserError(f"{path.name}{line} is not YAML: {error.problem}") from None
-    except YAMLError as error:
-        raise UserError(f"{path.name} is not YAML: {str(error).splitlines()[0]}") from None
+    return settings_of(yaml_file.load(path), path.name)
+
+
+def settings_of(content: Any, file: str = "params.yaml") -> Settings:
+    """Checks what stands in `params.yaml`.
+
+    Args:
+        content: What the file reads as.
+        file: What errors call it.
+
+    Returns:
+        The settings.
+
+    Raises:
+        UserError: As `load_settings` does.
+    """
     if not isinstance(content, dict):
-        raise UserError(f"{path.name} must hold keys and values; see the README for an example")
+        raise UserError(f"{file} must hold keys and values; see the README for an example")
+    _check_keys(file, content)
     try:
         settings = Settings.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path.name}: {_first_problem(error)}") from None
+        raise UserError(f"{file}: {_first_problem(error)}") from None
     for key, system in settings.systems.items():
-        _check_system(path.name, key, system, settings)
+        _check_system(file, key, system, settings)
     return settings
+
+
+def _check_keys(file: str, content: dict[str, Any]) -> None:
+    """Refuses keys of the user's own that cannot name folders and stages."""
+    for section in ("data", "systems"):
+        if isinstance(content.get(section), dict):
+            keys.check_all(f"{file}: {section}", content[section])
+    systems = content.get("systems")
+    for key, system in systems.items() if isinstance(systems, dict) else ():
+        block = system if isinstance(system, dict) else {}
+        if isinstance(block.get("optimizers"), dict):
+            keys.check_all(f"{file}: systems.{key}.optimizers", block["optimizers"])
+        fit = block.get("fit")
+        if isinstance(fit, dict) and isinstance(fit.get("stages"), dict):
+            keys.check_all(f"{file}: systems.{key}.fit.stages", fit["stages"], keys.STAGE)
 
 
 def _first_problem(error: ValidationError) -> str:
     # A misspelt key is told before the right one, which is missing because of it.
-    problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "value_error":
-        return f"{where}: {problem['ctx']['error']}"
-    if problem["type"] == "extra_forbidden":
-        *parents, wrong = [str(part) for part in problem["loc"]]
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    path = [str(part) for part in first["loc"]]
+    where = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        *parents, wrong = path
         return f"{where} is not a known key: {nearest(wrong, _known_keys(parents))}"
-    if problem["type"] == "missing":
+    if first["type"] == "missing":
         return f"{where} is missing"
-    return f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {problem['input']!r}"
+    return f"{where}: {problem(first)}"
 
 
 def _known_keys(parents: list[str]) -> list[str]:
-    blocks: dict[tuple[str, ...], type[BaseModel]] = {
-        (): Settings,
-        ("tracking",): TrackingSettings,
-        ("checkpoint_every",): CheckpointSettings,
-        ("metrics",): MetricsSettings,
-        ("data", "*"): DataSettings,
-        ("systems", "*"): SystemSettings,
-        ("systems", "*", "fit"): FitSettings,
-        ("systems", "*", "fit", "checkpoint_every"): CheckpointSettings,
-        ("systems", "*", "evaluate"): EvaluateSettings,
-    }
-    pattern = tuple("*" if index == 1 else part for index, part in enumerate(parents))
-    block = blocks[pattern]
+    """The keys of the block that a path leads to."""
+    block: Any = Settings
+    for part in parents:
+        if get_origin(block) is dict:
+            block = get_args(block)[1]
+            continue
+        fields = {field.alias or name: field for name, field in block.model_fields.items()}
+        block = fields[part].annotation
+        if get_origin(block) is UnionType:  # such as `CheckpointSettings | None`
+            block = get_args(block)[0]
     return [field.alias or name for name, field in block.model_fields.items()]
 
 
 def _check_system(file: str, key: str, system: SystemSettings, settings: Settings) -> None:
     where = f"{file}: systems.{key}"
-    if key == NOTHING:
-        raise UserError(f'{where}: "{NOTHING}" cannot be a key; choose another')
     if system.class_name not in catalog.names():
         known = nearest(system.class_name, catalog.names())
-        raise UserError(f'{where}.class: there is no system "{system.class_name}": {known}')
+        raise UserError(f"{where}.class: there is no system {shown(system.class_name)}: {known}")
     family = catalog.recipe(system.class_name).family
     if system.family != family:
         raise UserError(
-            f'{where}.family: {system.class_name} belongs to "{family}", not "{system.family}"'
+            f'{where}.family: {system.class_name} belongs to "{family}", not {shown(system.family)}'
         )
     if system.data not in settings.data:
         known = nearest(system.data, list(settings.data))
-        raise UserError(f'{where}.data: there is no data set "{system.data}" under data: {known}')
+        raise UserError(
+            f"{where}.data: there is no data set {shown(system.data)} under data: {known}"
+        )
     if system.uses != NOTHING:
         _check_uses(where, key, system, settings)
     arguments = signatures.constructor_arguments(system.class_name)
@@ -257,16 +288,64 @@ def _check_system(file: str, key: str, system: SystemSettings, settings: Setting
             if system.uses == NOTHING
             else f"{where}.uses: {system.class_name} builds on no other system: set it to {NOTHING}"
         )
-    for name in system.model:
-        if name not in arguments:
-            raise UserError(f"{where}.model.{name} is not a known key: {nearest(name, arguments)}")
+    signatures.check_model(where + ".model", system.class_name, system.model)
+    signatures.check_sample(where + ".sample", system.class_name, system.sample)
+    _check_together(where, system)
+    _check_optimizers(where, system)
+    in_stages = "stages" in catalog.recipe(system.class_name).system["fit"]
+    if in_stages != (system.fit.stages is not None):
+        raise UserError(
+            f"{where}.fit.epochs: {system.class_name} is trained in stages: give stages with the epochs of each"
+            if in_stages
+            else f"{where}.fit.stages: {system.class_name} is not trained in stages: give epochs"
+        )
+    last = settings.seed + system.evaluate.seeds - 1
+    if last > LARGEST_SEED:
+        raise UserError(
+            f"{where}.evaluate.seeds: expected at most {LARGEST_SEED - settings.seed + 1} where seed is "
+            f"{settings.seed}, not {system.evaluate.seeds}: the largest seed is {LARGEST_SEED:,}"
+        )
+
+
+def _check_optimizers(where: str, system: SystemSettings) -> None:
+    # The recipe has one for each that the phases of the model use.
+    names = list(catalog.recipe(system.class_name).system["optimizers"])
+    if set(system.optimizers) != set(names):
+        raise UserError(
+            f"{where}.optimizers: {system.class_name} expected {' and '.join(names)}, not "
+            + (", ".join(system.optimizers) or "none")
+        )
+    for name, block in system.optimizers.items():
+        optimizer_settings.check_optimizer(f"{where}.optimizers.{name}", block)
+
+
+def _check_together(where: str, system: SystemSettings) -> None:
+    """Refuses options of a diffusion's sampler that its model rules out; a built model is asked for all of them."""
+
+    def argument(name: str) -> Any:
+        return system.model.get(name, signatures.constructor_default(system.class_name, name))
+
+    steps, timesteps = system.sample.get("steps"), argument("timesteps")
+    if steps is not None and timesteps is not None and steps > timesteps:
+        raise UserError(
+            f"{where}.sample.steps: expected at most {timesteps}, the timesteps of the model, not {steps}"
+        )
+    if system.sample.get("guidance") and not argument("num_classes"):
+        raise UserError(
+            f"{where}.sample.guidance: this model has no classes: give model: num_classes, or leave it out"
+        )
 
 
 def _check_uses(where: str, key: str, system: SystemSettings, settings: Settings) -> None:
     used = settings.systems.get(system.uses)
     if used is None:
         known = nearest(system.uses, [each for each in settings.systems if each != key])
-        raise UserError(f'{where}.uses: there is no system "{system.uses}": {known}')
+        raise UserError(f"{where}.uses: there is no system {shown(system.uses)}: {known}")
+    expected = catalog.used(catalog.recipe(system.class_name).system)
+    if expected not in (None, used.class_name):
+        raise UserError(
+            f"{where}.uses: {system.class_name} builds on a {expected}, and {system.uses} is a {used.class_name}"
+        )
     if used.data != system.data:
         raise UserError(
             f'{where}.data is "{system.data}", but {system.uses}, which it uses, learns "{used.data}": '

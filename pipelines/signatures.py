@@ -53,6 +53,11 @@ def constructor_arguments(system: str) -> tuple[str, ...]:
     return tuple(_constructor(system).annotations)
 
 
+def constructor_default(system: str, name: str) -> Any:
+    """Returns what an argument of a constructor is where it is left out; None where the source does not say."""
+    return _constructor(system).defaults.get(name)
+
+
 def sample_options(system: str) -> tuple[str, ...]:
     """Returns the names that `sample:` may hold in `params.yaml`."""
     return tuple(_sampler(system).annotations)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipelines import errors
+from pipelines.compiled import keep_compiled
 from pipelines.errors import UserError
 from pipelines.settings import Settings, load_settings, project_root
 
@@ -30,6 +31,7 @@ def stage(run: Callable[[str, Settings, Path], None], usage: str) -> None:
         settings = load_settings()
         settings.choose_backend()
         quiet()
+        keep_compiled()
         run(sys.argv[1], settings, project_root())
 
     errors.main(command)

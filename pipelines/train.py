@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import UserError
+from pipelines.errors import UserError, out_of_memory
 from pipelines.files import replacing, write_json, writing
 from pipelines.locks import alone
 from pipelines.revision import revision_tags
+from pipelines.scale import unscaled
 from pipelines.settings import NOTHING, Settings
 from pipelines.stages import need, quick, stage
 
@@ -40,7 +41,7 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
     from gm_keras import backend
     from gm_keras.core import io
     from pipelines import resume
-    from pipelines.build import build_model, compile_model, prepared
+    from pipelines.build import build_model, check_sampling, compile_model, prepared
     from pipelines.facts import run_facts
 
     data = prepared(system.data, settings, root)
@@ -48,6 +49,10 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
     first_stage = _first_stage(system.uses, root)
     model = build_model(key, system, data, first_stage)
     compile_model(key, system, model)
+    check_sampling(key, system, model)
+    ends = _stage_ends(key, system.fit, model)
+    feeds = _Feeds(key, settings, data, model)
+    feeds.check()
     print(f"{key}: {model.count_params():,} parameters, {backend.name} on {backend.device_name()}")
 
     tags = revision_tags(root, None)
@@ -55,7 +60,7 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
     facts = run_facts(key, settings, root)
     with resume.open_run(folder, settings, key, facts) as tracked:
         started = time.monotonic()
-        history, whole = _fit(key, settings, data, model, tracked, folder)
+        history, whole = _fit(key, settings, feeds, ends, tracked, folder)
         seconds = round(time.monotonic() - started, 1)
     with replacing(root / "models" / key) as target:
         target.mkdir()
@@ -93,36 +98,70 @@ def _first_stage(uses: str, root: Path) -> Any:
         raise UserError(f"{error}: train it again with: {command}") from None
 
 
+class _Feeds:
+    """The batches of a training, of the size and from the data that its block names."""
+
+    def __init__(self, key: str, settings: Settings, data: Any, model: Any):
+        self.key, self.settings, self.data, self.model = key, settings, data, model
+
+    def check(self) -> None:
+        """Raises a `UserError` where there are too few examples for a batch, or tokens for a window."""
+        self._of("train", on_device=False)
+        if self.data.stream:
+            self._of("validation", shuffle=False, on_device=False)
+
+    def training(self, epoch: int, batch: int) -> Any:
+        """Batches of the training split, from one of an epoch on."""
+        return self._of(
+            "train",
+            steps_per_epoch=self.settings.system(self.key).fit.steps_per_epoch,
+            initial_epoch=epoch,
+            first_batch=batch,
+        )
+
+    def validation(self) -> Any:
+        """Batches of the validation split; None for a model that has no use for them."""
+        if not self.model.capabilities & {"bound", "density"}:
+            return None
+        return self._of("validation", shuffle=False)
+
+    def _of(self, split: str, **options: Any) -> Any:
+        from gm_keras import backend
+        from gm_keras.data import Batches, held
+
+        model, data, fit = self.model, self.data, self.settings.system(self.key).fit
+        repeats = max(phase.repeats for phase in model.phase_list) if model.fresh_batches else 1
+        window = {"window": model.data_shape[0]} if data.stream else {}
+        options.setdefault("on_device", backend.on_accelerator() and held.fits(data, split))
+        try:
+            return Batches(
+                data, split, fit.batch_size * repeats, self.settings.seed, **options, **window
+            )
+        except ValueError as error:
+            where = f"params.yaml: systems.{self.key}"
+            if str(error).startswith("window"):
+                raise UserError(f"{where}.model.context: {error}") from None
+            parts = f" (fresh_batches: {repeats} of {fit.batch_size})" if repeats > 1 else ""
+            dot = "." if str(error).startswith("batch_size") else ": "
+            raise UserError(f"{where}.fit{dot}{error}{parts}") from None
+
+
 def _fit(
-    key: str, settings: Settings, data: Any, model: Any, tracked: Any, folder: Path
+    key: str,
+    settings: Settings,
+    feeds: _Feeds,
+    ends: list[tuple[str, int]],
+    tracked: Any,
+    folder: Path,
 ) -> tuple[list[dict[str, float]], bool]:
     """Trains; returns the curves, and whether it began at the beginning."""
-    from gm_keras import backend
     from gm_keras.callbacks import Checkpoints, NotFiniteError, SampleGrids, StopOnNaN, Stopped
     from gm_keras.callbacks.grids import examples
-    from gm_keras.data import Batches, held
     from pipelines import resume
     from pipelines.mlflow_callback import MlflowCallback
 
     system = settings.system(key)
-    repeats = max(phase.repeats for phase in model.phase_list) if model.fresh_batches else 1
-    window = {"window": model.data_shape[0]} if data.stream else {}
-
-    def batches(split: str, **options: Any) -> Batches:
-        try:
-            return Batches(
-                data,
-                split,
-                system.fit.batch_size * repeats,
-                settings.seed,
-                on_device=backend.on_accelerator() and held.fits(data, split),
-                **options,
-                **window,
-            )
-        except ValueError as error:
-            raise UserError(f"params.yaml: systems.{key}.fit: {error}") from None
-
-    ends = _stage_ends(key, system.fit, model)
+    data, model = feeds.data, feeds.model
     every = system.fit.checkpoint_every or settings.checkpoint_every
     grids = folder / "epochs"
     with writing(grids):
@@ -144,10 +183,12 @@ def _fit(
         real=examples(model, data),
         on_picture=lambda path, epoch: tracked.log_image(path, "samples", epoch),
     )
-    callbacks = [StopOnNaN(folder / "good.weights.h5"), pictures, MlflowCallback(tracked)]
-    validation = None
-    if model.capabilities & {"bound", "density"}:
-        validation = batches("validation", shuffle=False)
+    problem = unscaled(data)
+    if problem is not None:
+        print(f"{key}: warning: {problem}, or the training may diverge", flush=True)
+    guard = StopOnNaN(folder / "good.weights.h5", problem or "lower the learning rate")
+    callbacks = [guard, pictures, MlflowCallback(tracked)]
+    validation = feeds.validation()
     position = checkpoints.restore(model)
     if position.epoch or position.batch:
         print(f"{key}: goes on after {position.epoch} epochs and {position.batch} batches")
@@ -162,13 +203,10 @@ def _fit(
                 model.enter_stage(next(name for name, end in ends if first < end))
                 # Moving averages take the weights' place when the whole training ends.
                 model.optimizer.finalizes = last == system.fit.total_epochs
+                begun = max((end for _, end in ends if end <= first), default=0)
+                guard.begin(checkpoints.history[begun:first])
                 model.fit(
-                    batches(
-                        "train",
-                        steps_per_epoch=system.fit.steps_per_epoch,
-                        initial_epoch=first,
-                        first_batch=batch,
-                    ),
+                    feeds.training(first, batch),
                     validation_data=validation,
                     initial_epoch=first,
                     epochs=last,
@@ -177,6 +215,13 @@ def _fit(
                 )
     except NotFiniteError as error:
         raise UserError(f"{key}: {error}") from None
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise UserError(
+            f"params.yaml: systems.{key}.fit.batch_size is {system.fit.batch_size}: a step does not fit into "
+            "memory; lower it, or make the model smaller"
+        ) from None
     except Stopped as stopped:
         print(f"{key}: {stopped}; the next dvc repro goes on from there", flush=True)
         raise

@@ -1,13 +1,20 @@
 """A user's own arrays: an `.npz` file of images, pairs, vectors, tokens or audio, or a bare `.npy` file."""
 
+import math
+import os
+import re
+import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from gm_keras.data.audio import fitted
+from gm_keras.data.classes import RENUMBER
 from gm_keras.data.source import (
     DataError,
     Example,
@@ -15,9 +22,11 @@ from gm_keras.data.source import (
     Source,
     digest,
     fit_square_array,
+    natural,
     token_dtype,
 )
 from gm_keras.data.splits import ALIASES
+from gm_keras.reading import FileError, check_file, shown
 
 # What an array is for, by its name; `data` is an image or a vector, as its shape says.
 ROLES = {
@@ -30,6 +39,15 @@ ROLES = {
 }
 # What describes a mixture that vectors were drawn from.
 MIXTURE = ("centres", "deviation")
+# The readers of a member's header, by the version of the format.
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+# So many rows of a table are looked at together.
+ROWS = 65_536
+# The bytes of this machine's memory.
+MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 KEYS = (
     "expected image (or x), source and target, tokens, or audio and, if there are labels, label "
     "(or y), each also as train_..., validation_... and test_..."
@@ -48,13 +66,18 @@ class _Column:
     convert: Callable[[np.ndarray, str], np.ndarray]
 
 
-def array_source(path: Path, image_size: int | None = None, length: int | None = None) -> Source:
+def array_source(
+    path: Path,
+    image_size: int | None = None,
+    length: int | None = None,
+    renumber: bool = False,
+) -> Source:
     """Reads arrays of images, pairs of images, vectors, tokens or audio.
 
     Images are uint8 (or bool) of (n, height, width) or (n, height, width, 1 or 3); vectors are
     floats of (n, features); tokens are integers from 0 of (n, length); audio is int16, or floats
-    in [-1, 1], of (n, samples). Labels are integers from 0, or strings. Vectors drawn around known
-    centres may come with `centres` (modes, features) and `deviation`, one number or one for each centre.
+    in [-1, 1], of (n, samples). Labels are integers from 0, or strings, of (n,) or (n, 1). Vectors drawn
+    around known centres may come with `centres` (modes, features) and `deviation`, one number or one for each centre.
 
     Args:
         path: An `.npz` file with arrays `image` (or `x`), or `source` and `target`, or `tokens`,
@@ -63,6 +86,7 @@ def array_source(path: Path, image_size: int | None = None, length: int | None =
             with images or vectors alone.
         image_size: Scale and cut images to this height and width.
         length: Cut recordings to so many samples, or fill them up.
+        renumber: Take integers of any kind as labels: the classes are those that there are, in their order.
 
     Returns:
         The source. Its version is taken from the file's content.
@@ -79,18 +103,19 @@ def array_source(path: Path, image_size: int | None = None, length: int | None =
     ):
         if value is not None and columns[0].name not in wanted:
             raise DataError(f"{path}: {option} does not go with {columns[0].name}; remove it")
-    labels, names = _labels(splits, path)
+    labels, names = _labels(splits, path, renumber)
     _check_mixture(mixture, columns[0], path)
     fields = {column.name: column.spec for column in columns}
     if labels is not None:
         fields["label"] = Field((), "int32")
     return Source(
-        kind=f"folder:{path.name}",
+        kind=f"folder:{shown(path.name)}",
         version=digest(path),
         fields=fields,
         splits={split: len(values) for split, values in columns[0].splits.items()},
         read=partial(_read, columns, labels),
         class_names=names,
+        labels=None if labels is None else labels.__getitem__,
         mixture={name: values.tolist() for name, values in mixture.items()} or None,
     )
 
@@ -98,19 +123,24 @@ def array_source(path: Path, image_size: int | None = None, length: int | None =
 def _load(path: Path) -> tuple[Splits, dict[str, np.ndarray]]:
     """The arrays of a file by split and role, and those that describe a mixture."""
     try:
-        if path.suffix == ".npy":
-            return {"train": {"data": np.load(path, mmap_mode="r", allow_pickle=False)}}, {}
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+        check_file(path)
+        with warnings.catch_warnings():
+            # Of files from Python 2, which are read all the same.
+            warnings.simplefilter("ignore", UserWarning)
+            if path.suffix == ".npy":
+                return {"train": {"data": np.lib.format.open_memmap(path, mode="r")}}, {}
+            arrays = _members(path)
+    except (DataError, FileError) as error:
+        raise DataError(str(error)) from None
     except ValueError as error:
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+        if re.search("allow_pickle|Object arrays|Python objects", str(error)):
             raise DataError(
-                f"{path} holds Python objects, which are not read (they could run code): save "
+                f"{shown(path)} holds Python objects, which are not read (they could run code): save "
                 "arrays of numbers"
             ) from None
-        raise DataError(f"{path} is broken: {error}") from None
+        raise _broken(path, error) from None
     except Exception as error:  # zipfile, zlib and numpy each have errors of their own
-        raise DataError(f"{path} is broken or no {path.suffix} file: {error}") from None
+        raise _broken(path, error) from None
     mixture = {name: arrays.pop(name) for name in MIXTURE if name in arrays}
     splits: Splits = {}
     for key, values in arrays.items():
@@ -129,6 +159,46 @@ def _load(path: Path) -> tuple[Splits, dict[str, np.ndarray]]:
                 f"{_listed(roles)}"
             )
     return {split: dict(sorted(roles.items())) for split, roles in splits.items()}, mixture
+
+
+def _members(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz` file, once their sizes are seen to be what the file can hold."""
+    arrays: dict[str, np.ndarray] = {}
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        needed = sum(member.file_size for member in members)
+        if needed > MEMORY:
+            raise DataError(
+                f"{shown(path)} holds {needed / 2**30:,.1f} GiB, and this machine has "
+                f"{MEMORY / 2**30:,.1f} GiB of memory: save images or vectors as an .npy file"
+            )
+        for member in members:
+            key = member.filename.removesuffix(".npy")
+            if key in arrays:
+                raise DataError(f"{shown(path)} has two arrays {shown(key)}; keep one")
+            with archive.open(member) as file:
+                _check_header(file, member.file_size)
+            with archive.open(member) as file:
+                arrays[key] = np.lib.format.read_array(file, allow_pickle=False)
+                # What follows the last value: only at its end is a member's checksum compared.
+                file.read(1)
+    return arrays
+
+
+def _check_header(file: IO[bytes], size: int) -> None:
+    """Raises a `ValueError` for a header whose shape does not go with the size of the member."""
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError("it is of a kind that only structured arrays have")
+    shape, _, dtype = _HEADERS[version](file)
+    # A damaged header may ask for more memory than there is in the world.
+    if not dtype.hasobject and file.tell() + math.prod(shape) * dtype.itemsize != size:
+        raise ValueError(f"an array of {dtype} {shape} does not take {size} bytes")
+
+
+def _broken(path: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return DataError(f"{shown(path)} is broken or no {path.suffix} file: {shown(reason)}")
 
 
 def _check_mixture(mixture: dict[str, np.ndarray], column: _Column, path: Path) -> None:
@@ -246,7 +316,9 @@ def _tokens(values: np.ndarray, where: str) -> np.ndarray:
 
 def _audio(values: np.ndarray, where: str) -> np.ndarray:
     floating = np.issubdtype(_numbers(values, where).dtype, np.floating)
-    if values.ndim != 2 or 0 in values.shape or not (floating or values.dtype == np.int16):
+    # In either order of bytes.
+    int16 = values.dtype.newbyteorder("=") == np.int16
+    if values.ndim != 2 or 0 in values.shape or not (floating or int16):
         raise DataError(
             f"{where}: audio is int16, or floats in [-1, 1], of shape (n, samples), not "
             f"{values.dtype} of shape {values.shape}"
@@ -273,9 +345,14 @@ def _data(values: np.ndarray, where: str) -> np.ndarray:
     if _numbers(values, where).ndim in (3, 4):
         return _images(values, where)
     if values.ndim == 2 and np.issubdtype(values.dtype, np.floating) and 0 not in values.shape:
-        if not np.isfinite(values).all():
-            row = int(np.argmin(np.isfinite(values).all(axis=1)))
-            raise DataError(f"{where}: row {row} has a NaN or infinite value; mend or remove it")
+        for start in range(0, len(values), ROWS):
+            # Stored as float32: what is finite in more bits may not be there.
+            fine = (np.abs(values[start : start + ROWS]) <= np.finfo("float32").max).all(axis=1)
+            if not fine.all():
+                raise DataError(
+                    f"{where}: row {start + int(np.argmin(fine))} has a NaN or infinite value, or one "
+                    "beyond float32; mend or remove it"
+                )
         return values
     raise DataError(
         f"{where}: expected images (uint8, 3 or 4 dimensions) or vectors (floats, 2 dimensions), "
@@ -284,7 +361,7 @@ def _data(values: np.ndarray, where: str) -> np.ndarray:
 
 
 def _labels(
-    splits: Splits, path: Path
+    splits: Splits, path: Path, renumber: bool
 ) -> tuple[dict[str, np.ndarray] | None, tuple[str, ...] | None]:
     sizes = {split: _examples(roles, split, path) for split, roles in splits.items()}
     given = {split: roles["label"] for split, roles in splits.items() if "label" in roles}
@@ -293,30 +370,48 @@ def _labels(
     for split, size in sizes.items():
         if split not in given:
             raise DataError(f"{path}: {split} has no labels, but {next(iter(given))} has")
-        if given[split].shape != (size,):
+        # (n, 1) is how Keras' CIFAR has them.
+        if given[split].shape not in ((size,), (size, 1)):
             raise DataError(
                 f"{path}: {split} has {size} examples, but labels of shape {given[split].shape}; "
                 f"expected ({size},)"
             )
+    given = {split: values.reshape(-1) for split, values in given.items()}
     kinds = {values.dtype.kind for values in given.values()}
     if kinds == {"U"}:
-        names, train = np.unique(given["train"]), {}
-        for split, values in given.items():
-            unknown = np.setdiff1d(values, names)
-            if len(unknown):
-                raise DataError(f'{path}: label "{unknown[0]}" of {split} is not in train')
-            train[split] = np.searchsorted(names, values)
-        return train, tuple(str(name) for name in names)
-    if not kinds <= {"i", "u"}:
-        found = next(values.dtype for values in given.values() if values.dtype.kind not in "iu")
-        raise DataError(f"{path}: labels must be integers from 0 (or strings), not {found}")
+        names = sorted({str(name) for name in given["train"]}, key=natural)
+        return _numbered(given, names, path), tuple(names)
+    if not kinds <= {"i", "u", "b"}:
+        found = next(values.dtype for values in given.values() if values.dtype.kind not in "iub")
+        raise DataError(
+            f"{path}: labels must be integers from 0 (or strings), not {found}"
+            + ("; save them with .astype(int)" if found.kind == "f" else "")
+        )
+    if renumber:
+        classes = np.unique(given["train"]).tolist()
+        return _numbered(given, classes, path), tuple(str(int(each)) for each in classes)
     low = min(int(values.min()) for values in given.values())
     high = max(int(values.max()) for values in given.values())
     if low < 0 or high >= len(given["train"]):
         raise DataError(
-            f"{path}: labels must be the classes 0, 1, 2, ...; found {low if low < 0 else high}"
+            f"{path}: labels must be the classes 0, 1, 2, ...; found {low if low < 0 else high}: {RENUMBER}"
         )
     return given, tuple(str(label) for label in range(high + 1))
+
+
+def _numbered(
+    given: dict[str, np.ndarray], classes: list[str] | list[int], path: Path
+) -> dict[str, np.ndarray]:
+    """Labels as places in a list of classes."""
+    places = {each: place for place, each in enumerate(classes)}
+    for split, values in given.items():
+        unknown = next((each for each in values.tolist() if each not in places), None)
+        if unknown is not None:
+            raise DataError(f'{path}: label "{unknown}" of {split} is not in train')
+    return {
+        split: np.array([places[each] for each in values.tolist()], "int32")
+        for split, values in given.items()
+    }
 
 
 def _examples(roles: dict[str, np.ndarray], split: str, path: Path) -> int:

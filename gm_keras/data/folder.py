@@ -1,14 +1,18 @@
 """A user's own images, or pairs of images, in a folder."""
 
+import contextlib
 import hashlib
+import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from gm_keras.data.source import DataError, Example, Field, Source, fit_square
+from gm_keras.data.source import DataError, Example, Field, Source, fit_square, natural
 from gm_keras.data.splits import ALIASES
+from gm_keras.reading import FileError, check_file, shown
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
@@ -25,8 +29,9 @@ def folder_source(path: Path, image_size: int | None = None, pairs: str | None =
     animation its first frame, and a camera's note on rotation is obeyed.
 
     Args:
-        path: The folder. Labels follow the sorted names of the subfolders; subfolders `train`,
-            `validation` and `test` are splits.
+        path: The folder. Labels follow the sorted names of the subfolders (2 before 10); subfolders
+            `train`, `validation` and `test` are splits. Links to folders are followed; what is hidden
+            is left out.
         image_size: Scale and cut images to this height and width. Without it they must all have
             one size.
         pairs: `side_by_side` takes the left half of each image as `source` and the right one as
@@ -40,7 +45,8 @@ def folder_source(path: Path, image_size: int | None = None, pairs: str | None =
     """
     if pairs == "folders":
         return _paired(path, image_size)
-    splits, names = _layout(path)
+    notes: list[str] = []
+    splits, names = _layout(path, notes)
     files = [file for entries in splits.values() for file, _ in entries]
     halves = pairs == "side_by_side"
     grey, size = _survey(files, image_size, halves)
@@ -65,17 +71,22 @@ def folder_source(path: Path, image_size: int | None = None, pairs: str | None =
             yield example if label is None else {**example, "label": np.int32(label)}
 
     return Source(
-        kind=f"folder:{path.name}",
+        kind=f"folder:{shown(path.name)}",
         version=_digest(files, path),
         fields=fields,
         splits={split: len(entries) for split, entries in splits.items()},
         read=read,
-        class_names=names,
+        class_names=None if names is None else tuple(shown(name) for name in names),
+        labels=None
+        if names is None
+        else lambda split: np.array([label for _, label in splits[split]], "int32"),
+        notes=tuple(notes),
     )
 
 
 def _paired(path: Path, image_size: int | None) -> Source:
-    splits = _pair_layout(path)
+    notes: list[str] = []
+    splits = _pair_layout(path, notes)
     sides = {
         side: [pair[number] for pairs in splits.values() for pair in pairs]
         for number, side in enumerate(SIDES)
@@ -90,7 +101,7 @@ def _paired(path: Path, image_size: int | None) -> Source:
             }
 
     return Source(
-        kind=f"folder:{path.name}",
+        kind=f"folder:{shown(path.name)}",
         version=_digest([file for files in sides.values() for file in files], path),
         fields={
             side: Field((size[1], size[0], 1 if grey else 3), "uint8", 256)
@@ -98,52 +109,57 @@ def _paired(path: Path, image_size: int | None) -> Source:
         },
         splits={split: len(pairs) for split, pairs in splits.items()},
         read=read,
+        notes=tuple(notes),
     )
 
 
-def _pair_layout(path: Path) -> dict[str, list[tuple[Path, Path]]]:
+def _pair_layout(path: Path, notes: list[str]) -> dict[str, list[tuple[Path, Path]]]:
     names = [folder.name.lower() for folder in _subfolders(path)]
     if "source" in names or "target" in names or not set(names) & set(ALIASES):
-        return {"train": _partners(path)}
-    return {split: _partners(folder) for split, folder in _split_folders(path).items()}
+        return {"train": _partners(path, notes)}
+    return {split: _partners(folder, notes) for split, folder in _split_folders(path).items()}
 
 
-def _partners(path: Path) -> list[tuple[Path, Path]]:
+def _partners(path: Path, notes: list[str]) -> list[tuple[Path, Path]]:
     """The pairs of files of `source/` and `target/`, sorted by name."""
     found: dict[str, dict[str, Path]] = {}
     for side in SIDES:
         folder = path / side
         if not folder.is_dir():
-            raise DataError(f"{path} has no {side}/: pairs: folders needs source/ and target/")
+            raise DataError(
+                f"{shown(path)} has no {side}/: pairs: folders needs source/ and target/"
+            )
         found[side] = {}
-        for file in _images(folder, deep=True):
+        for file in _images(folder, notes, deep=True):
             name = file.relative_to(folder).with_suffix("").as_posix()
             if name in found[side]:
-                raise DataError(f"{file} has the same name as {found[side][name]}; keep one")
+                raise DataError(
+                    f"{shown(file)} has the same name as {shown(found[side][name])}; keep one"
+                )
             found[side][name] = file
     for side, other in (SIDES, SIDES[::-1]):
         alone = sorted(set(found[side]) - set(found[other]))
         if alone:
             raise DataError(
-                f"{found[side][alone[0]]} has no partner of that name in {path / other}"
+                f"{shown(found[side][alone[0]])} has no partner of that name in {shown(path / other)}"
             )
     if not found["source"]:
-        raise DataError(f"{path / 'source'} has no images ({', '.join(EXTENSIONS)})")
+        raise DataError(f"{shown(path / 'source')} has no images ({', '.join(EXTENSIONS)})")
     return [(found["source"][name], found["target"][name]) for name in sorted(found["source"])]
 
 
-def _layout(path: Path) -> tuple[dict[str, Labelled], tuple[str, ...] | None]:
+def _layout(path: Path, notes: list[str]) -> tuple[dict[str, Labelled], tuple[str, ...] | None]:
     folders = _subfolders(path)
     found = [folder for folder in folders if folder.name.lower() in ALIASES]
     if not found:
-        splits = {"train": _classes(path)}
-    elif len(found) < len(folders) or _images(path):
+        splits = {"train": _classes(path, notes)}
+    elif len(found) < len(folders) or _images(path, notes):
         raise DataError(
-            f"{path} has {found[0].name}/, which is a split, beside other images; put all of "
-            "them below train/, validation/ or test/"
+            f"{shown(path)} has {shown(found[0].name)}/, which is a split, beside other images; put all "
+            "of them below train/, validation/ or test/"
         )
     else:
-        splits = {split: _classes(folder) for split, folder in _split_folders(path).items()}
+        splits = {split: _classes(folder, notes) for split, folder in _split_folders(path).items()}
     names = tuple(splits["train"])
     # One subfolder is just a place to keep the images, not a class.
     if len(names) < 2 and all(tuple(classes) == names for classes in splits.values()):
@@ -153,10 +169,14 @@ def _layout(path: Path) -> tuple[dict[str, Labelled], tuple[str, ...] | None]:
         }, None
     for split, classes in splits.items():
         if ("" in classes) != ("" in names):
-            raise DataError(f"{path}: the images of train/ and {split}/ must both have classes")
+            raise DataError(
+                f"{shown(path)}: the images of train/ and {split}/ must both have classes"
+            )
         unknown = sorted(set(classes) - set(names))
         if unknown:
-            raise DataError(f"{path}: class {unknown[0]} of {split}/ is not in train/")
+            raise DataError(
+                f"{shown(path)}: class {shown(unknown[0])} of {split}/ is not in train/"
+            )
     return {
         split: [(file, names.index(name)) for name, files in classes.items() for file in files]
         for split, classes in splits.items()
@@ -169,43 +189,80 @@ def _split_folders(path: Path) -> dict[str, Path]:
     for folder in _subfolders(path):
         split = ALIASES.get(folder.name.lower())
         if split in splits:
-            raise DataError(f"{path} has two folders for {split}, one is {folder.name}/")
+            raise DataError(
+                f"{shown(path)} has two folders for {split}, one is {shown(folder.name)}/"
+            )
         if split is not None:
             splits[split] = folder
     if "train" not in splits:
-        raise DataError(f"{path} has {next(iter(splits.values())).name}/ but no train/")
+        raise DataError(f"{shown(path)} has {next(iter(splits.values())).name}/ but no train/")
     return splits
 
 
-def _classes(path: Path) -> dict[str, list[Path]]:
+def _classes(path: Path, notes: list[str]) -> dict[str, list[Path]]:
     """The images of a folder by subfolder; those in the folder itself have the class ""."""
-    direct = _images(path)
-    classes = {
-        folder.name: files for folder in _subfolders(path) if (files := _images(folder, deep=True))
-    }
+    direct = _images(path, notes)
+    found = {folder: _images(folder, notes, deep=True) for folder in _subfolders(path)}
+    classes = {folder.name: files for folder, files in found.items() if files}
+    empty = [folder.name for folder, files in found.items() if not files]
     if direct and classes:
         raise DataError(
-            f"{path} has images beside the subfolder {next(iter(classes))}/, which has images "
-            "too; keep them all in the folder, or in one subfolder a class"
+            f"{shown(path)} has images beside the subfolder {shown(next(iter(classes)))}/, which has "
+            "images too; keep them all in the folder, or in one subfolder a class"
         )
     if not direct and not classes:
-        raise DataError(f"{path} has no images ({', '.join(EXTENSIONS)})")
+        raise DataError(f"{shown(path)} has no images ({', '.join(EXTENSIONS)})")
+    if classes and empty:
+        notes.append(
+            f"{shown(path)}: no class for {', '.join(f'{shown(name)}/' for name in empty[:5])}"
+            f"{' ...' if len(empty) > 5 else ''}: no images ({', '.join(EXTENSIONS)}) are in there"
+        )
     return classes or {"": direct}
 
 
 def _subfolders(path: Path) -> list[Path]:
     return sorted(
-        entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+        (entry for entry in _entries(path) if entry.is_dir()),
+        key=lambda entry: natural(entry.name),
     )
 
 
-def _images(path: Path, deep: bool = False) -> list[Path]:
-    entries = path.rglob("*") if deep else path.iterdir()
-    return sorted(
-        entry
-        for entry in entries
-        if entry.suffix.lower() in EXTENSIONS and not entry.name.startswith(".")
-    )
+def _images(path: Path, notes: list[str], deep: bool = False) -> list[Path]:
+    """The files in a folder that are images by their name; with `deep` those in its subfolders too."""
+    resolved = path.resolve()
+    around = tuple(_identity(each) for each in (path, *path.parents, resolved, *resolved.parents))
+    images, waiting = [], [(path, around)]
+    while waiting:
+        folder, above = waiting.pop()
+        for entry in _entries(folder):
+            if not entry.is_dir():
+                if entry.suffix.lower() in EXTENSIONS:
+                    images.append(entry)
+            elif deep:
+                identity = _identity(entry)
+                if identity in above:
+                    notes.append(
+                        f"{shown(entry)} leads back to a folder that it lies in: not followed"
+                    )
+                else:
+                    waiting.append((entry, (*above, identity)))
+    return sorted(images)
+
+
+def _entries(path: Path) -> list[Path]:
+    """What is in a folder and not hidden."""
+    try:
+        return sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise DataError(
+            f"{shown(path)} cannot be read: {(error.strerror or str(error)).lower()}"
+        ) from None
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What a folder is known by, under whatever name."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _survey(
@@ -219,7 +276,7 @@ def _survey(
     first: tuple[Path, tuple[int, int]] | None = None
     for file in files:
         try:
-            with Image.open(file) as image:
+            with _opened(file) as image:
                 size = image.size
                 if image.getexif().get(0x0112) in SIDEWAYS:
                     size = size[::-1]
@@ -228,14 +285,14 @@ def _survey(
             raise _broken(file, error) from None
         if halves and size[0] % 2:
             raise DataError(
-                f"pairs: side_by_side needs an even width, but {file} has {size[0]} x {size[1]} "
+                f"pairs: side_by_side needs an even width, but {shown(file)} has {size[0]} x {size[1]} "
                 "pixels"
             )
         first = first or (file, size)
         if image_size is None and size != first[1]:
             raise DataError(
-                f"images must have one size: {first[0]} has {first[1][0]} x {first[1][1]} pixels, "
-                f"{file} has {size[0]} x {size[1]}; resize them, or add image_size to the data "
+                f"images must have one size: {shown(first[0])} has {first[1][0]} x {first[1][1]} pixels, "
+                f"{shown(file)} has {size[0]} x {size[1]}; resize them, or add image_size to the data "
                 "set's entry under data: in params.yaml, for example image_size: 64"
             )
     if image_size is not None:
@@ -244,9 +301,19 @@ def _survey(
     return grey, (width // 2 if halves else width, height)
 
 
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    check_file(file)
+    with warnings.catch_warnings():
+        # Of large pictures, and of details that change no pixel.
+        warnings.filterwarnings("ignore", module="PIL")
+        with Image.open(file) as image:
+            yield image
+
+
 def _picture(file: Path, grey: bool) -> Image.Image:
     try:
-        with Image.open(file) as image:
+        with _opened(file) as image:
             return _plain(ImageOps.exif_transpose(image), grey)
     except Exception as error:
         raise _broken(file, error) from None
@@ -271,13 +338,17 @@ def _plain(image: Image.Image, grey: bool) -> Image.Image:
 
 
 def _broken(file: Path, error: Exception) -> DataError:
-    reason = str(error).split(":")[0] if isinstance(error, OSError) else error
-    return DataError(f"{file} is no whole image ({reason}): mend or remove it")
+    if isinstance(error, FileError | FileNotFoundError):
+        return DataError(f"{error}: mend or remove it")
+    # Pillow repeats the name of the file.
+    reason = str(error).split(" '")[0].rstrip(":") if isinstance(error, OSError) else str(error)
+    reason = " ".join(reason.split())[:200] or type(error).__name__
+    return DataError(f"{shown(file)} is no whole image ({shown(reason)}): mend or remove it")
 
 
 def _digest(files: list[Path], path: Path) -> str:
     digest = hashlib.sha256()
     for file in files:
-        digest.update(str(file.relative_to(path).as_posix()).encode())
+        digest.update(os.fsencode(file.relative_to(path).as_posix()))
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:12]

@@ -1,6 +1,7 @@
 """What a data set is before it is prepared: some splits that can be read one example at a time."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gm_keras.data.prepared import IMAGES
+from gm_keras.reading import check_file
 
 Example = dict[str, np.ndarray]
 
@@ -56,6 +58,9 @@ class Source:
         sample_rate: Of audio, in samples a second; None if it is not known.
         mixture: Of vectors drawn around known centres: `centres`, a list of vectors, and `deviation`, one
             number or one for each centre; None for all other data.
+        labels: Gives the labels of a split in the order of `read`, without the examples; None without
+            labels.
+        notes: What a user should know of the data, each in one line.
     """
 
     kind: str
@@ -68,6 +73,8 @@ class Source:
     vocabulary: str | None = None
     sample_rate: int | None = None
     mixture: dict[str, list | float] | None = None
+    labels: Callable[[str], np.ndarray] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def primary(self) -> str:
@@ -85,8 +92,16 @@ def token_dtype(levels: int) -> str:
     return "uint8" if levels <= 2**8 else "uint16" if levels <= 2**16 else "int32"
 
 
+def natural(name: str) -> tuple:
+    """What names are sorted by, so that 2 comes before 10 and a2 before a10, in every language."""
+    parts = re.split("([0-9]+)", name)
+    # Text and digits take turns, so that like is compared with like.
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
+
+
 def digest(path: Path) -> str:
     """Twelve digits that name the content of a file."""
+    check_file(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gm_keras.data.source import DataError, Example, Field, Source, digest, token_dtype
 from gm_keras.data.splits import cut
+from gm_keras.reading import FileError, read_bytes, shown
 
 READ_AT_ONCE = 65_536
 
@@ -23,11 +24,20 @@ def file_source(path: Path, level: str, validation: float, test: float) -> Sourc
         validation: The part for validation.
         test: The part for testing.
     """
-    content = path.read_bytes()
+    try:
+        content = read_bytes(path)
+    except (FileError, FileNotFoundError) as error:
+        raise DataError(str(error)) from None
     if level == "characters":
         content = content.removeprefix(b"\xef\xbb\xbf")
     return text_source(
-        f"folder:{path.name}", digest(path), {"train": content}, level, validation, test, path
+        f"folder:{shown(path.name)}",
+        digest(path),
+        {"train": content},
+        level,
+        validation,
+        test,
+        path,
     )
 
 
@@ -84,6 +94,12 @@ def text_source(
 def _codes(text: bytes, level: str, where: str) -> np.ndarray:
     if level == "bytes":
         return np.frombuffer(text, "uint8")
+    null = text.find(b"\0")
+    if null >= 0:
+        raise DataError(
+            f"{where} has a null character, byte {null}, as UTF-16 and files that are no text have: convert "
+            "it to UTF-8, or add level: bytes to the data set's entry under data: in params.yaml"
+        )
     try:
         return np.frombuffer(text.decode("utf-8").encode("utf-32-le"), "<u4")
     except UnicodeDecodeError as error:

@@ -74,6 +74,7 @@ def tfds_source(
         splits={split: builder.info.splits[alias].num_examples for split, alias in aliases.items()},
         read=partial(_read, builder, aliases, fields, image_size),
         class_names=tuple(label.names) if label is not None else None,
+        labels=partial(_labels, builder, aliases) if label is not None else None,
         sample_rate=getattr(audio, "sample_rate", None),
         mixture=(builder.info.metadata or {}).get("mixture") if "features" in fields else None,
     )
@@ -224,6 +225,14 @@ def _texts(
     return texts
 
 
+def _labels(builder: tfds.core.DatasetBuilder, aliases: dict[str, str], split: str) -> np.ndarray:
+    batches = _batches(builder, aliases[split], ("label",), READ_AT_ONCE)
+    try:
+        return np.concatenate([batch["label"] for batch in batches])
+    except Exception as error:
+        raise _unreadable(builder, error) from None
+
+
 def _read(
     builder: tfds.core.DatasetBuilder,
     aliases: dict[str, str],
@@ -231,18 +240,11 @@ def _read(
     image_size: int | None,
     split: str,
 ) -> Iterator[Example]:
-    dataset = builder.as_dataset(
-        split=aliases[split],
-        shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding(dict.fromkeys(fields, True)),
-        # One file after the other: the order must not depend on a default of TFDS.
-        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-    )
     # What is still to be brought to one size cannot be stacked.
     together = 1 if image_size or "audio" in fields else READ_AT_ONCE
     seen = 0
     try:
-        for batch in tfds.as_numpy(dataset.batch(together)):
+        for batch in _batches(builder, aliases[split], tuple(fields), together):
             for row in range(len(batch[next(iter(fields))])):
                 example = {field: batch[field][row] for field in fields}
                 if image_size:
@@ -255,10 +257,26 @@ def _read(
     except DataError:
         raise
     except Exception as error:
-        raise DataError(
-            f"{builder.data_dir} cannot be read ({_line(error)}): delete that folder, and "
-            "prepare again"
-        ) from None
+        raise _unreadable(builder, error) from None
+
+
+def _batches(
+    builder: tfds.core.DatasetBuilder, split: str, fields: tuple[str, ...], size: int
+) -> Iterator[dict[str, np.ndarray]]:
+    dataset = builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders=tfds.decode.PartialDecoding(dict.fromkeys(fields, True)),
+        # One file after the other: the order must not depend on a default of TFDS.
+        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+    )
+    return tfds.as_numpy(dataset.batch(size))
+
+
+def _unreadable(builder: tfds.core.DatasetBuilder, error: Exception) -> DataError:
+    return DataError(
+        f"{builder.data_dir} cannot be read ({_line(error)}): delete that folder, and prepare again"
+    )
 
 
 def _needed(error: Exception) -> str | None:

@@ -11,6 +11,10 @@ from tqdm import tqdm
 
 from gm_keras.data.source import DataError, Field, Source
 from gm_keras.data.splits import SPLITS
+from gm_keras.data.spread import Spread
+
+# A nearest neighbour's neighbourhood takes so many test examples.
+FEW = 4
 
 
 class _ArrayFile:
@@ -43,7 +47,9 @@ class _ArrayFile:
 Files = dict[str, dict[str, _ArrayFile]]
 
 
-def write(source: Source, plan: dict[str, dict[str, np.ndarray]], folder: Path, name: str) -> None:
+def write(
+    source: Source, plan: dict[str, dict[str, np.ndarray]], folder: Path, name: str
+) -> list[str]:
     """Reads a source once and writes it; shows a progress bar on standard error.
 
     Args:
@@ -51,6 +57,9 @@ def write(source: Source, plan: dict[str, dict[str, np.ndarray]], folder: Path, 
         plan: Which row goes where, from `splits.assign`.
         folder: An empty folder for the files. The same source and plan give the same bytes.
         name: The data set's name.
+
+    Returns:
+        What a user should know of the numbers: few examples, features of another scale.
 
     Raises:
         DataError: The data are unusable.
@@ -60,6 +69,7 @@ def write(source: Source, plan: dict[str, dict[str, np.ndarray]], folder: Path, 
     counts = {split: counts[split] for split in SPLITS}
     files: Files = {}
     top = dict.fromkeys(source.images, 0)
+    spread = Spread() if source.primary == "features" else None
     try:
         for split, rows in counts.items():
             files[split] = {
@@ -74,7 +84,7 @@ def write(source: Source, plan: dict[str, dict[str, np.ndarray]], folder: Path, 
             mininterval=0.2 if sys.stderr.isatty() else 10.0,
         ) as bar:
             for split, parts in plan.items():
-                _pour(source, split, parts, files, top, bar)
+                _pour(source, split, parts, files, top, spread, bar)
     finally:
         for arrays in files.values():
             for array in arrays.values():
@@ -84,9 +94,17 @@ def write(source: Source, plan: dict[str, dict[str, np.ndarray]], folder: Path, 
         for arrays in files.values()
         for array in arrays.values()
     }
-    info = _describe(source, counts, top, name, checksums)
+    info = _describe(source, counts, top, spread, name, checksums)
     text = json.dumps(info, indent=2, ensure_ascii=False) + "\n"
     (folder / "dataset.json").write_text(text, encoding="utf-8")
+    notes = spread.notes() if spread is not None else []
+    if not source.stream and counts["test"] < FEW:
+        notes.append(
+            f"{counts['train']} examples to train on, {counts['validation']} to validate, {counts['test']} to "
+            f"test: most scores need at least {FEW} to test, and a system without a likelihood cannot be "
+            "measured with fewer; add examples, or take a larger part for test:"
+        )
+    return notes
 
 
 def _pour(
@@ -95,9 +113,12 @@ def _pour(
     parts: dict[str, np.ndarray],
     files: Files,
     top: dict[str, int],
+    spread: Spread | None,
     bar: tqdm,
 ) -> None:
-    """Copies one split of the source to its files; notes the highest pixel of each image field."""
+    """Copies one split of the source to its files; notes the highest pixel of each image field, and how
+    features are spread.
+    """
     announced = source.splits[split]
     target = np.empty(announced, "uint8")
     for part, rows in parts.items():
@@ -116,6 +137,8 @@ def _pour(
             for field, spec in source.fields.items():
                 _check(example[field], field, spec, source, f"example {seen} of {split}")
                 arrays[field].add(example[field])
+            if spread is not None:
+                spread.add(example["features"])
             for field in top:
                 top[field] = max(top[field], int(example[field].max()))
         seen += read
@@ -143,6 +166,7 @@ def _describe(
     source: Source,
     counts: dict[str, int],
     top: dict[str, int],
+    spread: Spread | None,
     name: str,
     checksums: dict[str, str],
 ) -> dict:
@@ -172,6 +196,8 @@ def _describe(
         info["vocabulary"] = source.vocabulary
     if source.sample_rate is not None:
         info["sample_rate"] = source.sample_rate
+    if spread is not None:
+        info["range"] = [float(spread.low.min()), float(spread.high.max())]
     if source.mixture is not None:
         info["mixture"] = source.mixture
     return info | {"checksums": dict(sorted(checksums.items()))}

@@ -30,7 +30,7 @@ systems:
     data: digits
     uses: none
     model: {}
-    optimizers: {main: {class: adam}}
+    optimizers: {discriminator: {class: adam}, generator: {class: adam}}
     fit: {epochs: 4, batch_size: 64}
     sample: {}
     evaluate: {samples: 200}
@@ -40,7 +40,7 @@ systems:
     data: digits
     uses: none
     model: {}
-    optimizers: {main: {class: adam}}
+    optimizers: {discriminator: {class: adam}, generator: {class: adam}}
     fit: {epochs: 4, batch_size: 64}
     sample: {}
     evaluate: {samples: 200}

@@ -1,10 +1,14 @@
 """Optimizers from their blocks in `params.yaml`: schedules, clipping, accumulation, averages."""
 
+import inspect
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
-from pipelines.build import build_optimizer
+from pipelines import optimizer_settings
+from pipelines.build import build_model, build_optimizer, check_sampling
 from pipelines.errors import UserError
 from tests.systems import arrays, batch, build
 
@@ -68,6 +72,97 @@ def test_mistakes_get_one_line(block, parts):
         assert part in str(caught.value)
 
 
+def classes(module, base):
+    found = {
+        member
+        for member in vars(module).values()
+        if inspect.isclass(member) and issubclass(member, base) and member is not base
+    }
+    return {optimizer_settings.plain(each.__name__): each for each in found}
+
+
+def parameters(cls):
+    return set(inspect.signature(cls.__init__).parameters) - {"self", "name", "kwargs"}
+
+
+def test_the_table_of_optimizers_is_that_of_keras():
+    found = classes(keras.optimizers, keras.optimizers.Optimizer)
+    wrap_others = {"lossscaleoptimizer", "multioptimizer"}
+    table = {
+        optimizer_settings.plain(name): own for name, own in optimizer_settings.OPTIMIZERS.items()
+    }
+    assert set(found) - wrap_others <= set(table)
+    for name in set(found) - wrap_others:
+        known = {*table[name], *optimizer_settings.COMMON} - {"ema_half_life"}
+        assert parameters(found[name]) == known, name
+
+
+def test_the_table_of_schedules_is_that_of_keras():
+    schedules = keras.optimizers.schedules
+    found = classes(schedules, schedules.LearningRateSchedule)
+    assert set(found) == {optimizer_settings.plain(name) for name in optimizer_settings.SCHEDULES}
+    for name, (needed, others) in optimizer_settings.SCHEDULES.items():
+        cls = found[optimizer_settings.plain(name)]
+        defaults = inspect.signature(cls.__init__).parameters
+        assert parameters(cls) == {*needed, *others}, name
+        assert {
+            each for each in parameters(cls) if defaults[each].default is inspect.Parameter.empty
+        } == {*needed}
+
+
+def system(**blocks):
+    fit = SimpleNamespace(precision="float32")
+    block = {"class_name": "vae", "data": "digits", "model": {}, "sample": {}, "fit": fit}
+    return SimpleNamespace(**{**block, **blocks})
+
+
+DIGITS = SimpleNamespace(
+    primary="image",
+    example_shape=(8, 8, 1),
+    levels=17,
+    num_classes=10,
+    info={"fields": {"image": {}, "label": {}}},
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "start"),
+    [
+        ({"latent_dim": -3}, "params.yaml: systems.mine.model.latent_dim"),
+        ({"units": [], "network": "dense"}, "params.yaml: systems.mine.model"),
+        ({"network": "x"}, "params.yaml: systems.mine.model.network"),
+        ({"num_classes": 3}, "params.yaml: systems.mine.model.num_classes"),
+        ({"image_shape": [4, 4, 1]}, "params.yaml: systems.mine.model.image_shape"),
+    ],
+)
+def test_errors_of_constructors_name_the_key(arguments, start):
+    with pytest.raises(UserError) as caught:
+        build_model("mine", system(model=arguments), DIGITS)
+    assert str(caught.value).startswith(start)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def diffusion():
+    return build("ddpm")
+
+
+@pytest.mark.parametrize(
+    ("options", "start"),
+    [
+        ({"steps": 50}, "params.yaml: systems.mine.sample"),
+        ({"eta": -1.0}, "params.yaml: systems.mine.sample.eta"),
+        ({"noize": True}, "params.yaml: systems.mine.sample: "),
+    ],
+)
+def test_options_of_a_sampler_are_held_against_the_built_model(diffusion, options, start):
+    check_sampling("mine", system(sample={"steps": 5}), diffusion)
+    with pytest.raises(UserError) as caught:
+        check_sampling("mine", system(sample=options), diffusion)
+    assert str(caught.value).startswith(start)
+    assert "\n" not in str(caught.value)
+
+
 def trained(optimizers, steps):
     model = build("dcgan")
     # Momentum would mix the updates, and batch statistics the halves of a batch: plain steps only.
@@ -87,7 +182,7 @@ def trained(optimizers, steps):
 
 
 def test_accumulated_gradients_are_applied_together():
-    still = {"learning_rate": 0.0}
+    still = {"learning_rate": 1e-30}
     block = {"learning_rate": 0.1, "gradient_accumulation_steps": 3}
     seen = trained({"discriminator": still, "generator": block}, 4)
     for one, other in zip(seen[0], seen[2], strict=True):
@@ -98,7 +193,7 @@ def test_accumulated_gradients_are_applied_together():
 
 
 def test_clipping_is_of_one_optimizer_and_bounds_its_step():
-    still = {"learning_rate": 0.0}
+    still = {"learning_rate": 1e-30}
     block = {"learning_rate": 1.0, "global_clipnorm": 1e-3}
     before, after = trained({"discriminator": still, "generator": block}, 1)
     squares = [np.sum((a - b) ** 2) for a, b in zip(after, before, strict=True)]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.projects import make_project, run
+from tests.projects import make_project, run, run_here
 
 pytestmark = [pytest.mark.backend, pytest.mark.pipeline, pytest.mark.slow]
 
@@ -158,9 +158,8 @@ def test_several_seeds_are_averaged(project):
     output = project / "other.json"
     try:
         params.write_text(text.replace("samples: 200}", "samples: 200, seeds: 2}", 1))
-        command = ("python", "-m", "pipelines.evaluate", "vae")
         other = ("--model", "exports/vae/model.keras", "--output", str(output))
-        done = run(project, *command, *other)
+        done = run_here(project, "evaluate", "vae", *other)
         assert done.returncode == 0, done.stderr[-3000:]
     finally:
         params.write_text(text)
@@ -263,8 +262,8 @@ def test_the_same_weights_under_another_run_make_nothing_stale(project):
     ("old", "new", "stage", "parts"),
     [
         ("epochs: 4", "epoch: 4", "train@vae", ["systems.vae.fit.epoch", '"epochs"']),
-        ("latent_dim: 4", "latent_dims: 4", "train@vae", ["latent_dims", '"latent_dim"']),
-        ("class: vae", "class: vea", "train@vae", ['"vea"', '"vae"']),
+        ("sample: {}", "sample: {noize: true}", "evaluate@vae", ["systems.vae.sample.noize"]),
+        ("0.003", "-0.003", "train@vae", ["optimizers.main.learning_rate", "above 0, not -0.003"]),
         (
             "    data: digits\n    uses: none\n    model: {lat",
             "    data: digit\n    uses: none\n    model: {lat",
@@ -302,14 +301,8 @@ def test_a_mistake_in_params_is_told_before_anything_is_removed(project, old, ne
             ["(8, 8, 1)", "(28, 28, 1)"],
         ),
         (("num_classes: 10", "num_classes: 7"), "train", ["num_classes is 7", "10 classes"]),
-        (("class: adam", "class: adamm"), "train", ["adamm", '"adam"']),
-        (
-            ("learning_rate: 0.003", "learnin_rate: 0.003"),
-            "train",
-            ["learnin_rate", '"learning_rate"'],
-        ),
         (("batch_size: 64, grids: 2", "batch_size: 640000, grids: 2"), "train", ["640000"]),
-        (("learning_rate: 0.003", "learning_rate: 1.0e+30"), "train", ["nan", "learning rate"]),
+        (("learning_rate: 0.003", "learning_rate: 1000.0"), "train", ["lower the learning rate"]),
         (("samples: 200", "samples: 32"), "evaluate", ["samples is 32", "at least 33"]),
     ],
 )
@@ -319,7 +312,7 @@ def test_a_mistake_that_only_the_stage_can_see(project, change, stage, parts):
     assert change[0] in text
     try:
         params.write_text(text.replace(*change, 1))
-        done = run(project, "python", "-m", f"pipelines.{stage}", "vae")
+        done = run_here(project, stage, "vae")
         assert done.returncode == 1, done.stdout
         lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
         assert len(lines) == 1, done.stderr
@@ -348,7 +341,7 @@ def test_damaged_weights_are_named(project, damage, parts):
         copy.replace(path)
         damage(path)
         for stage in ("evaluate", "export"):
-            done = run(project, "python", "-m", f"pipelines.{stage}", "vae")
+            done = run_here(project, stage, "vae")
             assert done.returncode == 1
             assert "Traceback" not in done.stderr
             line = next(line for line in done.stderr.splitlines() if line.startswith("error: "))
