@@ -4,9 +4,13 @@ To add a system, subclass it:
 
 * In `__init__`, call `super().__init__(name=name)`, then, in three banners, build the networks (functional
   models, so that every variable exists at once), the state, and keep what the methods need; end with
-  `self.setup()`. The constructor's arguments are the configuration: `get_config` is derived from them.
+  `self.setup()`. The constructor's arguments are the configuration: `get_config` is derived from them. Annotate them
+  with `gm_keras.types`: by that they are checked, in Python and in `params.yaml`. With `**kwargs` passed on to
+  `super().__init__(**kwargs)` a model takes those of its parent as well.
 * `phases()` returns the losses and what each updates.
-* `sample_batch()` draws; further methods give what the family promises (`log_prob`, `elbo`, `encode`...).
+* `sample_batch()` draws; its annotated arguments after the asterisk are the options of `sample`. Further methods give
+  what the family promises (`log_prob`, `elbo`, `encode`...); decorate those with annotations with
+  `gm_keras.core.arguments.checked`.
 * `call` assigns non-trainable variables only; read, compute, and assign last: after `assign` TensorFlow
   reads the new value and JAX the old one.
 * Draw noise with `keras.random.<distribution>(..., seed=self.seed_generator)`.
