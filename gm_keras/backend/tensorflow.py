@@ -39,7 +39,19 @@ def value_and_grad(function: Callable, variables: Variables, state: Variables) -
     # None for an unconnected variable would make optimizers differ from JAX, which has zeros.
     gradients = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     # The sparse gradients of embeddings would make optimizers skip the rows that a batch did not use.
-    return loss, [tf.convert_to_tensor(value) for value in gradients]
+    gradients = [tf.convert_to_tensor(value) for value in gradients]
+    return loss, gradients if tf.executing_eagerly() else _after_all(gradients)
+
+
+def _after_all(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """The tensors, none of them before all of them are computed.
+
+    Keras puts the gradients through one `IdentityN`. TensorFlow's graph optimizer counts on it for the order of
+    reads and updates of weights, and then removes it: without an order of their own a weight could be updated before
+    it is read (`benchmarks/NOTES.md`).
+    """
+    with tf.control_dependencies([tf.group(*tensors)]):
+        return [tf.identity(tensor) for tensor in tensors]
 
 
 def gradient(function: Callable, inputs: Any, state: Variables) -> Any:
