@@ -183,7 +183,7 @@ def test_arithmetic_without_an_encoder_asks_the_classifier(run, project):
         ),
         (["traverse", "diffusion"], "systems of params.yaml that can do it: vae, gan"),
         (["interpolate", "diffusion"], "dvc repro export@diffusion"),
-        (["interpolate", "vae", "--steps", "1"], "--steps must be at least 2, not 1"),
+        (["interpolate", "vae", "--steps", "1"], "--steps must be at least 2"),
         (["interpolate", "vae", "--label", "10"], "label 10: try 0 to 9"),
         (["interpolate", "gan", "--label", "1"], "without labels"),
         (["interpolate", "vae", "-n", "0"], "-n must be at least 1"),
