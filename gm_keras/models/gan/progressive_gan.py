@@ -68,7 +68,8 @@ class ProgressiveGAN(LatentsMixin, GenerativeModel):
         sides = sides_for(image_shape, base_size)
         if len(filters) != len(sides):
             raise ValueError(
-                f"filters must have a number for each of the resolutions {', '.join(map(str, sides))}, "
+                f"filters must have a number for each of the resolutions {', '.join(map(str, sides))} "
+                f"(base_size={base_size} doubled), "
                 f"not {tuple(filters)}"
             )
 
