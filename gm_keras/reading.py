@@ -4,6 +4,7 @@ Opening a pipe waits for its other end, and opening a device may do anything, so
 before it is opened.
 """
 
+import contextlib
 import json
 import os
 import stat
@@ -29,10 +30,18 @@ def shown(name: str | os.PathLike[str]) -> str:
 
     Bytes that are not UTF-8, and characters that are not for printing, stand as backslash escapes.
     """
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
+    text = os.fspath(name)
+    # A name as the system has it may be decoded as anything; only UTF-8 is the same everywhere.
+    with contextlib.suppress(UnicodeError):
+        text = os.fsencode(text).decode("utf-8", "surrogateescape")
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    # How Python keeps a byte that is no text.
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
 
 
 def check_file(path: str | os.PathLike[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines import errors
+from pipelines import errors, labels
 
 if TYPE_CHECKING:
     from gm_keras.exploration import Picture
@@ -85,9 +85,7 @@ def sample(
     key: Annotated[str, typer.Argument(help="A system of params.yaml that has been exported.")],
     n: Annotated[int, typer.Option("-n", help="How many samples.")] = 64,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
-    label: Annotated[
-        int | None, typer.Option(help="The class to draw, for a system trained with labels.")
-    ] = None,
+    label: Annotated[str | None, typer.Option(help=f"The class to draw, {labels.HELP}.")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The PNG file; by default KEY.png.")
     ] = None,
@@ -96,8 +94,8 @@ def sample(
     from pipelines import sampling
 
     output = output or Path(f"{key}.png")
-    sampling.sample_to_file(PARAMS, key, n=n, seed=seed, label=label, output=output)
-    typer.echo(f"{n} samples of {key} in {output}")
+    drawn = sampling.sample_to_file(PARAMS, key, n=n, seed=seed, label=label, output=output)
+    typer.echo(f"{n} samples of {key}{f', {drawn}' if drawn else ''} in {output}")
 
 
 @app.command()
@@ -121,7 +119,9 @@ def interpolate(
         bool | None,
         typer.Option("--spherical/--linear", help="Along an arc, or straight; by default both."),
     ] = None,
-    label: Annotated[int | None, typer.Option(help="The class of all examples.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help=f"The class of all examples, {labels.HELP}.")
+    ] = None,
     seed: Seed = 0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="By default KEY-interpolation.png.")
@@ -161,7 +161,7 @@ def traverse(
     n: Annotated[int, typer.Option("-n", help="How many dimensions, by their effect.")] = 8,
     steps: Annotated[int, typer.Option(help="Values of each, over the range of the prior.")] = 7,
     label: Annotated[
-        int | None, typer.Option(help="The class of the example that is changed.")
+        str | None, typer.Option(help=f"The class of the example that is changed, {labels.HELP}.")
     ] = None,
     seed: Seed = 0,
     output: Annotated[
@@ -186,9 +186,7 @@ def neighbours(
             "--features/--pixels", help="Compare features of the data set's network, or pixels."
         ),
     ] = False,
-    label: Annotated[
-        int | None, typer.Option(help="The class to draw, for a system trained with labels.")
-    ] = None,
+    label: Annotated[str | None, typer.Option(help=f"The class to draw, {labels.HELP}.")] = None,
     seed: Seed = 0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="By default KEY-neighbours.png.")

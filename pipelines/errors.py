@@ -52,9 +52,14 @@ def out_of_memory(error: BaseException) -> bool:
 
 def printable(text: str) -> str:
     """A text in one line: line breaks, control characters and bytes that are no text stand as escapes."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    # How Python keeps a byte of a name that is no text.
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
 
 
 def fail(message: str) -> NoReturn:

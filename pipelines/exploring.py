@@ -5,11 +5,11 @@ What can be told without Keras is told before it is loaded.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import catalog
+from pipelines import catalog, labels
 from pipelines.errors import UserError, check_number, nearest
 from pipelines.files import replacing
 from pipelines.sampling import check_output, exported, load_exported
@@ -48,7 +48,7 @@ class Request:
 
 
 def interpolate(
-    request: Request, *, steps: int, spherical: bool | None, label: int | None
+    request: Request, *, steps: int, spherical: bool | None, label: str | int | None
 ) -> "Picture":
     """Draws the ways between pairs of test examples, or of draws where there is no encoder.
 
@@ -72,12 +72,14 @@ def interpolate(
         ways = of_latents.WAYS if spherical is None else [of_latents.WAYS[spherical]]
         if spherical and "latents" not in scene.model.capabilities:
             raise UserError(f'"{request.key}" goes between codes, which is straight: use --linear')
-        return of_latents.interpolation(scene, request.n, steps, ways, label)
+        chosen = labels.number(label, scene.names, scene.data.name)
+        picture = of_latents.interpolation(scene, request.n, steps, ways, chosen)
+        return _of_class(picture, chosen, scene)
 
     return _write(request, ("autoencoder", "latents"), draw)
 
 
-def traverse(request: Request, *, steps: int, label: int | None) -> "Picture":
+def traverse(request: Request, *, steps: int, label: str | int | None) -> "Picture":
     """Draws what single dimensions of the latents do.
 
     Args:
@@ -96,7 +98,8 @@ def traverse(request: Request, *, steps: int, label: int | None) -> "Picture":
     def draw(scene: "Scene") -> "Picture":
         from gm_keras.exploration import of_latents
 
-        return of_latents.dimensions(scene, request.n, steps, label)
+        chosen = labels.number(label, scene.names, scene.data.name)
+        return _of_class(of_latents.dimensions(scene, request.n, steps, chosen), chosen, scene)
 
     return _write(request, ("latents",), draw, without="trajectory")
 
@@ -140,7 +143,7 @@ def arithmetic(request: Request, *, expression: str) -> "Picture":
     return _write(request, ("latents",), draw, without="trajectory")
 
 
-def neighbours(request: Request, *, features: bool, label: int | None) -> "Picture":
+def neighbours(request: Request, *, features: bool, label: str | int | None) -> "Picture":
     """Draws samples beside their nearest training examples.
 
     Args:
@@ -165,10 +168,12 @@ def neighbours(request: Request, *, features: bool, label: int | None) -> "Pictu
                     f'"{scene.data.name}" is compared as it is, without a network: use --pixels'
                 )
         options = {**scene.options, "seed": request.seed, "batch_size": COMPARED}
-        if label is not None:
-            options["label"] = label
+        chosen = labels.number(label, scene.names, scene.data.name)
+        if chosen is not None:
+            options["label"] = chosen
         scene.samples = scene.model.sample(max(COMPARED, request.n), **options)
-        return of_samples.neighbours(scene, features=features, rows=request.n, label=label)
+        picture = of_samples.neighbours(scene, features=features, rows=request.n, label=chosen)
+        return _of_class(picture, chosen, scene)
 
     return _write(request, ("sampler",), draw)
 
@@ -190,16 +195,25 @@ def parse_terms(expression: str, names: list[str], data: str) -> list[tuple[int,
     if not names:
         raise UserError(f'the data set "{data}" has no classes to add up')
     terms, signs = _split(expression)
-    known = {name.lower(): number for number, name in enumerate(names)}
     numbers = []
     for term in terms:
-        number = known.get(term.lower(), int(term) if term.isdecimal() else -1)
+        number = labels.find(term, names)
+        if number is None:
+            number = int(term) if term.isdecimal() else -1
         if not 0 <= number < len(names):
             raise UserError(f'"{data}" has no class "{term}": {nearest(term, names)}')
         numbers.append(number)
     return [
         (1 if sign == "+" else -1, each) for sign, each in zip(["+", *signs], numbers, strict=True)
     ]
+
+
+def _of_class(picture: "Picture", label: int | None, scene: "Scene") -> "Picture":
+    """A picture whose caption says which class was asked for."""
+    if label is None:
+        return picture
+    caption = f"{picture.caption} Asked for: {labels.told(label, scene.names)}."
+    return replace(picture, caption=caption)
 
 
 def _write(

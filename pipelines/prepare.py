@@ -97,10 +97,7 @@ def _told(message: str, name: str, settings: DataSettings, path: Path | None) ->
         known = f'"{settings.path or name}"' in message
         return message if known else f"data.{name}: {message}"
     # What is wrong with one file of a folder names that.
-    known = (
-        str(path) in message
-        or printable(os.fsencode(path).decode("utf-8", "backslashreplace")) in message
-    )
+    known = printable(str(path)) in message
     return (
         f"data.{name}: {message}" if known else f"data.{name} ({printable(str(path))}): {message}"
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines import labels
 from pipelines.errors import UserError, check_number
 from pipelines.files import replacing
 from pipelines.safe_load import load_keras
@@ -24,10 +25,10 @@ def sample_to_file(
     *,
     n: int,
     seed: int,
-    label: int | None,
+    label: str | int | None,
     output: Path,
     exports: Path = Path("exports"),
-) -> None:
+) -> str | None:
     """Loads `exports/<key>/model.keras` in safe mode and writes a grid of samples.
 
     Args:
@@ -35,9 +36,12 @@ def sample_to_file(
         key: A system of `params.yaml`.
         n: How many samples, at least 1.
         seed: The same seed gives the same samples on the same backend.
-        label: The class to draw, in 0..classes - 1, or None.
+        label: The class to draw: its name, its number from 0, or None.
         output: A PNG file, or for text a TXT file; it is replaced only when the new one is complete.
         exports: The folder that the export stage writes to.
+
+    Returns:
+        The class that was drawn, by number and name; None without.
 
     Raises:
         UserError: Something is asked for that cannot be; what can be told without Keras is told
@@ -52,16 +56,36 @@ def sample_to_file(
 
     model = load_exported(path, settings)
     options = {**settings.system(key).sample, "seed": seed}
+    names = class_names(settings.system(key).data, params)
+    chosen = labels.number(label, names, settings.system(key).data)
     try:
         if "translator" in model.capabilities:
+            if chosen is not None:
+                raise UserError(
+                    f'"{key}" translates images, whatever their class is: remove --label'
+                )
             made, columns = _translations(model, key, settings, params, n, options)
         else:
-            if label is not None:
-                options["label"] = label
+            if chosen is not None:
+                options["label"] = chosen
             made, columns = model.sample(n, batch_size=min(n, CHUNK), **options), None
     except (TypeError, ValueError) as error:  # in one line, what is wrong with n, label or sample:
         raise UserError(f'system "{key}": {" ".join(str(error).split())}') from None
     _write(model, made, columns, output)
+    return None if chosen is None else labels.told(chosen, names)
+
+
+def class_names(data: str, params: Path) -> list[str]:
+    """The names of a data set's classes; none where it has none, or is not prepared here."""
+    from gm_keras.reading import FileError, read_json
+
+    try:
+        names = read_json(params.resolve().parent / "data" / data / "dataset.json").get(
+            "class_names"
+        )
+    except (OSError, FileError):
+        return []
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def exported(key: str, exports: Path) -> Path:

@@ -85,4 +85,5 @@ def test_what_may_not_be_read(tmp_path: Path):
 def test_names_are_shown_in_one_line():
     assert shown("Kätzchen 猫 7.png") == "Kätzchen 猫 7.png"
     assert shown(os.fsdecode(b"k\xe4tzchen\n.png")) == r"k\xe4tzchen\n.png"
+    assert shown("\ud800") == r"\ud800"
     assert shown("a\x1b[31m\u202eb") == r"a\x1b[31m\u202eb"

@@ -229,7 +229,9 @@ def _subfolders(path: Path) -> list[Path]:
 
 def _images(path: Path, notes: list[str], deep: bool = False) -> list[Path]:
     """The files in a folder that are images by their name; with `deep` those in its subfolders too."""
-    images, waiting = [], [(path, (_identity(path),))]
+    resolved = path.resolve()
+    around = tuple(_identity(each) for each in (path, *path.parents, resolved, *resolved.parents))
+    images, waiting = [], [(path, around)]
     while waiting:
         folder, above = waiting.pop()
         for entry in _entries(folder):

@@ -1,17 +1,18 @@
 """A prepared data set: memory-mapped arrays in a folder, described by its `dataset.json`.
 
-The stage `train` depends on this file and on `batches.py` alone, so it imports nothing else of
+The stage `train` depends on this file, on `batches.py` and on `held.py`, so it imports nothing else of
 `gm_keras.data`.
 """
 
 import contextlib
-import json
 import mmap
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from gm_keras.reading import FileError, check_file, read_json, shown
 
 KEYS = ("name", "primary", "fields", "splits", "levels", "num_classes")
 IMAGES = ("image", "source", "target")
@@ -223,42 +224,35 @@ class PreparedData:
     def _read_info(self) -> dict[str, Any]:
         file = self.path / "dataset.json"
         try:
-            info = json.loads(file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            raise FileNotFoundError(f"{file} is missing; {self._remedy()}") from None
-        except (ValueError, OSError) as error:
-            raise ValueError(f"{file} cannot be read ({error}); {self._remedy()}") from None
-        missing = [key for key in KEYS if not isinstance(info, dict) or key not in info]
+            info = read_json(file)
+        except FileNotFoundError as error:
+            remedy = self._remedy()
+            # `prepare` replaces no folder that it cannot know for its own.
+            if self.path.is_dir() and any(self.path.iterdir()):
+                remedy = f"delete {self.path} if nothing of yours is in it, and {remedy}"
+            raise FileNotFoundError(f"{error}; {remedy}") from None
+        except FileError as error:
+            raise ValueError(f"{error}; {self._remedy()}") from None
+        missing = [key for key in KEYS if key not in info]
         if missing:
             raise ValueError(f"{file} lacks {', '.join(missing)}; {self._remedy()}")
-        if not self._makes_sense(info):
+        if not _makes_sense(info):
             raise ValueError(f"{file} does not describe its fields; {self._remedy()}")
         return info
-
-    @staticmethod
-    def _makes_sense(info: dict[str, Any]) -> bool:
-        """Whether all fields have a shape and a type, and what has levels at least one of them."""
-        fields, primary = info["fields"], info["primary"]
-        if primary not in fields or not all({"shape", "dtype"} <= set(fields[f]) for f in fields):
-            return False
-        if info.get("stream") and (primary != "tokens" or fields["tokens"]["shape"]):
-            return False
-        levels = {field: fields[field].get("levels") for field in fields} | {
-            primary: info["levels"]
-        }
-        return all(levels[field] for field in fields if field in (*IMAGES, "tokens"))
 
     def _open(self, split: str, field: str) -> np.memmap:
         file = self.path / f"{split}_{field}.npy"
         spec = self.info["fields"][field]
         shape, dtype = (self.info["splits"][split], *spec["shape"]), np.dtype(spec["dtype"])
         try:
-            array = np.load(file, mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError:
-            raise FileNotFoundError(f"{file} is missing; {self._remedy()}") from None
-        except (ValueError, OSError, EOFError) as error:
+            check_file(file)
+            array = np.lib.format.open_memmap(file, mode="r")
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{error}; {self._remedy()}") from None
+        except Exception as error:  # a damaged header raises what Python's parser raises
+            reason = shown(" ".join(str(error).split())[:200])
             raise ValueError(
-                f"{file} is truncated or no .npy file ({error}); {self._remedy()}"
+                f"{file} is truncated or no .npy file ({reason}); {self._remedy()}"
             ) from None
         expected = array.offset + array.nbytes
         if array.shape != shape or array.dtype != dtype:
@@ -271,3 +265,70 @@ class PreparedData:
                 f"{file} has {file.stat().st_size} bytes instead of {expected}; {self._remedy()}"
             )
         return array
+
+
+def _makes_sense(info: dict[str, Any]) -> bool:
+    """Whether what is read from a `dataset.json` is of the types that are expected, and goes together."""
+    fields, primary, splits = info["fields"], info["primary"], info["splits"]
+    if not (
+        isinstance(info["name"], str) and isinstance(fields, dict) and isinstance(splits, dict)
+    ):
+        return False
+    if not all(map(_is_field, fields.values())) or not all(map(_is_count, splits.values())):
+        return False
+    # They are names of files.
+    if not splits or not all(name.isidentifier() for name in (*fields, *splits)):
+        return False
+    if not isinstance(primary, str) or primary not in fields:
+        return False
+    if info.get("stream") and (primary != "tokens" or fields["tokens"]["shape"]):
+        return False
+    levels = {field: spec.get("levels") for field, spec in fields.items()}
+    levels[primary] = info["levels"]
+    if not all(value is None or _is_count(value) for value in levels.values()):
+        return False
+    # A pixel of one level would have no scale.
+    least = {field: 2 if field in IMAGES else 1 for field in fields if field in (*IMAGES, "tokens")}
+    return all((levels[field] or 0) >= at_least for field, at_least in least.items()) and (
+        _describes_classes(info)
+    )
+
+
+def _describes_classes(info: dict[str, Any]) -> bool:
+    count, names = info["num_classes"], info.get("class_names")
+    if count is not None and not _is_count(count):
+        return False
+    if names is not None and not (
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+    ):
+        return False
+    mixture = info.get("mixture")
+    if mixture is not None and not (isinstance(mixture, dict) and _is_mixture(mixture)):
+        return False
+    texts = (info.get(key) for key in ("vocabulary", "source", "version"))
+    return (names is None or len(names) == count) and all(
+        text is None or isinstance(text, str) for text in texts
+    )
+
+
+def _is_field(spec: Any) -> bool:
+    if not isinstance(spec, dict) or not {"shape", "dtype"} <= set(spec):
+        return False
+    if not isinstance(spec["shape"], list) or not all(map(_is_count, spec["shape"])):
+        return False
+    try:
+        return isinstance(spec["dtype"], str) and np.dtype(spec["dtype"]).kind in "biuf"
+    except Exception:  # numpy raises more than one kind for a text that names no type
+        return False
+
+
+def _is_mixture(mixture: dict[str, Any]) -> bool:
+    try:
+        centres, deviation = (np.array(mixture[key], "float64") for key in ("centres", "deviation"))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return False
+    return centres.ndim == 2 and deviation.shape in ((), centres.shape[:1])
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63

@@ -25,7 +25,7 @@ def assign(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Cuts from `train` what the source does not have as a split of its own.
 
-    Examples are drawn whatever their class is. Only where that leaves a class with less than half of its
+    Examples are drawn whatever their class is. Only where that leaves a class with less than a third of its
     share of a split, the splits are stratified: each class gives as many examples as its share says, rounded,
     and at least one to each split if it has three and the split has room.
 
@@ -42,7 +42,8 @@ def assign(
     """
     n = counts["train"]
     if n < MINIMUM:
-        raise DataError(f"{n} examples to train on are too few: at least {MINIMUM} are needed")
+        given = "1 example to train on is" if n == 1 else f"{n} examples to train on are"
+        raise DataError(f"{given} too few: at least {MINIMUM} are needed")
     order = np.random.default_rng(seed).permutation(n)
     plan: dict[str, dict[str, np.ndarray]] = {"train": {}}
     sizes: dict[str, int] = {}
@@ -64,7 +65,7 @@ def assign(
 
 
 def _starves(labels: np.ndarray, parts: list[np.ndarray]) -> bool:
-    """Whether a class has less than half of its share of a part, or nothing of it.
+    """Whether a class has less than a third of its share of a part, or nothing of it.
 
     The last part is to train on, and needs every class; the others need those with an example for each part.
     """
@@ -73,7 +74,7 @@ def _starves(labels: np.ndarray, parts: list[np.ndarray]) -> bool:
         needed = (counts >= len(parts)) | (part is parts[-1])
         has = np.bincount(np.searchsorted(classes, labels[part]), minlength=len(classes))
         share = counts * len(part) / len(labels)
-        if (needed & (has < np.maximum(1, share // 2))).any():
+        if (needed & (has < np.maximum(1, share // 3))).any():
             return True
     return False
 

@@ -226,8 +226,11 @@ def _texts(
 
 
 def _labels(builder: tfds.core.DatasetBuilder, aliases: dict[str, str], split: str) -> np.ndarray:
-    read = _read(builder, aliases, {"label": Field((), "int32")}, None, split)
-    return np.array([example["label"] for example in read])
+    batches = _batches(builder, aliases[split], ("label",), READ_AT_ONCE)
+    try:
+        return np.concatenate([batch["label"] for batch in batches])
+    except Exception as error:
+        raise _unreadable(builder, error) from None
 
 
 def _read(
@@ -237,18 +240,11 @@ def _read(
     image_size: int | None,
     split: str,
 ) -> Iterator[Example]:
-    dataset = builder.as_dataset(
-        split=aliases[split],
-        shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding(dict.fromkeys(fields, True)),
-        # One file after the other: the order must not depend on a default of TFDS.
-        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-    )
     # What is still to be brought to one size cannot be stacked.
     together = 1 if image_size or "audio" in fields else READ_AT_ONCE
     seen = 0
     try:
-        for batch in tfds.as_numpy(dataset.batch(together)):
+        for batch in _batches(builder, aliases[split], tuple(fields), together):
             for row in range(len(batch[next(iter(fields))])):
                 example = {field: batch[field][row] for field in fields}
                 if image_size:
@@ -261,10 +257,26 @@ def _read(
     except DataError:
         raise
     except Exception as error:
-        raise DataError(
-            f"{builder.data_dir} cannot be read ({_line(error)}): delete that folder, and "
-            "prepare again"
-        ) from None
+        raise _unreadable(builder, error) from None
+
+
+def _batches(
+    builder: tfds.core.DatasetBuilder, split: str, fields: tuple[str, ...], size: int
+) -> Iterator[dict[str, np.ndarray]]:
+    dataset = builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders=tfds.decode.PartialDecoding(dict.fromkeys(fields, True)),
+        # One file after the other: the order must not depend on a default of TFDS.
+        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+    )
+    return tfds.as_numpy(dataset.batch(size))
+
+
+def _unreadable(builder: tfds.core.DatasetBuilder, error: Exception) -> DataError:
+    return DataError(
+        f"{builder.data_dir} cannot be read ({_line(error)}): delete that folder, and prepare again"
+    )
 
 
 def _needed(error: Exception) -> str | None:

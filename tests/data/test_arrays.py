@@ -73,6 +73,99 @@ def test_a_mixture_says_its_centres(make_data):
     assert "mixture" not in make_data(x=POINTS).info
 
 
+@pytest.mark.parametrize("shape", [(20,), (20, 1)])
+@pytest.mark.parametrize("kind", ["uint8", "int64", ">i4", "bool"])
+def test_labels_of_every_kind(make_data, shape: tuple[int, ...], kind: str):
+    labels = (np.arange(20) % 2).astype(kind)
+    data = make_data(image=IMAGES, label=labels.reshape(shape))
+    by_image = dict(zip(map(bytes, IMAGES), labels, strict=True))
+    for split in data.info["splits"]:
+        for image, label in zip(*data.arrays(split).values(), strict=True):
+            assert by_image[image.tobytes()] == label
+    assert data.info["class_names"] == ["0", "1"]
+
+
+def test_names_as_labels_are_in_natural_order(make_data):
+    names = np.array([f"class {number}" for number in range(12)])
+    data = make_data(image=np.repeat(IMAGES[:12], 3, axis=0), label=np.repeat(names[::-1], 3))
+    assert data.info["class_names"] == names.tolist()
+
+
+def test_empty_classes_are_named(tmp_path: Path):
+    np.savez(tmp_path / "own.npz", image=IMAGES, label=1 + np.arange(20) % 10)
+    with pytest.raises(UserError) as error:
+        settings = DataSettings(source="folder", path="own.npz")
+        prepare("own", settings, tmp_path / "data" / "own", tmp_path)
+    for part in (
+        "data.own",
+        "own.npz",
+        '1 of 11 classes have no example: 0 ("0")',
+        "renumber: true",
+    ):
+        assert part in str(error.value)
+    assert not (tmp_path / "data" / "own").exists()
+
+
+@pytest.mark.parametrize(
+    "classes", [list(range(1, 11)), [0, 1, 2, 7, 8, 9, 10, 11, 12, 13], [-1, 1], [90, 10_000]]
+)
+def test_classes_are_renumbered_if_asked_for(tmp_path: Path, classes: list[int]):
+    labels = np.array(classes)[np.arange(20) % len(classes)]
+    np.savez(tmp_path / "own.npz", image=IMAGES, label=labels)
+    settings = DataSettings(source="folder", path="own.npz", renumber=True)
+    prepare("own", settings, tmp_path / "own", tmp_path)
+    data = PreparedData(tmp_path / "own")
+    assert data.info["class_names"] == [str(each) for each in sorted(classes)]
+    by_image = dict(zip(map(bytes, IMAGES), labels, strict=True))
+    for image, label in zip(*data.arrays("train").values(), strict=True):
+        assert str(by_image[image.tobytes()]) == data.info["class_names"][label]
+
+
+def test_a_class_that_is_only_tested(tmp_path: Path):
+    np.savez(
+        tmp_path / "own.npz", x=POINTS, y=np.arange(20) % 2, x_test=POINTS, y_test=np.arange(20) % 4
+    )
+    settings = DataSettings(source="folder", path="own.npz", renumber=True)
+    with pytest.raises(UserError, match='label "2" of test is not in train'):
+        prepare("own", settings, tmp_path / "own", tmp_path)
+
+
+@pytest.mark.parametrize("kind", [">f8", "<f4", "float16", "longdouble"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_numbers_of_every_kind(tmp_path: Path, kind: str, order: str):
+    points = np.asarray(POINTS, kind, order=order)
+    np.save(tmp_path / "own.npy", points)
+    prepare("own", DataSettings(source="folder", path="own.npy"), tmp_path / "own", tmp_path)
+    data = PreparedData(tmp_path / "own")
+    found = np.concatenate([data.arrays(split)["features"] for split in data.info["splits"]])
+    assert sorted(found[:, 1]) == sorted(points[:, 1].astype("float32"))
+
+
+def test_recordings_of_another_byte_order(make_data):
+    audio = np.arange(60).reshape(12, 5).astype(">i2")
+    data = make_data(audio=audio)
+    found = np.concatenate([data.arrays(split)["audio"] for split in data.info["splits"]])
+    assert sorted(found[:, 0]) == sorted(audio[:, 0])
+
+
+def test_features_of_another_scale_are_told(make_data, capsys: pytest.CaptureFixture):
+    data = make_data(x=POINTS)
+    values = [np.asarray(data.arrays(split)["features"]) for split in data.info["splits"]]
+    assert data.info["range"] == [min(map(np.min, values)), max(map(np.max, values))]
+    assert "standardize" not in capsys.readouterr().err
+    for factor, offset in ((12_300.0, 0.0), (1e-4, 0.0), (1.0, 1e5)):
+        make_data(x=factor * POINTS + offset)
+        told = capsys.readouterr().err
+        assert "note: data.own: the features have standard deviations from " in told
+        assert "standardize each" in told
+    small, large = (
+        12_300.0 * POINTS.std(axis=0, ddof=1).min(),
+        12_300.0 * POINTS.std(axis=0, ddof=1).max(),
+    )
+    make_data(x=12_300.0 * POINTS)
+    assert f"from {small:,.3g} to {large:,.3g}," in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [

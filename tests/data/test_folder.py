@@ -1,5 +1,6 @@
 """A user's own folder of images."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -155,3 +156,89 @@ def test_folders_that_cannot_be_understood(tmp_path: Path):
     save(tmp_path / "unlabelled" / "train" / "b")
     save(tmp_path / "unlabelled" / "test")
     assert "must both have classes" in error(tmp_path / "unlabelled")
+
+
+def test_classes_are_in_natural_order(tmp_path: Path):
+    names = ["0", "1", "2", "10", "11", "B", "a2", "a10", "ä"]
+    marks = {}
+    for name in reversed(names):
+        marks[name] = {image.tobytes() for image in save(tmp_path / "p" / name, n=4)}
+    data = prepared(tmp_path / "p")
+    assert data.info["class_names"] == names
+    for image, label in zip(every(data), every(data, "label"), strict=True):
+        assert image.tobytes() in marks[names[label]]
+
+
+def test_a_small_test_set_has_every_class(tmp_path: Path):
+    for name in range(12):
+        save(tmp_path / "p" / str(name), n=10, shape=(2, 2))
+    data = prepared(tmp_path / "p")
+    for split in ("validation", "test"):
+        assert sorted(data.arrays(split)["label"]) == list(range(12))
+
+
+def test_names_that_are_not_utf_8(tmp_path: Path, capsys: pytest.CaptureFixture):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xfccher"))
+    images = save(folder / os.fsdecode(b"gr\xfcn"), n=6)
+    save(folder / "blue\n", n=6)
+    (folder / os.fsdecode(b"gr\xfcn") / "000.png").rename(
+        folder / os.fsdecode(b"gr\xfcn") / os.fsdecode(b"\xe4.png")
+    )
+    (folder / os.fsdecode(b"l\xe4r")).mkdir()
+    data = prepared(folder)
+    assert data.info["class_names"] == [r"blue\n", r"gr\xfcn"]
+    assert data.info["source"] == r"folder:b\xfccher"
+    found = every(data)[every(data, "label") == 1]
+    assert sorted(map(bytes, found)) == sorted(map(bytes, images))
+    told = [line for line in capsys.readouterr().err.splitlines() if "no class for" in line]
+    assert told[0].startswith(r"note: data.own: ")
+    assert r"b\xfccher: no class for l\xe4r/: no images" in told[0]
+    (folder / "blue\n" / "000.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"b.xfccher/blue.n/000.png is no whole image") as caught:
+        prepared(folder)
+    assert str(caught.value).isprintable()
+
+
+def test_the_version_is_that_of_the_names_and_the_content(tmp_path: Path):
+    save(tmp_path / "p")
+    first = prepared(tmp_path / "p").info["version"]
+    (tmp_path / "p" / "000.png").rename(tmp_path / "p" / os.fsdecode(b"\xe4.png"))
+    second = prepared(tmp_path / "p").info["version"]
+    (tmp_path / "p" / os.fsdecode(b"\xe4.png")).rename(tmp_path / "p" / os.fsdecode(b"\xe5.png"))
+    assert len({first, second, prepared(tmp_path / "p").info["version"]}) == 3
+
+
+def test_links_to_folders_are_followed(tmp_path: Path, capsys: pytest.CaptureFixture):
+    cats, ants = save(tmp_path / "cats"), save(tmp_path / "ants")
+    more = save(tmp_path / "p" / "cats" / "own", n=3)
+    (tmp_path / "p" / "cats" / "linked").symlink_to(tmp_path / "cats")
+    (tmp_path / "p" / "ants").symlink_to(tmp_path / "ants")
+    (tmp_path / "p" / "cats" / "own" / "back").symlink_to(tmp_path / "p")
+    save(tmp_path / "p" / "cats" / ".hidden")
+    data = prepared(tmp_path / "p")
+    assert data.info["class_names"] == ["ants", "cats"]
+    images, labels = every(data), every(data, "label")
+    assert sorted(map(bytes, images[labels == 0])) == sorted(map(bytes, ants))
+    assert sorted(map(bytes, images[labels == 1])) == sorted(map(bytes, [*cats, *more]))
+    assert (
+        "own/back leads back to a folder that it lies in: not followed" in capsys.readouterr().err
+    )
+
+
+def test_a_folder_that_is_called_as_a_picture(tmp_path: Path):
+    images = save(tmp_path / "p" / "cats.png")
+    save(tmp_path / "p" / "dogs.png", n=3)
+    data = prepared(tmp_path / "p")
+    assert data.info["class_names"] == ["cats.png", "dogs.png"]
+    assert sorted(map(bytes, every(data)[every(data, "label") == 0])) == sorted(map(bytes, images))
+
+
+def test_few_pictures_are_told(tmp_path: Path, capsys: pytest.CaptureFixture):
+    for name in "abc":
+        save(tmp_path / "p" / name, n=4)
+    prepared(tmp_path / "p")
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert any(
+        "10 examples to train on, 1 to validate, 1 to test: most scores" in line for line in told
+    )
+    assert any("test has no example of 2 classes: " in line for line in told)

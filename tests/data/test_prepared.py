@@ -1,6 +1,7 @@
 """Opening what was prepared: memory maps, the scale, and every way in which a folder can be broken."""
 
 import json
+import os
 import resource
 import shutil
 import sys
@@ -104,7 +105,20 @@ def test_pickled_objects_are_not_loaded(images: PreparedData):
         PreparedData(images.path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "own"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "7",
+        '{"name": "own"}',
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        '{"name": NaN}',
+    ],
+)
 def test_a_broken_description(images: PreparedData, text: str):
     (images.path / "dataset.json").write_text(text)
     with pytest.raises(ValueError, match=r"dataset.json .*pipelines.prepare own"):
@@ -117,7 +131,34 @@ def test_a_broken_description(images: PreparedData, text: str):
         {"primary": "target"},
         {"fields": {"image": {"shape": [4, 5, 3]}}},
         {"levels": None},
+        {"levels": "many"},
+        {"levels": 1},
+        {"levels": 10**30},
         {"stream": True},
+        {"primary": ["image"]},
+        {"primary": None},
+        {"name": 3},
+        {"fields": None},
+        {"fields": []},
+        {"fields": {"image": None}},
+        {"fields": {"image": {"shape": 5, "dtype": "uint8"}}},
+        {"fields": {"image": {"shape": [4, "5", 3], "dtype": "uint8"}}},
+        {"fields": {"image": {"shape": [4, -5, 3], "dtype": "uint8"}}},
+        {"fields": {"image": {"shape": [4, 5, 3], "dtype": "unit8"}}},
+        {"fields": {"image": {"shape": [4, 5, 3], "dtype": ["uint8"]}}},
+        {"fields": {"../image": {"shape": [4, 5, 3], "dtype": "uint8"}}, "primary": "../image"},
+        {"splits": None},
+        {"splits": {}},
+        {"splits": {"train": True}},
+        {"splits": {"train": "32"}},
+        {"splits": {"../train": 32}},
+        {"num_classes": "four"},
+        {"class_names": ["a", "b"]},
+        {"class_names": "abcd"},
+        {"vocabulary": 3},
+        {"mixture": []},
+        {"mixture": {"centres": [[0.0], [1.0, 2.0]], "deviation": 1.0}},
+        {"mixture": {"centres": [["a"]], "deviation": 1.0}},
     ],
 )
 def test_a_description_without_sense(images: PreparedData, change: dict):
@@ -125,6 +166,45 @@ def test_a_description_without_sense(images: PreparedData, change: dict):
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
     with pytest.raises(ValueError, match=r"does not describe its fields; .*pipelines.prepare own"):
         PreparedData(images.path)
+
+
+def test_a_pipe_is_not_waited_for(images: PreparedData):
+    for name in ("test_label.npy", "dataset.json"):
+        (images.path / name).unlink()
+        os.mkfifo(images.path / name)
+        with pytest.raises(ValueError, match=f"{name} .*is a pipe, not a file"):
+            PreparedData(images.path)
+
+
+def test_a_description_that_is_gone_beside_what_may_be_the_users(images: PreparedData):
+    (images.path / "dataset.json").unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r"delete .*own if nothing of yours is in it, and prep"
+    ):
+        PreparedData(images.path)
+
+
+def test_every_damage_is_one_line(images: PreparedData):
+    random = np.random.default_rng(7)
+    for name in ("dataset.json", "train_image.npy", "test_label.npy"):
+        file = images.path / name
+        whole = file.read_bytes()
+        for _ in range(40):
+            content = bytearray(whole)
+            # Of an array its header: other values are still values.
+            at = int(random.integers(min(len(content), 500 if name.endswith("json") else 128)))
+            wrong = random.integers(0, 256, random.integers(1, 6), "uint8").tobytes()
+            content[at : at + (0, 1, len(wrong), 30)[random.integers(4)]] = wrong
+            file.write_bytes(bytes(content))
+            message = ""
+            try:
+                PreparedData(images.path)
+            except (ValueError, FileNotFoundError) as error:
+                message = str(error)
+            assert message.isprintable()
+            assert not message or str(images.path) in message
+        file.write_bytes(whole)
+    PreparedData(images.path)
 
 
 def test_an_unknown_field(images: PreparedData):

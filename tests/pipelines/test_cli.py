@@ -371,12 +371,16 @@ def test_sample_draws_a_grid(run, project, exported):
     assert (code, err) == (0, "")
     assert "a.png" in out
     run("sample", exported, "-n", "5", "--seed", "3", "-o", "b.png")
-    run("sample", exported, "-n", "5", "--seed", "4", "--label", "2", "-o", "c.png")
+    data = project / "data" / catalog.recipe(exported).system["data"]
+    data.mkdir(parents=True)
+    (data / "dataset.json").write_text('{"class_names": ["2", "10", "cat"]}')
+    _, out, _ = run("sample", exported, "-n", "5", "--seed", "4", "--label", "Cat", "-o", "c.png")
+    assert 'label 2 ("cat")' in out
     assert Image.open("a.png").size[0] >= 3 * 8
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
     assert Path("a.png").read_bytes() != Path("c.png").read_bytes()
     assert {entry.name for entry in project.iterdir() if entry.suffix != ".yaml"} == {
-        "exports", "a.png", "b.png", "c.png"
+        "data", "exports", "a.png", "b.png", "c.png"
     }  # fmt: skip
 
 
