@@ -72,7 +72,7 @@ lock:
 	  --no-annotate --extra dev --extra native --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
 ui: $(STAMP)
-	mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $${PORT:-5000}
+	python -m pipelines.ui
 
 # The peers have an environment of their own: what they need must not decide what we install.
 PEERS := $(CURDIR)/.venv-peers

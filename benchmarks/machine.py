@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("keras", "jax", "tensorflow-cpu", "tensorflow", "onednn-cpu-tbb", "numpy")
+PACKAGES = ("keras", "jax", "tensorflow-cpu", "tensorflow", "onednn-cpu-gomp", "numpy")
 
 
 @functools.cache

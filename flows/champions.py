@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flows import command
 from flows.promotion import Decision, Score, decide
+from pipelines import reading
 from pipelines.errors import UserError
 from pipelines.settings import Settings
 from pipelines.tracking_store import open_store, unusable
@@ -140,7 +141,7 @@ def _download(key: str, champion: "ModelVersion", folder: Path) -> Path:
 
 def _score(settings: Settings, key: str, path: Path) -> Score:
     try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
+        metrics = reading.parse_json(reading.read_bytes(path), str(path))
         # How the test set is used shapes the value as much as the test set does.
         protocol = {
             "data": metrics["data_checksum"],

@@ -8,6 +8,8 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+from pipelines import reading
+
 PLACE = Path(".dvc") / "tmp" / "gm_keras_retrained.json"
 
 
@@ -38,7 +40,7 @@ def record(root: Path, keys: list[str], began: datetime) -> None:
 
 def _read(root: Path) -> dict[str, datetime]:
     try:
-        times = json.loads((root / PLACE).read_text(encoding="utf-8"))
+        times = reading.parse_json(reading.read_bytes(root / PLACE), str(PLACE))
         return {key: datetime.fromisoformat(time) for key, time in times.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}  # not there, or cut short: then nothing is known, and the run takes place

@@ -1,10 +1,10 @@
 """What a flow did, as Markdown for Prefect's pages and as one line."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from flows.promotion import Decision
+from pipelines import reading
 from pipelines.settings import Settings
 
 
@@ -58,7 +58,10 @@ def _details(key: str, metrics: dict[str, Any]) -> list[str]:
 
 def _primary(metrics: dict[str, Any]) -> str:
     primary = metrics.get("primary")
-    return f"{primary['name']} {primary['value']:.6g}" if primary else ""
+    try:
+        return f"{primary['name']} {primary['value']:.6g}"
+    except (KeyError, TypeError, ValueError):
+        return ""  # too few examples for one, or another file; other stages say so
 
 
 def _run_link(settings: Settings, key: str, root: Path) -> str:
@@ -72,10 +75,9 @@ def _run_link(settings: Settings, key: str, root: Path) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return reading.parse_json(reading.read_bytes(path), str(path))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _cell(text: str) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -112,6 +113,6 @@ def text(passages: Sequence[str], columns: int = 80, lines: int = 12) -> np.ndar
     return np.asarray(picture).copy()
 
 
-def save(picture: np.ndarray, path: str | Path) -> None:
-    """Writes a picture as PNG, the same bytes for the same picture."""
-    Image.fromarray(picture).save(path, format="PNG", optimize=False)
+def save(picture: np.ndarray, target: str | Path | BinaryIO) -> None:
+    """Writes a picture as PNG into a file, the same bytes for the same picture."""
+    Image.fromarray(picture).save(target, format="PNG", optimize=False)

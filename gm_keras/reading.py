@@ -118,16 +118,21 @@ def parse_json(text: str | bytes, where: str) -> dict[str, Any]:
     Raises:
         FileError: It is something else; one line.
     """
-    try:
-        if isinstance(text, bytes):
-            text = text.decode("utf-8")
-        content = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError, MemoryError) as error:
-        reason = str(error) if isinstance(error, ValueError) else "it is nested too deep"
-        raise FileError(f"{where} is damaged: {' '.join(reason.split())}") from None
+    content = parse_value(text, where)
     if not isinstance(content, dict):
         raise FileError(f"{where} is damaged: it holds {_named(content)} instead of an object")
     return content
+
+
+def parse_value(text: str | bytes, where: str) -> Any:
+    """As `parse_json`, for any value of JSON."""
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8")
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError, MemoryError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "it is nested too deep"
+        raise FileError(f"{where} is damaged: {' '.join(reason.split())}") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ Flag = bool
 #: How many of something there are, whatever it is.
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
 AtLeastTwo = Annotated[int, Field(ge=2, le=2**31 - 1)]
-NonNegativeInt = Annotated[int, Field(ge=0, le=2**31 - 1)]
 #: Of random numbers: every integer of 32 bits.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 

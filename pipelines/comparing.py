@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipelines import scores
-from pipelines.files import read_json
+from pipelines import scores, written
 from pipelines.settings import load_settings
 
 MARKS = {"best": "*", "tied": "=", "": ""}
@@ -31,7 +30,7 @@ def comparison(params: Path, keys: list[str]) -> str:
     for key in keys:
         settings.system(key)
         path = params.resolve().parent / "reports" / key / "metrics.json"
-        columns.append(read_json(path, f"dvc repro evaluate@{key}"))
+        columns.append(written.read_plain(path, written.Metrics, f"dvc repro evaluate@{key}"))
     rows, apart = [["", *keys]], []
     for name in (name for name in scores.SCORES if any(name in each for each in columns)):
         values = [(scores.value_of(each, name), scores.error_of(each, name)) for each in columns]

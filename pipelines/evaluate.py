@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipelines import errors
+from pipelines import errors, written
+from pipelines.compiled import keep_compiled
 from pipelines.errors import UserError
-from pipelines.files import read_json, replacing, scratch, write_json
+from pipelines.files import replacing, scratch, write_json
 from pipelines.measurement import Measurement
 from pipelines.settings import Settings, load_settings, project_root
 from pipelines.stages import end_with_dvc, need, quick, quiet
@@ -28,14 +29,16 @@ OUTPUTS = (
 
 def run(key: str, settings: Settings, root: Path) -> None:
     """Writes into `reports/<key>/` what `OUTPUTS` names, and `latents/`."""
+    settings.system(key)
+    folder = need(root / "models" / key, f"dvc repro train@{key}")
+    trained = written.read(folder / "run.json", written.Training, f"dvc repro -f train@{key}")
+
     from gm_keras import backend, images
     from gm_keras.core import io
     from pipelines import tracking
     from pipelines.facts import run_facts
 
-    settings.system(key)
     tracking.check(settings.tracking)
-    folder = need(root / "models" / key, f"dvc repro train@{key}")
     try:
         model = io.load(folder)
     except ValueError as error:
@@ -62,8 +65,8 @@ def run(key: str, settings: Settings, root: Path) -> None:
         "device": backend.device_name(),
     }
     write_json(report / "timing.json", timing)
-    run_id = read_json(folder / "run.json", f"dvc repro train@{key}")["run_id"]
-    tracked = tracking.resume_run(settings.tracking, key, run_id, **run_facts(key, settings, root))
+    facts = run_facts(key, settings, root)
+    tracked = tracking.resume_run(settings.tracking, key, trained.run_id, **facts)
     scores = numbers(metrics)
     tracked.log_metrics({f"test/{name}": value for name, value in scores.items()})
     for row in ("floor", "ceiling"):
@@ -106,6 +109,7 @@ def command() -> None:
     settings.choose_backend()
     quiet()
     quick()
+    keep_compiled()
     if arguments.model:
         run_other(arguments.key, settings, project_root(), arguments.model, arguments.output)
     else:

@@ -12,10 +12,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import tracking
+from pipelines import tracking, written
 from pipelines.errors import UserError
-from pipelines.files import read_json, replacing, write_json
-from pipelines.settings import Settings
+from pipelines.files import replacing, write_json
+from pipelines.settings import BACKENDS, Settings
 from pipelines.stages import need, stage
 
 if TYPE_CHECKING:
@@ -52,8 +52,15 @@ def export(key: str, settings: Settings, root: Path) -> None:
         root: The folder of the project.
     """
     source = root / "models" / key
-    trained = read_json(source / "run.json", f"dvc repro train@{key}")
-    backend = trained.get("backend", settings.backend)
+    trained = written.read(source / "run.json", written.Training, f"dvc repro -f train@{key}")
+    backend = trained.backend or settings.backend
+    if backend not in BACKENDS:
+        raise UserError(
+            f'{source / "run.json"} names the backend "{backend}", expected one of {", ".join(BACKENDS)}: '
+            f"make it again with: dvc repro -f train@{key}"
+        )
+    # Before hours of work, and before a version is registered.
+    scores = _scores(key, root) if (root / "reports" / key / "metrics.json").exists() else None
     with replacing(root / "exports" / key) as folder:
         from pipelines.facts import run_facts
         from pipelines.registration import Sampler, register, sha256
@@ -62,7 +69,7 @@ def export(key: str, settings: Settings, root: Path) -> None:
         content = write_exports(model, folder)
         facts = run_facts(key, settings, root)
         facts["tags"]["backend"] = backend
-        current = tracking.resume_run(settings.tracking, key, trained.get("run_id"), **facts)
+        current = tracking.resume_run(settings.tracking, key, trained.run_id, **facts)
         sampler = Sampler(
             key=key,
             model=folder / "model.keras",
@@ -74,8 +81,8 @@ def export(key: str, settings: Settings, root: Path) -> None:
         tags = {"weights_sha256": sha256(source / "model.weights.h5")}
         version = register(current, sampler, tags)
         write_json(folder / "export.json", {"system": key, **content})
-        if (root / "reports" / key / "metrics.json").is_file():
-            write_json(folder / "scores.json", _scores(key, root))
+        if scores is not None:
+            write_json(folder / "scores.json", scores)
     networks = ", ".join(content["networks"])
     print(f"{key}: exported {networks}; the challenger is version {version}", flush=True)
 
@@ -119,14 +126,20 @@ def _scores(key: str, root: Path) -> dict[str, Any]:
     """What the evaluation found out, to go with the model, and the checksums of what it drew and wrote."""
     from pipelines.registration import sha256
 
-    folder, command = root / "reports" / key, f"dvc repro evaluate@{key}"
-    read = {
-        name: read_json(folder / f"{name}.json", command)
-        for name in ("metrics", "calibration", "seeds", "pictures")
+    folder, command = root / "reports" / key, f"dvc repro -f evaluate@{key}"
+    shapes = {
+        "metrics": written.Metrics,
+        "calibration": written.Calibration,
+        "seeds": written.SEEDS,
+        "pictures": list[written.Picture],
     }
-    drawn = [folder / "latents" / picture["file"] for picture in read["pictures"]]
-    written = [folder / name for name in ("history.csv", "samples.json", "samples.png")]
-    files = [*written, *drawn, *sorted((folder / "epochs").glob("*.png"))]
+    read = {
+        name: written.read_plain(folder / f"{name}.json", shape, command)
+        for name, shape in shapes.items()
+    }
+    drawn = [folder / "latents" / each["file"] for each in read["pictures"] if "file" in each]
+    others = [folder / name for name in ("history.csv", "samples.json", "samples.png")]
+    files = [*others, *drawn, *sorted((folder / "epochs").glob("*.png"))]
     checksums = {
         str(path.relative_to(folder)): sha256(need(path, command)) for path in sorted(files)
     }

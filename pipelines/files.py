@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipelines import reading
 from pipelines.errors import UserError
+
+#: What a file of JSON may hold, by its type in Python.
+KINDS = {dict: "object", list: "list"}
 
 
 @contextlib.contextmanager
@@ -104,16 +108,26 @@ def write_json(path: Path, content: Any) -> None:
         )
 
 
-def read_json(path: Path, made_by: str) -> Any:
+def read_json(path: Path, made_by: str, kind: type = dict) -> Any:
     """Reads JSON that a stage wrote.
 
     Args:
         path: The file.
         made_by: The command that makes it, for the error.
+        kind: What it holds: `dict`, or `list`.
+
+    Raises:
+        UserError: One line: it is missing, no file, or damaged, and how to make it again.
     """
+    name = reading.shown(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: make it with: {made_by}") from None
-    except ValueError:
-        raise UserError(f"{path} is damaged: make it again with: {made_by}") from None
+        content = reading.parse_value(reading.read_bytes(path), name)
+        if not isinstance(content, kind):
+            raise reading.FileError(f"{name} is damaged: it holds no {KINDS[kind]}")
+    except FileNotFoundError as error:
+        raise UserError(f"{error}: make it with: {made_by}") from None
+    except reading.FileError as error:
+        problem, _, detail = str(error).removeprefix(name).partition(": ")
+        detail = f" ({detail})" if detail else ""
+        raise UserError(f"{name}{problem}: make it again with: {made_by}{detail}") from None
+    return content

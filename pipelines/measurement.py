@@ -34,13 +34,14 @@ class Measurement:
         picture: Samples as a picture `(height, width, 3)`, uint8.
         speed: Samples a second, compiling aside.
         of_seeds: The scores for each seed.
+        no_picture: Why `picture` shows no samples; None if it does.
 
     Raises:
         UserError: The model does not fit the data, or the settings ask for what cannot be.
     """
 
     def __init__(self, key: str, settings: Settings, root: Path, model: Any, work: Path):
-        from gm_keras.callbacks.grids import draw, examples
+        from gm_keras.callbacks.grids import draw_or_explain
         from gm_keras.metrics.features import load_extractor
         from pipelines.build import prepared
 
@@ -48,6 +49,7 @@ class Measurement:
         self.system = settings.system(key)
         self.data = prepared(self.system.data, settings, root)
         self._check_model()
+        self.data_checksum = self._checksum()
         try:
             self.extractor = load_extractor(
                 self.data,
@@ -62,13 +64,19 @@ class Measurement:
         self.of_seeds: dict[str, dict[str, float]] = {}
         try:
             # It compiles what is timed later: samples are drawn in parts of the picture's size.
-            shown = examples(model, self.data)
-            self.picture = draw(model, settings.seed, self.system.sample, shown)
+            self.picture, self.no_picture = draw_or_explain(
+                model, self.data, settings.seed, self.system.sample, self._tell
+            )
             started = time.perf_counter()
             self.samples = self._samples(settings.seed)
             self.speed = len(self.samples) / (time.perf_counter() - started)
         except (TypeError, ValueError) as error:
             raise UserError(f"params.yaml: systems.{key}.sample: {error}") from None
+
+    def _tell(self, line: str) -> None:
+        from gm_keras.telling import tell
+
+        tell(f"{self.key}: {line}")
 
     @property
     def texts(self) -> list[str]:
@@ -85,6 +93,7 @@ class Measurement:
     def metrics(self) -> dict[str, Any]:
         """The content of `metrics.json`: scores, averaged over the seeds, and their circumstances."""
         from gm_keras.metrics import registry
+        from gm_keras.metrics.examples import UnreadableError
         from gm_keras.metrics.scores.likelihoods import facts
 
         first, seeds = self.settings.seed, self.system.evaluate.seeds
@@ -95,17 +104,18 @@ class Measurement:
                 evaluation = self._evaluation(seed, self._samples(seed))
             try:
                 found = registry.evaluate(evaluation)
-            except ValueError as error:
+            except (ValueError, UnreadableError) as error:
                 raise UserError(f"{self.key} cannot be measured: {error}") from None
             self.of_seeds[str(seed)], left = _rounded(found)
             for name, reason in {**evaluation.left_out, **left}.items():
                 left_out[name] = reason if seeds == 1 else f"with seed {seed}: {reason}"
         # Where a seed lacks a score, an average over the others would be one of other samples.
+        common = set.intersection(*(set(row) for row in self.of_seeds.values()))
         whole = [
             {
                 name: value
                 for name, value in row.items()
-                if name.removesuffix("_stderr") not in left_out
+                if name in common and name.removesuffix("_stderr") not in left_out
             }
             for row in self.of_seeds.values()
         ]
@@ -113,13 +123,14 @@ class Measurement:
         try:
             primary = registry.primary(results)
         except ValueError as error:
-            raise UserError(f"{self.key}: {error}") from None
+            # It can be used and looked at all the same.
+            primary, left_out["primary"] = None, str(error)
         return {
             **results,
             **self._similarity_facts(results),
             "primary": primary,
             "data": self.system.data,
-            "data_checksum": self._checksum(),
+            "data_checksum": self.data_checksum,
             "split": "test",
             "real": len(self.evaluation.examples),
             "generated": len(self.samples),
@@ -139,6 +150,7 @@ class Measurement:
     def calibration(self) -> dict[str, Any]:
         """The content of `calibration.json`: the scores of real examples, and of noise or no training."""
         from gm_keras.metrics.calibration import calibrate
+        from gm_keras.metrics.examples import UnreadableError
 
         translate = None
         if "translator" in self.model.capabilities:
@@ -148,7 +160,7 @@ class Measurement:
 
         try:
             rows = calibrate(self.evaluation, translate)
-        except ValueError as error:
+        except (ValueError, UnreadableError) as error:
             raise UserError(f"{self.key}: floor and ceiling cannot be measured: {error}") from None
         return {
             name: _rounded(row)[0] if isinstance(row, dict) else row for name, row in rows.items()
@@ -158,11 +170,14 @@ class Measurement:
         """Writes what the model's latents, samples and reconstructions look like.
 
         Returns:
-            For each picture, in the order in which they are shown: file, title, caption, alt.
+            For each picture, in the order in which they are shown: file, title, caption, alt; for one that
+            could not be drawn: title and, as `left_out`, why.
         """
         from gm_keras.exploration import write_pictures
 
-        return write_pictures(
+        why = self.no_picture
+        left_out = [] if why is None else [{"title": "Samples", "left_out": why}]
+        return left_out + write_pictures(
             self.model,
             self.data,
             extractor=self.extractor,
@@ -170,6 +185,7 @@ class Measurement:
             seed=self.settings.seed,
             options=self.system.sample,
             folder=folder,
+            tell=self._tell,
         )
 
     def _check_model(self) -> None:
@@ -193,7 +209,15 @@ class Measurement:
         import gm_keras.metrics.scores  # noqa: F401 (registers them)
         from gm_keras.metrics.evaluation import Evaluation
 
-        return Evaluation(self.model, self.data, self.extractor, samples, seed, folder=self.work)
+        return Evaluation(
+            self.model,
+            self.data,
+            self.extractor,
+            samples,
+            seed,
+            folder=self.work,
+            tell=self._tell,
+        )
 
     def _samples(self, seed: int) -> np.ndarray:
         from gm_keras.metrics.spool import spool
@@ -258,11 +282,14 @@ class Measurement:
         return {"ms_ssim_scales": scales, "ms_ssim_window": window}
 
     def _checksum(self) -> str:
-        checksums = {
-            name: sha
-            for name, sha in self.data.info["checksums"].items()
-            if name.startswith("test_")
-        }
+        known = self.data.info.get("checksums")
+        if not isinstance(known, dict):
+            name = self.system.data
+            raise UserError(
+                f"{self.data.path / 'dataset.json'} lacks the checksums of its files: "
+                f"prepare it again with: dvc repro -f prepare@{name}"
+            )
+        checksums = {name: sha for name, sha in known.items() if name.startswith("test_")}
         return hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()
 
 

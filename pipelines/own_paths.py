@@ -83,7 +83,8 @@ def expanded(root: Path, path: str, where: str) -> Path:
     try:
         if "\0" in path:
             raise ValueError("it holds a null character")
-        return root / Path(path).expanduser()
+        # Names of files are bytes: those of UTF-8, whatever the locale says.
+        return root / Path(os.fsdecode(path.encode("utf-8"))).expanduser()
     except (RuntimeError, ValueError) as error:
         raise UserError(f"{where}: {path!r} is no path: {error}") from None
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import keras
 
-from gm_keras import backend
+from gm_keras import backend, reading
 from gm_keras.callbacks import Checkpoints
 from pipelines import catalog, tracking
 from pipelines.files import write_json
@@ -106,10 +106,9 @@ def _note_of_last(folder: Path) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return reading.read_json(path)
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 @contextlib.contextmanager

@@ -63,15 +63,23 @@ def dvc_hash(root: Path, output: Path) -> str | None:
         output: A file or folder that a stage writes.
     """
     try:
-        lock = yaml_file.load(root / "dvc.lock")
-        path = (root / output).resolve().relative_to(root.resolve()).as_posix()
-    except (UserError, OSError, ValueError):
+        wanted = (root / output).resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
         return None
-    for stage in ((lock or {}).get("stages") or {}).values():
-        for out in stage.get("outs", []):
-            if out.get("path") == path:
-                return out.get("md5")
-    return None
+    return next((md5 for path, md5 in locked_outputs(root) if path == wanted), None)
+
+
+def locked_outputs(root: Path) -> list[tuple[str, str | None]]:
+    """The path and hash of every output that `dvc.lock` knows; none where there is no readable lock."""
+    try:
+        lock = yaml_file.load(root / "dvc.lock")
+        return [
+            (str(out["path"]), out.get("md5"))
+            for stage in lock["stages"].values()
+            for out in stage.get("outs") or []
+        ]
+    except (UserError, LookupError, AttributeError, TypeError):
+        return []  # not there yet, or not as DVC writes it: DVC itself says so
 
 
 def _md5(path: Path) -> str | None:

@@ -32,18 +32,19 @@ class Sampler(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input: np.ndarray, params=None):
         """Returns samples `(n, *shape of one example)` in the range of the training data; of text, `n` strings."""
         params = params or {}
-        if "translator" in self.model.capabilities:
-            sources = np.asarray(model_input, "float32")
-            options = {**context.model_config["options"], "seed": int(params.get("seed", 0))}
-            return np.asarray(self.model.translate(sources, **options))
+        options = {**context.model_config["options"], "seed": int(params.get("seed", 0))}
         n, label = int(params.get("n", 1)), int(params.get("label", -1))
         try:
-            options = {"batch_size": min(max(n, 1), CHUNK), **context.model_config["options"]}
+            if "translator" in self.model.capabilities:
+                sources = np.asarray(model_input, "float32")
+                return np.asarray(self.model.translate(sources, **options))
+            options = {"batch_size": min(max(n, 1), CHUNK), **options}
             if label >= 0:
                 options["label"] = label
-            made = self.model.sample(n, **{**options, "seed": int(params.get("seed", 0))})
-        except ValueError as error:  # the model says in one line what is wrong with n or label
-            raise MlflowException.invalid_parameter_value(str(error)) from None
+            made = self.model.sample(n, **options)
+        except (ValueError, TypeError) as error:  # the model says what is wrong with a request
+            reason = " ".join(str(error).split())
+            raise MlflowException.invalid_parameter_value(reason) from None
         if hasattr(self.model, "decode_text"):
             return np.array([self.model.decode_text(row) for row in made])
         return made

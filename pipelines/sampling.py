@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipelines import labels
+from pipelines.compiled import keep_compiled
 from pipelines.errors import UserError, check_number
 from pipelines.files import replacing
 from pipelines.safe_load import load_keras
@@ -105,6 +106,7 @@ def load_exported(path: Path, settings: Settings) -> Any:
     settings.choose_backend()
     quiet()
     quick()
+    keep_compiled()
     model = load_keras(path)
     if not isinstance(getattr(model, "capabilities", None), frozenset):
         raise UserError(f"{path} holds a {type(model).__name__}, which is no system of gm_keras")

@@ -307,9 +307,12 @@ def present(metrics: Mapping[str, Any]) -> list[Score]:
 def value_of(metrics: Mapping[str, Any], name: str) -> float | None:
     """A score as a number; None where it is absent, null or not a finite number."""
     value = metrics.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
 
 
 def error_of(metrics: Mapping[str, Any], name: str) -> float | None:

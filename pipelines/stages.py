@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipelines import errors
+from pipelines.compiled import keep_compiled
 from pipelines.errors import UserError
+from pipelines.memory import keep_memory
 from pipelines.settings import Settings, load_settings, project_root
 
 
@@ -30,6 +32,7 @@ def stage(run: Callable[[str, Settings, Path], None], usage: str) -> None:
         settings = load_settings()
         settings.choose_backend()
         quiet()
+        keep_compiled()
         run(sys.argv[1], settings, project_root())
 
     errors.main(command)
@@ -58,10 +61,11 @@ def quiet() -> None:
 
 
 def quick() -> None:
-    """Has TensorFlow take oneDNN's kernels on every processor, before it is imported; what the environment says wins.
+    """Has TensorFlow take oneDNN's kernels on every processor, and the C library keep its memory; before both are used.
 
-    Left to itself it takes them only where it knows AVX512-VNNI (benchmarks/NOTES.md).
+    What the environment says wins. Left to itself TensorFlow takes them only where it knows AVX512-VNNI (benchmarks/NOTES.md).
     """
+    keep_memory()
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 

@@ -74,7 +74,7 @@ def open_store(tracking: Tracking) -> tuple["MlflowClient", str]:
         UserError: The store cannot be reached or written to, or the experiment was deleted.
     """
     uri = store_uri(tracking)
-    _probe(uri)
+    probe(uri)
     _settle_mlflow()
     import mlflow
 
@@ -103,7 +103,8 @@ def without_password(uri: str) -> str:
     return f"{head}{separator}{user.split(':')[0]}{at}{place}" if at else uri
 
 
-def _probe(uri: str) -> None:
+def probe(uri: str) -> None:
+    """Makes sure, without MLflow, that there is a store to talk to; a `UserError` says what is wrong."""
     if uri.startswith(("http://", "https://")):
         _probe_server(uri)
     elif uri.startswith(SQLITE):
@@ -148,6 +149,10 @@ def _probe_sqlite(path: Path) -> None:
             connection.rollback()
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or error
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(
+            error, sqlite3.OperationalError
+        ):
+            reason = f"{reason} (move the file away, and an empty one is made)"
         raise UserError(
             f"cannot write the tracking store {path}: {reason}; "
             "mend tracking.uri in params.yaml or MLFLOW_TRACKING_URI"
@@ -169,8 +174,10 @@ def _settle_mlflow() -> None:
     # The import sets the levels of its loggers.
     import mlflow  # noqa: F401
 
-    for name in ("alembic", "mlflow", "mlflow.store.db.utils"):
+    for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # It writes the traceback of each error of the database, which is told in one line besides.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def _experiment(client: "MlflowClient", tracking: Tracking, uri: str) -> str:

@@ -1,10 +1,17 @@
 """Small projects in temporary folders: the working tree, with a `params.yaml` that trains in seconds."""
 
+import contextlib
+import io
 import os
+import runpy
 import shutil
+import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,8 +48,8 @@ systems:
 def environment() -> dict[str, str]:
     """The environment of a user who activated the virtual environment."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    # MLflow puts the store that this process used last into the environment.
-    own = ("DVC_ROOT", "MLFLOW_TRACKING_URI")
+    # MLflow puts the store that this process used last into the environment; conftest.py sets XLA's flags.
+    own = ("DVC_ROOT", "MLFLOW_TRACKING_URI", "XLA_FLAGS")
     kept = {key: value for key, value in os.environ.items() if key not in own}
     return {**kept, "PATH": path, "DVC_NO_ANALYTICS": "1", "COLUMNS": "200"}
 
@@ -55,6 +62,39 @@ def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedPr
         env={**environment(), **variables},
         capture_output=True,
         text=True,
+    )
+
+
+def run_here(folder: Path, stage: str, *arguments: str) -> subprocess.CompletedProcess:
+    """Runs `python -m pipelines.<stage>` in a project, but in this process: importing Keras takes seconds.
+
+    For what is said of mistakes; the bits that a stage computes are those of a process of its own.
+    """
+    output, errors = io.StringIO(), io.StringIO()
+    before, stop = dict(os.environ), signal.getsignal(signal.SIGTERM)
+    try:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(errors),
+        ):
+            # The module may have been imported: it runs a second time, under another name.
+            warnings.simplefilter("ignore")
+            patch.chdir(folder)
+            patch.delenv("DVC_ROOT", raising=False)
+            patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+            patch.setattr(sys, "argv", [f"pipelines.{stage}", *arguments])
+            runpy.run_module(f"pipelines.{stage}", run_name="__main__")
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        signal.signal(signal.SIGTERM, stop)
+    return subprocess.CompletedProcess(
+        [stage, *arguments], code, output.getvalue(), errors.getvalue()
     )
 
 

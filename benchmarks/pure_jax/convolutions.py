@@ -10,7 +10,6 @@ import jax
 from jax import Array
 
 from gm_keras.backend import jax_kernels as kernels
-from gm_keras.backend.huge_pages import ask_for_huge
 
 add_bias = kernels.add_bias
 #: What gm_keras tells XLA on a CPU.
@@ -18,8 +17,7 @@ OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"}
 
 
 def compiled(function: Callable, **options: Any) -> Callable:
-    """`jax.jit` with the compiler's options and the huge pages of gm_keras."""
-    ask_for_huge("libjax_common.")
+    """`jax.jit` with the compiler's options of gm_keras."""
     return jax.jit(function, compiler_options=OPTIONS, **options)
 
 

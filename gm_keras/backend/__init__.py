@@ -12,14 +12,19 @@ Every backend module offers the same names:
 * `fused(function)`: a function of many small operations, as one where the backend would run them one by one.
 * `kernels()`: a module of convolutions to use instead of Keras' own, or None.
 * `steps_per_execution(parameters)`: how many steps a call of `fit` is best given at once.
+* `concrete(value)`: a value as a NumPy array, or None where it is not known yet or lies on a device.
+* `is_traced(value)`: whether a value stands for one that a compiled function will have.
 * `noise_key(words)`: the two words of a seed as `keras.random` is best given them.
 * `set_seed(seed)`: decides the weights and the noise of what is built next.
+* `all_or_nothing(variables)`: a context that gives variables their values back if it raises; `every_variable(model)`.
 * `on_accelerator()`: whether the device has a memory of its own.
 * `fixed_seed(first, second)`: two words, int32, as the state of a seed for `keras.random`.
 * `device_name()`, `version()`: what a tracked run records.
 """
 
 import keras
+
+from gm_keras.backend.kept_steps import all_or_nothing, every_variable
 
 name = keras.backend.backend()
 
@@ -42,8 +47,10 @@ run_if = _backend.run_if
 repeat = _backend.repeat
 no_gradient = _backend.no_gradient
 compile_function = _backend.compile_function
+concrete = _backend.concrete
 fixed_seed = _backend.fixed_seed
 fused = _backend.fused
+is_traced = _backend.is_traced
 kernels = _backend.kernels
 noise_key = _backend.noise_key
 set_seed = _backend.set_seed
@@ -54,11 +61,15 @@ version = _backend.version
 
 __all__ = [
     "TrainerSeam",
+    "all_or_nothing",
     "compile_function",
+    "concrete",
     "device_name",
+    "every_variable",
     "fixed_seed",
     "fused",
     "gradient",
+    "is_traced",
     "kernels",
     "name",
     "no_gradient",

@@ -124,27 +124,3 @@ def called(typing, function, first, second):
         return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
 
     return types.int64(types.int64, types.int64, types.int64), generate
-
-
-@intrinsic
-def exchanged(typing, address, value):
-    """Puts a number at an address, which other threads see as well, and returns what was there."""
-
-    def generate(context, builder, signature, arguments):
-        place = builder.inttoptr(arguments[0], context.get_value_type(types.int64).as_pointer())
-        return builder.atomic_rmw("xchg", place, arguments[1], "seq_cst")
-
-    return types.int64(types.int64, types.int64), generate
-
-
-@intrinsic
-def put(typing, address, value):
-    """Puts a number at an address where there is 0, and returns whether it did."""
-
-    def generate(context, builder, signature, arguments):
-        number = context.get_value_type(types.int64)
-        place = builder.inttoptr(arguments[0], number.as_pointer())
-        found = builder.cmpxchg(place, ir.Constant(number, 0), arguments[1], "seq_cst", "seq_cst")
-        return builder.extract_value(found, 1)
-
-    return types.boolean(types.int64, types.int64), generate

@@ -16,12 +16,9 @@ import numpy as np
 from keras import ops
 
 from gm_keras.backend import jax_kernels, native
-from gm_keras.backend.huge_pages import ask_for_huge
-from gm_keras.backend.jax_cache import keep_compiled
+from gm_keras.backend.kept_steps import KeptSteps
 
 Variables = Sequence[keras.Variable]
-
-keep_compiled()
 
 _FUSIONS = "xla_cpu_experimental_ynn_fusion_type"
 
@@ -80,8 +77,6 @@ def compiler_options() -> dict[str, str]:
 
 def compiled(function: Callable, **options: Any) -> Callable:
     """`jax.jit` with the options above; for functions that no other compiled function calls."""
-    if not on_accelerator():
-        ask_for_huge("libjax_common.")
     return jax.jit(function, compiler_options=compiler_options(), **options)
 
 
@@ -178,13 +173,18 @@ def steps_per_execution(parameters: int) -> int:
     return 1 if on_accelerator() and parameters > _LARGE else _STEPS
 
 
-class TrainerSeam:
-    """Turns `stateful_train_step` and `stateful_test_step` into Keras' stateless steps."""
+class TrainerSeam(KeptSteps):
+    """Turns `stateful_train_step` and `stateful_test_step` into Keras' stateless steps.
+
+    No step is given its state for good (a donation): until the next values are there, the last ones are kept.
+    """
+
+    # In each call of the steps `fit` keeps the state in attributes, and Keras would look through all of its arrays for
+    # something to track: as much time as all else that Python does for a small model.
+    _UNTRACKED = frozenset({"_jax_state", "_whole"})
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "_jax_state":
-            # In each call of the steps `fit` keeps the state here, and Keras would look through all of its arrays for
-            # something to track: as much time as all else that Python does for a small model.
+        if name in self._UNTRACKED:
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -193,17 +193,53 @@ class TrainerSeam:
         """Puts the values that `fit` holds back into the variables; for callbacks within an epoch."""
         self.jax_state_sync()
 
+    def jax_state_sync(self) -> None:
+        """As in Keras; values that it took and lost, because something was raised before a step, come back too."""
+        super().jax_state_sync()
+        if self._whole is not None and not all(map(_has_value, self.variables)):
+            self._give_back()
+
+    def _whole_step(self) -> tuple:
+        # A callback may call this in the middle of an epoch of `fit`.
+        self.jax_state_sync()
+        return tuple(_values(group) for group in self._groups())
+
+    def _give_back(self) -> None:
+        if self._whole is not None:
+            for group, values in zip(self._groups(), self._whole, strict=True):
+                _assign(group, values)
+        # What Keras kept of the call that has failed must not be assigned later.
+        self._jax_state = None
+
+    def _groups(self) -> tuple:
+        """The variables in the order of the state that Keras hands to a training step."""
+        optimizer = getattr(self, "optimizer", None)
+        return (
+            self.trainable_variables,
+            self.non_trainable_variables,
+            [] if optimizer is None else optimizer.variables,
+            self.metrics_variables,
+        )
+
     def make_train_function(self, force: bool = False) -> None:
         """Compiles the step; with `steps_per_execution`, a loop over so many steps."""
         if self.train_function is not None and not force:
             return
         if self._is_stock():
             super().make_train_function(force)
+            function = self._checking(self._giving_copies(self.train_function))
         elif self.steps_per_execution == 1:
-            step = compiled(self.train_step, donate_argnums=0)
-            self.train_function = lambda state, iterator: step(state, next(iterator))
+            function = self._checking(_one_by_one(compiled(self.train_step), 1))
         else:
-            self.train_function = _looped(self.train_step, self.steps_per_execution)
+            function = self._checking(_looped(self.train_step, self.steps_per_execution))
+
+        def train_function(state: tuple, iterator: Iterator) -> tuple:
+            logs, new = function(state, iterator)
+            if self._whole is not None:
+                self._whole = new
+            return logs, new
+
+        self.train_function = train_function
 
     def make_test_function(self, force: bool = False) -> None:
         """Compiles the step without updates."""
@@ -211,9 +247,32 @@ class TrainerSeam:
             return
         if self._is_stock():
             super().make_test_function(force)
+            function = self._giving_copies(self.test_function)
         else:
-            step = compiled(self.test_step, donate_argnums=0)
-            self.test_function = _one_by_one(step, self.steps_per_execution)
+            function = _one_by_one(compiled(self.test_step), self.steps_per_execution)
+        self.test_function = self._checking(function)
+
+    def make_predict_function(self, force: bool = False) -> None:
+        """As in Keras."""
+        if self.predict_function is None or force:
+            super().make_predict_function(force)
+            self.predict_function = self._giving_copies(self.predict_function)
+
+    def _checking(self, function: Callable) -> Callable:
+        """The function of batches, each of which is checked before anything is computed."""
+
+        def checked(iterator: Iterator) -> Iterator:
+            for batch in iterator:
+                self.check_batch(batch)
+                yield batch
+
+        return lambda state, iterator: function(state, checked(iterator))
+
+    def _giving_copies(self, function: Callable) -> Callable:
+        """The function of Keras, whose compiled code overwrites the state that it is given."""
+        if self.run_eagerly or not self.jit_compile:
+            return function
+        return lambda state, iterator: function(jax.tree.map(jnp.copy, state), iterator)
 
     def _is_stock(self) -> bool:
         return (
@@ -223,17 +282,20 @@ class TrainerSeam:
         )
 
     def train_step(self, state: tuple, data: Any) -> tuple:
-        groups = (
-            self.trainable_variables,
-            self.non_trainable_variables,
-            self.optimizer.variables,
-            self.metrics_variables,
-        )
-        return _run(self.stateful_train_step, groups, state, data)
+        return _run(self.stateful_train_step, self._groups(), state, data)
 
     def test_step(self, state: tuple, data: Any) -> tuple:
         groups = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
         return _run(self.stateful_test_step, groups, state, data)
+
+
+def _has_value(variable: keras.Variable) -> bool:
+    try:
+        return variable.value is not None
+    except (
+        TypeError
+    ):  # a variable without a value would make a new one, with an initializer that it gave away
+        return False
 
 
 def _run(step: Callable, groups: tuple, state: tuple, data: Any) -> tuple:
@@ -247,12 +309,12 @@ def _run(step: Callable, groups: tuple, state: tuple, data: Any) -> tuple:
 def _one_by_one(step: Callable, most: int) -> Callable:
     """Up to `most` calls; validation has a smaller last batch, which no loop could take."""
 
-    def test_function(state: tuple, iterator: Iterator) -> tuple:
+    def function(state: tuple, iterator: Iterator) -> tuple:
         for batch in [next(iterator), *itertools.islice(iterator, most - 1)]:
             logs, state = step(state, batch)
         return logs, state
 
-    return test_function
+    return function
 
 
 def _looped(step: Callable, most: int) -> Callable:
@@ -271,7 +333,7 @@ def _looped(step: Callable, most: int) -> Callable:
         logs = jax.tree.map(lambda value: jnp.zeros(value.shape, value.dtype), first)
         return jax.lax.fori_loop(0, count, body, (logs, state))
 
-    run = compiled(loop, donate_argnums=0)
+    run = compiled(loop)
 
     def train_function(state: tuple, iterator: Iterator) -> tuple:
         parts = [next(iterator), *itertools.islice(iterator, most - 1)]
@@ -296,7 +358,7 @@ def _stacked(*values: Any) -> Any:
 
 
 def set_seed(seed: int) -> None:
-    """Seeds the generators from which Keras takes the seeds of weights and noise."""
+    """Seeds the generators from which Keras takes the seeds of weights and noise: Python's and NumPy's, of the whole process."""
     # keras.utils.set_random_seed would also import TensorFlow, which takes five seconds.
     random.seed(seed)
     np.random.seed(seed)
@@ -305,6 +367,18 @@ def set_seed(seed: int) -> None:
 def on_accelerator() -> bool:
     """Whether the device has a memory of its own."""
     return jax.default_backend() != "cpu"
+
+
+def is_traced(value: Any) -> bool:
+    """Whether a value stands for one that a compiled function will have."""
+    return isinstance(value, (jax.core.Tracer, keras.KerasTensor))
+
+
+def concrete(value: Any) -> np.ndarray | None:
+    """The value as an array, or None where it is not known yet or lies on a device."""
+    if is_traced(value) or (isinstance(value, jax.Array) and on_accelerator()):
+        return None
+    return np.asarray(value)
 
 
 def device_name() -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,7 +15,13 @@ from keras import ops
 # Not public: fit() asks it for a dataset, and only a subclass can give it something else.
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
-from gm_keras.backend.huge_pages import ask_for_huge
+from gm_keras.backend.kept_steps import (
+    KeptSteps,
+    all_or_nothing,
+    copies,
+    every_variable,
+    insist,
+)
 
 Variables = Sequence[keras.Variable]
 
@@ -32,7 +39,19 @@ def value_and_grad(function: Callable, variables: Variables, state: Variables) -
     # None for an unconnected variable would make optimizers differ from JAX, which has zeros.
     gradients = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     # The sparse gradients of embeddings would make optimizers skip the rows that a batch did not use.
-    return loss, [tf.convert_to_tensor(value) for value in gradients]
+    gradients = [tf.convert_to_tensor(value) for value in gradients]
+    return loss, gradients if tf.executing_eagerly() else _after_all(gradients)
+
+
+def _after_all(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """The tensors, none of them before all of them are computed.
+
+    Keras puts the gradients through one `IdentityN`. TensorFlow's graph optimizer counts on it for the order of
+    reads and updates of weights, and then removes it: without an order of their own a weight could be updated before
+    it is read (`benchmarks/NOTES.md`).
+    """
+    with tf.control_dependencies([tf.group(*tensors)]):
+        return [tf.identity(tensor) for tensor in tensors]
 
 
 def gradient(function: Callable, inputs: Any, state: Variables) -> Any:
@@ -74,7 +93,6 @@ def no_gradient() -> contextlib.AbstractContextManager:
 def compile_function(function: Callable, state: Variables) -> Callable:
     """Compiles a function of tensors that reads `state`."""
     del state
-    _ask_for_huge()
     # XLA halves the speed of convolutional models on a CPU; elsewhere it gains.
     graph = tf.function(function, jit_compile=on_accelerator())
 
@@ -129,8 +147,14 @@ def steps_per_execution(parameters: int) -> int:  # noqa: ARG001 (one signature 
     return _STEPS
 
 
-class TrainerSeam:
-    """Turns `stateful_train_step` and `stateful_test_step` into Keras' steps."""
+class TrainerSeam(KeptSteps):
+    """Turns `stateful_train_step` and `stateful_test_step` into Keras' steps.
+
+    A graph that fails in the middle has assigned a part of the variables: those of a whole step are copied now and then.
+    """
+
+    # Copies may take so much of the time of a training.
+    _SHARE = 0.01
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, shuffle: bool = True, **options: Any):
         """As in Keras."""
@@ -142,34 +166,106 @@ class TrainerSeam:
         """Compiles the step; with `steps_per_execution`, a loop over so many steps."""
         if self.train_function is not None and not force:
             return
-        if self.run_eagerly or _is_distributed():
+        if _is_distributed():
             super().make_train_function(force)
+            self.train_function = self._kept(self.train_function)
             return
-        _ask_for_huge()
         small = math.prod(self.data_shape[:-1]) <= self.fused_positions
         fused = self.jit_compile or (small and not on_accelerator())
-        step = tf.function(
-            self.train_step, autograph=False, reduce_retracing=True, jit_compile=fused
-        )
-        self.train_function = _looped(step, self.steps_per_execution)
+        if self.run_eagerly:
+            function = _one_by_one(self.train_step, self.steps_per_execution)
+        else:
+            step = tf.function(
+                self.train_step,
+                autograph=False,
+                # A batch is cut into parts by its size.
+                reduce_retracing=not self.fresh_batches,
+                jit_compile=fused,
+            )
+            function = _looped(step, self.steps_per_execution)
+        self.train_function = self._kept(self._checking(function))
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Compiles the step without updates."""
+        if self.test_function is not None and not force:
+            return
+        if _is_distributed():
+            super().make_test_function(force)
+            return
+        step = self.test_step
+        if not self.run_eagerly:
+            step = tf.function(
+                step, autograph=False, reduce_retracing=True, jit_compile=self.jit_compile
+            )
+        self.test_function = self._checking(_one_by_one(step, self.steps_per_execution))
+
+    def _checking(self, function: Callable) -> Callable:
+        """The function of batches, each of which is checked before anything is computed."""
+
+        def checked(iterator: Iterator) -> Iterator:
+            for batch in iterator:
+                self.check_batch(batch)
+                yield batch
+
+        return lambda iterator: function(checked(iterator))
 
     def sync_state(self) -> None:
         """Does nothing: here the variables are always up to date; for callbacks within an epoch."""
 
+    def _whole_step(self) -> list[np.ndarray]:
+        started = time.monotonic()
+        values = copies(every_variable(self))
+        ended = time.monotonic()
+        self._next_copy = ended + (ended - started) / self._SHARE
+        return values
+
+    def _give_back(self) -> None:
+        """Nothing: what was raised outside of a graph left the values of a whole step."""
+
+    def _kept(self, function: Callable) -> Callable:
+        """The function of batches; if its graph fails the variables are given back."""
+
+        def train_function(iterator: Iterator) -> Any:
+            if self._whole is not None and time.monotonic() > self._next_copy:
+                self._whole = self._whole_step()
+            try:
+                return function(iterator)
+            except tf.errors.OutOfRangeError:
+                raise
+            except tf.errors.OpError:
+                if self._whole is not None:
+                    insist(self._assign_whole)
+                raise
+
+        return train_function
+
+    def _assign_whole(self) -> None:
+        for variable, value in zip(every_variable(self), self._whole, strict=True):
+            variable.assign(value)
+
     def train_step(self, data: Any) -> dict:
-        return self.stateful_train_step(data)
+        if not tf.executing_eagerly():
+            return self.stateful_train_step(data)
+        with all_or_nothing(every_variable(self)):
+            return self.stateful_train_step(data)
 
     def test_step(self, data: Any) -> dict:
         return self.stateful_test_step(data)
 
 
-def _ask_for_huge() -> None:
-    if not on_accelerator():
-        ask_for_huge("libtensorflow_cc.", "libtensorflow_framework.")
-
-
 def _is_distributed() -> bool:
     return tf.distribute.has_strategy()
+
+
+def _one_by_one(step: Callable, most: int) -> Callable:
+    """Up to `most` calls; validation has a smaller last batch, which no loop could take."""
+
+    def function(iterator: Iterator) -> Any:
+        for batch in [next(iterator), *itertools.islice(iterator, most - 1)]:
+            logs = step(batch)
+        return logs
+
+    return function
 
 
 def _looped(step: Callable, most: int) -> Callable:
@@ -224,7 +320,11 @@ def _stacked(*values: Any) -> tf.Tensor:
 
 
 def set_seed(seed: int) -> None:
-    """Seeds the generators from which Keras takes the seeds of weights and noise."""
+    """Seeds the generators from which Keras takes the seeds of weights and noise.
+
+    It holds for the whole process: those of Python, NumPy and TensorFlow are seeded, and TensorFlow's operations are
+    deterministic from then on, for which it has no way back.
+    """
     keras.utils.set_random_seed(seed)
     # Without it threads add up the gradient of an embedding in any order, and a run differs in the last bit.
     tf.config.experimental.enable_op_determinism()
@@ -233,6 +333,22 @@ def set_seed(seed: int) -> None:
 def on_accelerator() -> bool:
     """Whether the device has a memory of its own."""
     return bool(tf.config.list_physical_devices("GPU"))
+
+
+def is_traced(value: Any) -> bool:
+    """Whether a value stands for one that a compiled function will have."""
+    return isinstance(value, keras.KerasTensor) or (
+        tf.is_tensor(value) and tf.is_symbolic_tensor(value)
+    )
+
+
+def concrete(value: Any) -> np.ndarray | None:
+    """The value as an array, or None where it is not known yet or lies on a device."""
+    if tf.is_tensor(value):
+        if tf.is_symbolic_tensor(value) or on_accelerator() or not isinstance(value, tf.Tensor):
+            return None
+        return value.numpy()
+    return np.asarray(value)
 
 
 def device_name() -> str:

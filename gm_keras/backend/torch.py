@@ -5,7 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import torch
+
+from gm_keras.backend.kept_steps import KeptSteps, all_or_nothing, every_variable
 
 Variables = Sequence[keras.Variable]
 
@@ -83,16 +86,25 @@ def steps_per_execution(parameters: int) -> int:  # noqa: ARG001 (one signature 
     return 1
 
 
-class TrainerSeam:
+class TrainerSeam(KeptSteps):
     """Turns `stateful_train_step` and `stateful_test_step` into Keras' steps."""
 
     def sync_state(self) -> None:
         """Does nothing: here the variables are always up to date; for callbacks within an epoch."""
 
+    def _whole_step(self) -> None:
+        """Nothing: each step keeps its own."""
+
+    def _give_back(self) -> None:
+        """Nothing: each step has done so."""
+
     def train_step(self, data: Any) -> dict:
-        return self.stateful_train_step(data)
+        self.check_batch(data)
+        with all_or_nothing(every_variable(self)):
+            return self.stateful_train_step(data)
 
     def test_step(self, data: Any) -> dict:
+        self.check_batch(data)
         with torch.no_grad():
             return self.stateful_test_step(data)
 
@@ -105,6 +117,18 @@ def set_seed(seed: int) -> None:
 def on_accelerator() -> bool:
     """Whether the device has a memory of its own."""
     return torch.cuda.is_available()
+
+
+def is_traced(value: Any) -> bool:
+    """Whether a value stands for one that a compiled function will have."""
+    return isinstance(value, keras.KerasTensor)
+
+
+def concrete(value: Any) -> np.ndarray | None:
+    """The value as an array, or None where it lies on a device."""
+    if isinstance(value, torch.Tensor):
+        return None if value.device.type != "cpu" else value.detach().numpy()
+    return np.asarray(value)
 
 
 def device_name() -> str:

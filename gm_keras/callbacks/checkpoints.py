@@ -1,11 +1,10 @@
 """Checkpoints from which a training goes on as if it had never stopped."""
 
+import contextlib
 import errno
 import json
 import os
 import time
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +13,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from gm_keras import reading
+from gm_keras.telling import one_line
+
 KEPT = 2
 PATTERN = "checkpoint_*.npz"
-DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -82,35 +83,30 @@ class Checkpoints(keras.callbacks.Callback):
             epoch as an epoch of its own: `initial_epoch=epoch`, with the batches from `batch` on.
         """
         for path in self.folder.glob(f".new.{PATTERN}"):
-            path.unlink()
+            # What a process left that was killed; it is not taken for a checkpoint in any case.
+            with contextlib.suppress(OSError):
+                path.unlink()
         for path in sorted(self.folder.glob(PATTERN), reverse=True):
+            variables = _state(model)
             try:
-                position = self._load(path, model)
-            except DAMAGE as error:
-                reason = " ".join(str(error).split()) or type(error).__name__
-                self.tell(f"checkpoint {path} is damaged ({reason}): the one before is taken")
+                position, values = _read(path, [tuple(each.shape) for each in variables])
+            except Exception as error:  # NumPy and zipfile raise anything for a damaged file
+                self.tell(
+                    f"checkpoint {path} is damaged ({one_line(error)}): the one before is taken"
+                )
                 continue
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            if position.batch:
+                # `fit` empties the curves when it begins an epoch; this one has begun already.
+                self._sums = [
+                    keras.ops.convert_to_numpy(variable).copy()
+                    for variable in model.metrics_variables
+                ]
             self.history = list(position.history)
             self._skipped = position.batch
             return position
         return Position()
-
-    def _load(self, path: Path, model: keras.Model) -> Position:
-        variables = _state(model)
-        with np.load(path, allow_pickle=False) as file:
-            about = json.loads(bytes(file["about"]))
-            values = [file[f"value_{index}"] for index in range(about["values"])]
-        expected = [tuple(variable.shape) for variable in variables]
-        if [value.shape for value in values] != expected:
-            raise ValueError("it is of another model")
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-        if about["batch"]:
-            # `fit` empties the curves when it begins an epoch; this one has begun already.
-            self._sums = [
-                keras.ops.convert_to_numpy(variable).copy() for variable in model.metrics_variables
-            ]
-        return Position(about["epoch"], about["batch"], about["history"])
 
     # ---- writing ----------------------------------------------------------------------------------
 
@@ -194,6 +190,31 @@ class Checkpoints(keras.callbacks.Callback):
 
 class Stopped(KeyboardInterrupt):
     """The training was asked to stop, and wrote a checkpoint before it did."""
+
+
+def _read(path: Path, shapes: list[tuple[int, ...]]) -> tuple[Position, list[np.ndarray]]:
+    """A checkpoint's position and values; nothing else was touched if it raises."""
+    reading.check_file(path)
+    with np.load(path, allow_pickle=False) as file:
+        # An array is read no further than its header says, and the checksum is that of all of it.
+        damaged = file.zip.testzip()
+        if damaged is not None:
+            raise ValueError(f"{damaged} does not have its checksum")
+        about = json.loads(bytes(file["about"]))
+        position = Position(about["epoch"], about["batch"], about["history"])
+        values = [file[f"value_{index}"] for index in range(about["values"])]
+    counts = (position.epoch, position.batch)
+    if not all(isinstance(each, int) and each >= 0 for each in counts):
+        raise ValueError("it does not say where the training stands")
+    if not isinstance(position.history, list) or not all(map(_is_row, position.history)):
+        raise ValueError("its curves are not numbers")
+    if [value.shape for value in values] != shapes:
+        raise ValueError("it is of another model")
+    return position, values
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict) and all(isinstance(each, float) for each in row.values())
 
 
 def _state(model: keras.Model) -> list[keras.Variable]:

@@ -1,5 +1,6 @@
 """Pictures of samples while a model trains."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from gm_keras import images
+from gm_keras.telling import one_line, tell, with_kind
 
 # Rows of a picture with one column for each class; images of a picture without.
 ROWS, IMAGES, POINTS, TEXTS = 8, 64, 1000, 4
@@ -85,6 +87,32 @@ def draw(
     return images.grid(model.sample(n, **arguments))
 
 
+def draw_or_explain(
+    model: Any,
+    data: Any,
+    seed: int,
+    options: dict[str, Any] | None = None,
+    tell: Callable[[str], None] = tell,
+) -> tuple[np.ndarray, str | None]:
+    """Draws samples as a picture; if that cannot be done, for whatever reason, the picture says why.
+
+    Args:
+        model: A `GenerativeModel`.
+        data: Prepared data.
+        seed: Of the samples.
+        options: Passed to `sample` or `translate`.
+        tell: Takes a line where there is no picture, with the kind of the error.
+
+    Returns:
+        A picture `(height, width, 3)`, uint8, and why it shows no samples; None if it does.
+    """
+    try:
+        return draw(model, seed, options, examples(model, data)), None
+    except Exception as error:  # no picture is worth the scores of a training
+        tell(f"there is no picture of samples: {with_kind(error)}")
+        return images.text([f"There is no picture: {one_line(error)}"]), one_line(error)
+
+
 class SampleGrids(keras.callbacks.Callback):
     """Draws the same latents after some epochs, with averaged weights where the optimizer keeps them.
 
@@ -96,6 +124,7 @@ class SampleGrids(keras.callbacks.Callback):
         seed: Of the samples, the same in every picture.
         real: What `examples` returns.
         on_picture: Called with the path of each picture and its epoch, counted from 1.
+        tell: Takes a line for each picture that cannot be drawn or written; the training goes on.
     """
 
     def __init__(
@@ -108,6 +137,7 @@ class SampleGrids(keras.callbacks.Callback):
         seed: int = 0,
         real: dict[str, np.ndarray] | None = None,
         on_picture: Callable[[Path, int], None] | None = None,
+        tell: Callable[[str], None] = tell,
     ):
         super().__init__()
         self.folder = Path(folder)
@@ -115,16 +145,24 @@ class SampleGrids(keras.callbacks.Callback):
         self.seed = seed
         self.real = real
         self.on_picture = on_picture
+        self.tell = tell
         self.at = {round(epochs * part / grids) for part in range(1, grids + 1)} - {0}
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the picture of this epoch, if it is one of those asked for."""
         if epoch + 1 not in self.at:
             return
-        with self.model.optimizer.averaged():
-            picture = draw(self.model, self.seed, self.options, self.real)
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"epoch_{epoch + 1:04d}.png"
-        images.save(picture, path)
+        try:
+            with self.model.optimizer.averaged():
+                picture = draw(self.model, self.seed, self.options, self.real)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            images.save(picture, path)
+        except Exception as error:  # no picture is worth a training
+            # Half a picture would be taken for one.
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            self.tell(f"no picture of epoch {epoch + 1} ({with_kind(error)}); training goes on")
+            return
         if self.on_picture:
             self.on_picture(path, epoch + 1)

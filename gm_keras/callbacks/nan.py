@@ -7,6 +7,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from gm_keras.telling import one_line, tell
+from gm_keras.weights_file import save_weights
+
 #: A curve may climb to so many times what it was in its first epoch ...
 FACTOR = 1e6
 #: ... which counts as at least the one (losses of GANs begin near zero) and at most the other: then it had
@@ -63,10 +66,15 @@ class StopOnNaN(keras.callbacks.Callback):
             if not name.startswith("val_") and abs(value) > FACTOR * self._first[name]:
                 self._stop(f"{name} became {value:.3g}, which no training comes back from,", epoch)
         self._check_weights(epoch)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_name(f"new.{self.path.name}")
-        self.model.save_weights(temporary)
-        temporary.replace(self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            save_weights(self.model, temporary)
+            temporary.replace(self.path)
+        except OSError as error:  # a full disk, above all: there is one copy less to go back to
+            tell(
+                f"the weights of epoch {epoch + 1} are not kept ({one_line(error)}); training goes on"
+            )
 
     def on_train_end(self, logs=None):
         """Checks the weights that the training ends with, and removes the copy of them."""

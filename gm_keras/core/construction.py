@@ -56,19 +56,28 @@ class ConstructionMixin:
             else copy.deepcopy(value)
             for name, value in {**self._given, **self._arguments}.items()
         }
-        return {**kept, "name": self.name}
+        policy = self.dtype_policy.name
+        # Only where it is another one: files of models in float32 stay as they were.
+        precision = {} if policy == "float32" else {"dtype": policy}
+        return {**kept, "name": self.name, **precision}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None):
         del custom_objects
-        return cls(
-            **{
-                name: keras.saving.deserialize_keras_object(value)
-                if isinstance(value, dict) and "registered_name" in value
-                else value
-                for name, value in config.items()
-            }
-        )
+        config = dict(config)
+        policy = config.pop("dtype", "float32")
+        arguments = {
+            name: keras.saving.deserialize_keras_object(value)
+            if isinstance(value, dict) and "registered_name" in value
+            else value
+            for name, value in config.items()
+        }
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        try:
+            return cls(**arguments)
+        finally:
+            keras.config.set_dtype_policy(before)
 
 
 @functools.cache

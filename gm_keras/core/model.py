@@ -4,9 +4,13 @@ To add a system, subclass it:
 
 * In `__init__`, call `super().__init__(name=name)`, then, in three banners, build the networks (functional
   models, so that every variable exists at once), the state, and keep what the methods need; end with
-  `self.setup()`. The constructor's arguments are the configuration: `get_config` is derived from them.
+  `self.setup()`. The constructor's arguments are the configuration: `get_config` is derived from them. Annotate them
+  with `gm_keras.types`: by that they are checked, in Python and in `params.yaml`. With `**kwargs` passed on to
+  `super().__init__(**kwargs)` a model takes those of its parent as well.
 * `phases()` returns the losses and what each updates.
-* `sample_batch()` draws; further methods give what the family promises (`log_prob`, `elbo`, `encode`...).
+* `sample_batch()` draws; its annotated arguments after the asterisk are the options of `sample`. Further methods give
+  what the family promises (`log_prob`, `elbo`, `encode`...); decorate those with annotations with
+  `gm_keras.core.arguments.checked`.
 * `call` assigns non-trainable variables only; read, compute, and assign last: after `assign` TensorFlow
   reads the new value and JAX the old one.
 * Draw noise with `keras.random.<distribution>(..., seed=self.seed_generator)`.
@@ -21,14 +25,25 @@ from keras import ops
 
 from gm_keras import backend
 from gm_keras.core.construction import ConstructionMixin
+from gm_keras.core.examples import ExamplesMixin, take_examples
 from gm_keras.core.optimizers import OptimizerGroup
 from gm_keras.core.phase import Phase, unique
 from gm_keras.core.sampling import SamplingMixin
 from gm_keras.ops.random import NoiseSeeds
 
+#: Options of Keras' `compile` that hold here; losses and metrics are the model's own.
+COMPILE_OPTIONS = ("jit_compile", "run_eagerly", "steps_per_execution")
 
-class GenerativeModel(ConstructionMixin, SamplingMixin, backend.TrainerSeam, keras.Model):
-    """Base class of every system; see the module's text for how to subclass it."""
+
+class GenerativeModel(
+    ConstructionMixin, SamplingMixin, ExamplesMixin, backend.TrainerSeam, keras.Model
+):
+    """Base class of every system; see the module's text for how to subclass it.
+
+    What `fit` and `evaluate` report: `<phase>_loss` for each phase, further curves of the model, and `loss`, the sum
+    of the losses of the present stage's phases, which is what Keras' callbacks look for. Of a model with one phase it
+    is the loss; of a game of several networks it says little.
+    """
 
     #: What the model offers besides training; the pipeline asks for these and never for names.
     offers: ClassVar[frozenset[str]] = frozenset({"sampler"})
@@ -40,6 +55,10 @@ class GenerativeModel(ConstructionMixin, SamplingMixin, backend.TrainerSeam, ker
     fused_positions: ClassVar[float] = 0
 
     # ---- construction -----------------------------------------------------------------------------
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        take_examples(cls, GenerativeModel)
 
     def setup(self, logs: Sequence[str] = ()) -> None:
         """Ends a constructor: fixes the phases and the curves that a training reports.
@@ -137,12 +156,23 @@ class GenerativeModel(ConstructionMixin, SamplingMixin, backend.TrainerSeam, ker
         Args:
             optimizer: One Keras optimizer, or a dictionary with one for each name that the phases use.
             fresh_batches: Each repeat of a phase takes its own part of the batch, as the papers with
-                several critic updates do; a batch then holds `repeats` batches end to end.
+                several critic updates do; a batch then holds `repeats` batches end to end. Examples that are left
+                over are left out; a last batch of fewer examples than repeats serves each of them as a whole.
             **options: `jit_compile`, `run_eagerly`, `steps_per_execution`, as in Keras.
 
         Raises:
-            ValueError: If the names are not those that the phases use.
+            ValueError: If the names are not those that the phases use, an optimizer is given twice or has trained
+                another model, or an option is none of these.
         """
+        wrong = [
+            name for name in options if name not in COMPILE_OPTIONS and options[name] is not None
+        ]
+        if wrong:
+            raise ValueError(
+                f"{type(self).__name__} takes no {wrong[0]}: it has losses and curves of its own; "
+                f"compile takes optimizer, fresh_batches, {', '.join(COMPILE_OPTIONS)}"
+            )
+        options = {name: options[name] for name in COMPILE_OPTIONS if name in options}
         variables: dict[str, list] = {}
         for phase in self._phases_of_all_stages():
             variables[phase.optimizer] = unique(
@@ -162,6 +192,7 @@ class GenerativeModel(ConstructionMixin, SamplingMixin, backend.TrainerSeam, ker
                 f"{type(self).__name__} expected optimizers named {sorted(variables)}, "
                 f"not {sorted(optimizer.members)}"
             )
+        optimizer.check_members(variables)
         super().compile(optimizer=optimizer, **options)
         self.fresh_batches = fresh_batches
         optimizer.build_members(variables)
@@ -180,6 +211,12 @@ class GenerativeModel(ConstructionMixin, SamplingMixin, backend.TrainerSeam, ker
     def metrics(self) -> list[keras.metrics.Metric]:
         return list(self.curves.values())
 
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The curves so far, and `loss`: the sum of the losses of the present stage's phases."""
+        curves = super().get_metrics_result()
+        losses = [curves[f"{phase.name}_loss"] for phase in self.phase_list]
+        return {"loss": sum(losses[1:], losses[0]), **curves}
+
     def log(self, name: str, value: Any) -> None:
         """Adds a value to a curve that `setup(logs=...)` declared; for use in losses."""
         self.curves[name].update_state(value)
@@ -192,44 +229,24 @@ class GenerativeModel(ConstructionMixin, SamplingMixin, backend.TrainerSeam, ker
         return self.trainable_variables + self.non_trainable_variables + self.metrics_variables
 
     def _batch(self, data: Any) -> dict[str, Any]:
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        if sample_weight is not None:
-            raise ValueError(f"{type(self).__name__} does not take sample weights")
-        first, *others = self.fields
-        batch = dict(x) if isinstance(x, dict) else {first: x}
-        if y is not None:
-            batch[others[0] if others else "label"] = y
+        batch = self.named_fields(data)
         # PyTorch's trainer hands on what it was given, NumPy arrays too.
         batch = {name: ops.convert_to_tensor(value) for name, value in batch.items()}
-        for field, shape in self.fields.items():
-            if field not in batch:
-                raise ValueError(
-                    f'{type(self).__name__} expected a field "{field}" in its batches, got {sorted(batch)}'
-                )
-            given = tuple(batch[field].shape[1:])
-            if given != shape:
-                raise ValueError(
-                    f"{type(self).__name__} was built for examples of shape {shape}, got {given}"
-                    + ("" if field == self.data_field else f' in "{field}"')
-                    + ": build it for these, or reshape the data"
-                )
+        self.check_fields(batch)
+        for field in self.fields:
             batch[field] = ops.cast(batch[field], "int32" if field == "tokens" else "float32")
-        if self.num_classes and "label" not in batch:
-            raise ValueError(
-                f"{type(self).__name__} was built with num_classes={self.num_classes} and needs labels: "
-                f"fit(x, labels), or a dictionary with {[*self.fields, 'label']}"
-            )
         label = batch.pop("label", None)
         if self.num_classes:
             batch["label"] = ops.reshape(ops.cast(label, "int32"), (-1,))
         return batch
 
     def _part(self, batch: dict[str, Any], turn: Any) -> dict[str, Any]:
-        if not self.fresh_batches:
-            return batch
         parts = max(phase.repeats for phase in self.phase_list)
+        size = next(iter(batch.values())).shape[0] // parts
+        if not self.fresh_batches or not size:
+            return batch
         return {
-            key: ops.reshape(value, (parts, -1, *value.shape[1:]))[turn]
+            key: ops.reshape(value[: parts * size], (parts, size, *value.shape[1:]))[turn]
             for key, value in batch.items()
         }
 
@@ -294,7 +311,9 @@ class GenerativeModel(ConstructionMixin, SamplingMixin, backend.TrainerSeam, ker
             self._compiled_calls[key] = backend.compile_function(
                 lambda *tensors: function(*tensors, **static), self._loss_state()
             )
-        tensors = [ops.convert_to_tensor(value) for value in inputs]
+        # A callback may call this in the middle of an epoch of `fit`.
+        self.sync_state()
+        tensors = [_as_in_training(value) for value in inputs]
         return self._compiled_calls[key](*tensors)
 
     def _run_with_label(self, function: Callable, label: Any, *inputs: Any, **static: Any) -> Any:
@@ -306,6 +325,30 @@ class GenerativeModel(ConstructionMixin, SamplingMixin, backend.TrainerSeam, ker
         return self.run_compiled(function, *inputs, **static)
 
     # ---- saving -----------------------------------------------------------------------------------
+
+    def save(self, filepath: Any, overwrite: bool = True, **options: Any) -> None:
+        """As in Keras: a `.keras` file; weights alone go to `.weights.h5` with `save_weights`."""
+        if not str(filepath).endswith(".keras"):
+            raise ValueError(
+                f'a model is saved as "NAME.keras", not as "{filepath}"; '
+                'its weights alone: save_weights("NAME.weights.h5")'
+            )
+        super().save(filepath, overwrite=overwrite, **options)
+
+    def load_weights(self, filepath: Any, **options: Any) -> None:
+        """As in Keras; if the file does not fit, the model stays as it was."""
+        stage = self.stage
+        try:
+            with backend.all_or_nothing(backend.every_variable(self)):
+                super().load_weights(filepath, **options)
+        except BaseException:
+            self.enter_stage(stage)
+            raise
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """As in Keras; if they do not fit, the model stays as it was."""
+        with backend.all_or_nothing(backend.every_variable(self)):
+            super().set_weights(weights)
 
     def _seed_states(self) -> list[keras.Variable]:
         saved = {id(variable) for variable in self.weights}
@@ -331,3 +374,18 @@ class GenerativeModel(ConstructionMixin, SamplingMixin, backend.TrainerSeam, ker
             self.enter_stage(self.stages[int(np.array(store["stage"]))])
         names = [key for key in store.keys() if not key.startswith(("seed_", "stage"))]  # noqa: SIM118 (an H5 group)
         super().load_own_variables({name: store[name] for name in names})
+
+
+def _as_in_training(value: Any) -> Any:
+    """A tensor with the types that training has: float32, and int32 for whole numbers."""
+    if not ops.is_tensor(value):
+        value = np.asarray(value)
+        if value.dtype.kind == "f" and value.dtype != np.float32:
+            value = value.astype("float32")
+        elif value.dtype.kind in "biu" and value.dtype.name not in ("int32", "uint32"):
+            value = value.astype("int32")
+        return ops.convert_to_tensor(value)
+    kind = keras.backend.standardize_dtype(value.dtype)
+    if kind in ("float64", "float16"):
+        return ops.cast(value, "float32")
+    return value

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 import keras
 import numpy as np
 
+from gm_keras import backend
+
 
 @keras.saving.register_keras_serializable("gm_keras")
 class OptimizerGroup(keras.optimizers.Optimizer):
@@ -45,6 +47,26 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             )
         return next(iter(self.members.values()))
 
+    def check_members(self, variables: Mapping[str, list[keras.Variable]]) -> None:
+        """Checks that each optimizer is there once, and has not been built for other variables.
+
+        Raises:
+            ValueError: One line that names the phases.
+        """
+        seen: dict[int, str] = {}
+        for name, member in self.members.items():
+            if id(member) in seen:
+                raise ValueError(
+                    f'one optimizer object serves both "{seen[id(member)]}" and "{name}": '
+                    "give each an optimizer of its own"
+                )
+            seen[id(member)] = name
+            known = {id(variable) for variable in variables[name]}
+            if member.built and known != {id(each) for each in member._trainable_variables}:
+                raise ValueError(
+                    f'the optimizer "{name}" has been used for another model: give this one a new optimizer'
+                )
+
     def build_members(self, variables: Mapping[str, list[keras.Variable]]) -> None:
         """Builds each optimizer for its variables: name to list of variables."""
         for name, member in self.members.items():
@@ -73,8 +95,10 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         del var_list
         if not self.finalizes:
             return
-        for variable, average in self.averages():
-            variable.assign(_copied(average))
+        pairs = self.averages()
+        with backend.all_or_nothing([variable for variable, _ in pairs]):
+            for variable, average in pairs:
+                variable.assign(_copied(average))
 
     def forget(self) -> None:
         """Sets what the members remember of gradients back to zero; rates and averages of weights stay."""
@@ -103,9 +127,9 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         """Within this context the model's variables hold their moving averages, where there are any."""
         pairs = self.averages() if self.built else []
         raw = [_copied(variable) for variable, _ in pairs]
-        for variable, average in pairs:
-            variable.assign(_copied(average))
         try:
+            for variable, average in pairs:
+                variable.assign(_copied(average))
             yield
         finally:
             for (variable, _), value in zip(pairs, raw, strict=True):

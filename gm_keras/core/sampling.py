@@ -132,6 +132,8 @@ class SamplingMixin:
                 "or train it with num_classes"
             )
         labels = np.asarray(label)
+        if labels.shape == (n, 1):  # as Keras' CIFAR files have them
+            labels = labels[:, 0]
         if labels.dtype.kind not in "iu" or labels.shape not in ((), (n,)):
             raise ValueError(
                 f"label must be an integer, or {n} of them, not {arguments.shown(label)}"

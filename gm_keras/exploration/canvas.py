@@ -18,6 +18,8 @@ LETTERS, MARGIN = 13, 6
 INK, EMPTY = "#222222", 224
 # Colours of points by class; with more classes they would be told apart no longer.
 COLOURS = 20
+# Letters of a name in a legend.
+LONGEST_LABEL = 24
 
 
 def grid(
@@ -203,7 +205,12 @@ def scatter(
         for number, name in enumerate(names):
             own = points[classes == number]
             axes.scatter(
-                own[:, 0], own[:, 1], s=10, color=colours[number], label=name, linewidths=0
+                own[:, 0],
+                own[:, 1],
+                s=10,
+                color=colours[number],
+                label=_as_label(name),
+                linewidths=0,
             )
         axes.legend(
             loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, markerscale=2, title="class"
@@ -211,6 +218,12 @@ def scatter(
     axes.set_xlabel(axis_names[0])
     axes.set_ylabel(axis_names[1])
     return plot.picture()
+
+
+def _as_label(name: str) -> str:
+    """A name as matplotlib shows it: dollars would begin a formula, and an underscore hides it from the legend."""
+    short = name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
+    return f"{' ' if short.startswith('_') else ''}{short}".replace("$", r"\$")
 
 
 def histogram(groups: dict[str, np.ndarray], axis_name: str) -> np.ndarray:

@@ -160,9 +160,14 @@ def attribute_table(scene: Scene) -> Picture | None:
     if not scene.shows_images:
         return None
     attributes = class_attributes(scene, range(min(TABLE, len(scene.names))))
-    if attributes is None or len(attributes.members) < 2:
+    if attributes is None:
         return None
     classes = sorted(attributes.members)
+    if attributes.encoded:
+        # Each row begins with a test example.
+        classes = [each for each in classes if each in scene.labels("test")]
+    if len(classes) < 2:
+        return None
     start = _one_of_each(scene, attributes, classes)
     means = np.stack([attributes.mean(each) for each in classes])
     latents = start.latents[:, None] - means[:, None] + means[None]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gm_keras import reading
 from gm_keras.exploration import calls
 
 
@@ -85,7 +86,7 @@ class Scene:
     def names(self) -> list[str]:
         """The names of the classes, or their numbers; empty without labels."""
         given = self.data.info.get("class_names")
-        return [str(each) for each in given or range(self.data.num_classes or 0)]
+        return [reading.shown(str(each)) for each in given or range(self.data.num_classes or 0)]
 
     def labels(self, split: str) -> np.ndarray | None:
         """The labels of a split, int32 `(n,)`; None where the data have none."""
@@ -147,6 +148,8 @@ class Scene:
         model = self.model
         if "autoencoder" in model.capabilities:
             rows = self._pairs(n) if same_class and label is None else self.choose(n, label)
+            if not len(rows):
+                raise ValueError("no class has two test examples to go between")
             classes = self.labels("test")
             classes = None if classes is None else classes[rows]
             x = self.examples("test", rows)

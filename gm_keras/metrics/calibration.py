@@ -22,6 +22,7 @@ def calibrate(
     test examples) and with uniform noise (the ceiling). Likelihoods and reconstructions are those of training
     examples (the floor), and those of test examples under the model with its initial weights (the ceiling).
     Translations are those of training examples (the floor), or noise (the ceiling).
+    For the initial weights the process is seeded, as by `backend.set_seed`.
 
     Args:
         evaluation: Of the trained model; its weights are the same afterwards.

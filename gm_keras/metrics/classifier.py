@@ -39,6 +39,8 @@ def build_classifier(image_shape: tuple[int, ...], num_classes: int) -> keras.Mo
 def train_classifier(data: Any, seed: int) -> keras.Model:
     """Trains the classifier of a data set with labelled images; reads the images batch by batch.
 
+    The process is seeded, as by `backend.set_seed`.
+
     Args:
         data: Prepared data (`gm_keras.data.PreparedData`).
         seed: Of the initial weights, the order of the batches and the dropout.

@@ -1,6 +1,7 @@
 """What scores are computed from: a trained model, real examples, samples."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from gm_keras.metrics.examples import BATCH, Examples
 from gm_keras.metrics.features import Extractor, Measured
 from gm_keras.metrics.streams import read
 from gm_keras.progress import progress
+from gm_keras.telling import one_line, tell, with_kind
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Evaluation:
         left_out: Filled in: scores that could not be computed, and why.
         partitions: Filled in: log Z of an energy model by direction, with its standard error.
         measured: Filled in: features and probabilities of the test examples, where they are not kept.
+        tell: Takes a line where a score cannot be computed for another reason than too few samples.
     """
 
     model: Any
@@ -45,6 +48,7 @@ class Evaluation:
     left_out: dict[str, str] = field(default_factory=dict)
     partitions: dict[str, tuple[float, float]] = field(default_factory=dict)
     measured: dict[str, Measured] = field(default_factory=dict)
+    tell: Callable[[str], None] = tell
 
     def __post_init__(self) -> None:
         if self.examples is None:
@@ -107,19 +111,20 @@ class Evaluation:
         return joined if len(joined) > 1 else joined[0]
 
     def attempt(self, names: tuple[str, ...], compute: Callable[[], tuple]) -> dict[str, float]:
-        """Computes scores for which there may be too few samples.
+        """Computes scores that these data may not allow: there may be too few samples, or a class missing.
 
         Args:
             names: Of the scores.
             compute: Returns one number for each, which may have a `stderr`.
 
         Returns:
-            The scores with their standard errors; nothing, and the reason in `left_out`, if there are too few.
+            The scores with their standard errors; nothing, and the reason in `left_out`, if they cannot be
+            computed.
         """
-        try:
+        values: tuple = ()
+        with self.leaving_out(*names):
             values = compute()
-        except TooFewSamples as error:
-            self.left_out.update(dict.fromkeys(names, str(error)))
+        if not values:
             return {}
         results = {}
         for name, value in zip(names, values, strict=True):
@@ -127,6 +132,22 @@ class Evaluation:
             if getattr(value, "stderr", None) is not None:
                 results[f"{name}_stderr"] = value.stderr
         return results
+
+    @contextlib.contextmanager
+    def leaving_out(self, *names: str) -> Iterator[None]:
+        """Within this context what these data do not allow is no error: the reason is noted in `left_out`.
+
+        Args:
+            *names: What cannot be computed then.
+        """
+        try:
+            yield
+        except TooFewSamples as error:
+            self.left_out.update(dict.fromkeys(names, one_line(error)))
+        except (ValueError, ArithmeticError, IndexError) as error:
+            # May be a mistake in the program as well: let it be seen.
+            self.tell(f"{', '.join(names)}: left out: {with_kind(error)}")
+            self.left_out.update(dict.fromkeys(names, one_line(error)))
 
 
 def mean(name: str, values: np.ndarray) -> dict[str, float]:

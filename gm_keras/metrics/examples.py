@@ -8,6 +8,10 @@ import numpy as np
 BATCH = 256
 
 
+class UnreadableError(Exception):
+    """The data set is damaged: not a reason to leave a score out, as it concerns every score."""
+
+
 def drawn(size: int, limit: int, seed: int) -> np.ndarray:
     """Rows drawn at random without repetition; fewer of the same seed are the first of more.
 
@@ -44,11 +48,18 @@ class Examples:
         return len(self.rows)
 
     def __getitem__(self, index: slice | np.ndarray) -> np.ndarray:
-        """The examples at some places, scaled as in training: `(n, *shape of one example)`."""
+        """The examples at some places, scaled as in training: `(n, *shape of one example)`.
+
+        Raises:
+            UnreadableError: If the data set is damaged.
+        """
         rows = self.rows[index]
-        if self.window:
-            return self.data.windows(self.split, self.window, rows * (self.window - 1))
-        return self.data.scaled(self.split, self.field, rows)
+        try:
+            if self.window:
+                return self.data.windows(self.split, self.window, rows * (self.window - 1))
+            return self.data.scaled(self.split, self.field, rows)
+        except (ValueError, OSError) as error:
+            raise UnreadableError(str(error)) from error
 
     def labels(self, index: slice | np.ndarray) -> np.ndarray:
         """The labels of the examples at some places: int32 `(n,)`."""

@@ -12,14 +12,26 @@ from typing import Any
 
 import numpy as np
 
+from gm_keras import reading
 from gm_keras.metrics.classifier import FEATURES, build_classifier, train_classifier
 from gm_keras.metrics.examples import BATCH, drawn
 from gm_keras.metrics.spool import Spool
 from gm_keras.progress import progress
+from gm_keras.telling import one_line
+from gm_keras.weights_file import save_weights
 
 IMAGES = ("image", "target")
 # Training examples whose features are kept, to see what score real data have: as many as test examples, or so many.
 FLOOR = 10_000
+SPLITS = ("test", "train")
+#: What `extractor.json` holds.
+KINDS = {
+    "kind": str,
+    "features": int | None,
+    "accuracy": float | int | None,
+    "sha256": str | None,
+    "name": str | None,
+}
 Measured = tuple[np.ndarray, np.ndarray | None]
 
 
@@ -141,7 +153,7 @@ def make_extractor(
     elif data.primary in IMAGES and (data.num_classes or 0) > 1:
         network = train_classifier(data, seed)
         path = folder / "classifier.weights.h5"
-        network.save_weights(path)
+        save_weights(network, path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         extractor = Extractor("classifier", FEATURES, sha256=digest, network=Classifier(network))
     accuracy = None
@@ -191,17 +203,11 @@ def load_extractor(data: Any, folder: Path, weights: Path | None = None) -> Extr
         ValueError: If a file is missing or damaged.
     """
     try:
-        content = json.loads((folder / "extractor.json").read_text(encoding="utf-8"))
+        content = _described(folder / "extractor.json")
         kind = content["kind"]
         if kind == "raw":
             return Extractor("raw")
-        kept = {
-            split: tuple(
-                np.load(folder / f"{split}_{what}.npy", mmap_mode="r", allow_pickle=False)
-                for what in ("features", "probabilities")
-            )
-            for split in ("test", "train")
-        }
+        kept = {split: _kept(folder, split, content["features"], data) for split in SPLITS}
         if kind == "inception":
             from gm_keras.metrics.inception import Inception
 
@@ -209,10 +215,44 @@ def load_extractor(data: Any, folder: Path, weights: Path | None = None) -> Extr
             if network.sha256 != content["sha256"]:
                 raise ValueError("the file of the Inception network is another than it was")
         else:
+            path = folder / "classifier.weights.h5"
+            if hashlib.sha256(reading.read_bytes(path)).hexdigest() != content["sha256"]:
+                raise ValueError(f"{path.name} is damaged: it does not have its checksum")
             classifier = build_classifier(data.example_shape, data.num_classes)
-            classifier.load_weights(folder / "classifier.weights.h5")
+            classifier.load_weights(path)
             network = Classifier(classifier)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"the extractor in {folder} cannot be read: {error}") from None
+    except Exception as error:  # NumPy, h5py and Keras raise anything for damaged files
+        raise ValueError(f"the extractor in {folder} cannot be read: {one_line(error)}") from None
     facts = {name: content[name] for name in ("features", "accuracy", "sha256", "name")}
     return Extractor(kind, **facts, network=network, kept=kept)
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """The content of `extractor.json`, of the right types."""
+    content = reading.read_json(path)
+    for name, kinds in KINDS.items():
+        value = content.get(name)
+        if name not in content or not isinstance(value, kinds) or isinstance(value, bool):
+            raise ValueError(f"{path.name} does not say its {name} as it should")
+    known = {"raw": (), "classifier": ("features", "sha256"), "inception": ("features", "sha256")}
+    if content["kind"] not in known:
+        raise ValueError(f'{path.name} names the kind "{content["kind"]}", which there is not')
+    if any(content[name] is None for name in known[content["kind"]]):
+        raise ValueError(f"{path.name} lacks what is known of a network")
+    return content
+
+
+def _kept(folder: Path, split: str, features: int, data: Any) -> Measured:
+    """What the network made of a split, as memory maps."""
+    arrays = []
+    for what in ("features", "probabilities"):
+        path = folder / f"{split}_{what}.npy"
+        reading.check_file(path)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        rows, columns = array.shape
+        if array.dtype != np.float32 or (what == "features" and columns != features):
+            raise ValueError(f"{path.name} holds {array.dtype} {array.shape}")
+        if rows > data.size(split) or (split == "test" and rows < data.size(split)):
+            raise ValueError(f"{path.name} is of other data: it has {rows} rows")
+        arrays.append(array)
+    return tuple(arrays)

@@ -71,19 +71,22 @@ def evaluate(
 ) -> dict[str, float]:
     """Computes the scores that the model's capabilities and the data allow.
 
+    What cannot be computed is left out, and `evaluation.left_out` says why.
+
     Args:
         evaluation: What they are computed from.
         subjects: Only the scores that look at these.
         seldom: Whether there may be no score at all.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, and none was left out.
     """
     results: dict[str, float] = {}
     for each in SCORES:
         if each.subject in subjects and each.suits(evaluation.model):
-            results.update(each.function(evaluation))
-    if not results and not seldom:
+            with evaluation.leaving_out(each.function.__name__.replace("_", " ")):
+                results.update(each.function(evaluation))
+    if not results and not seldom and not evaluation.left_out:
         raise ValueError(f"no score is known for what it offers: {sorted(evaluation.model.offers)}")
     return results
 

@@ -1,5 +1,6 @@
 """The curves of a training, drawn as SVG with axes."""
 
+import sys
 from dataclasses import dataclass
 
 from matplotlib.ticker import MaxNLocator
@@ -31,13 +32,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Plot:
-    """A curve and its validation counterpart in one plot."""
+    """A curve and its validation counterpart in one plot; where they cannot be drawn, why."""
 
     name: str
-    lines: tuple[Line, ...]
-    across: tuple[Tick, ...]
-    up: tuple[Tick, ...]
-    description: str
+    lines: tuple[Line, ...] = ()
+    across: tuple[Tick, ...] = ()
+    up: tuple[Tick, ...] = ()
+    description: str = ""
+    left_out: str | None = None
 
 
 def plots(history: dict[str, Points]) -> list[Plot]:
@@ -56,7 +58,12 @@ def plots(history: dict[str, Points]) -> list[Plot]:
             lines["validation"] = history[f"{VALIDATION}{name}"]
         elif name.startswith(VALIDATION):
             lines = {"validation": points}
-        drawn.append(_plot(name, lines, last))
+        try:
+            drawn.append(_plot(name, lines, last))
+        except (ValueError, ArithmeticError) as error:  # such as values of 1e308
+            reason = " ".join(str(error).split())
+            print(f"no plot of {name}: {type(error).__name__}: {reason}", file=sys.stderr)
+            drawn.append(Plot(name, left_out=reason))
     return drawn
 
 

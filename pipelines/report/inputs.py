@@ -5,6 +5,8 @@ absent, so that a page of older results can still be made.
 """
 
 import csv
+import hashlib
+import io
 import math
 import re
 from dataclasses import dataclass
@@ -12,107 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from pipelines import catalog, scores
+from pipelines import catalog, reading, scores, written
 from pipelines.errors import UserError
-from pipelines.files import read_json
 from pipelines.settings import Settings, SystemSettings
+from pipelines.written import Calibration, Metrics, Picture, Timing, Training
 
-
-class _Written(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-
-class Extractor(_Written):
-    """What gave the features in which samples were compared with data."""
-
-    kind: str
-    accuracy: float | None = None
-    sha256: str | None = None
-    name: str | None = None
-    features: int | None = None
-
-
-class Likelihood(_Written):
-    """What kind of number a likelihood is.
-
-    Attributes:
-        kind: "exact", "bound" or "estimate".
-        importance_samples: Draws for each example, of an importance-weighted estimate.
-        dequantization: How whole numbers became real ones, where a density needs it.
-        binarization: How grey levels became binary, where a model takes them so.
-        given: "label" if each example's label was told to the model.
-        of: What it is the likelihood of: "discrete" data, a "density", or a "relaxed" Bernoulli.
-    """
-
-    kind: str
-    importance_samples: int | None = None
-    dequantization: str | None = None
-    binarization: str | None = None
-    of: str | None = None
-    given: str | None = None
-
-
-class Metrics(_Written):
-    """`metrics.json`: the circumstances by name, the scores among `everything`."""
-
-    data: str
-    split: str
-    real: int
-    generated: int
-    seed: int
-    extractor: Extractor
-    seeds: int = 1
-    data_checksum: str | None = None
-    primary: dict[str, Any] | None = None
-    likelihood: Likelihood | None = None
-    left_out: dict[str, str] = {}
-    ms_ssim_scales: int | None = None
-    ms_ssim_window: int | None = None
-
-    @property
-    def everything(self) -> dict[str, Any]:
-        """All entries that are no circumstances: scores and their standard errors."""
-        return self.model_extra or {}
-
-
-class Calibration(_Written):
-    """`calibration.json`: the scores of real data, and those of noise or an untrained model."""
-
-    floor: dict[str, float | None] = {}
-    ceiling: dict[str, float | None] = {}
-    floor_of: str = "training examples against the test set"
-    ceiling_of: str = "noise or an untrained model"
-
-
-class Training(_Written):
-    """`run.json`: who trained it, where and how long, as far as it was written down."""
-
-    run_id: str
-    backend: str | None = None
-    device: str | None = None
-    training_seconds: float | None = None
-    git_revision: str | None = None
-    git_dirty: bool | None = None
-
-
-class Timing(_Written):
-    """`timing.json`: how fast samples were drawn, and when."""
-
-    samples_per_second: float
-    finished: str
-    backend: str
-    device: str
-
-
-class Picture(_Written):
-    """One entry of `pictures.json`."""
-
-    file: str
-    title: str
-    caption: str = ""
-    alt: str
+#: What no training has.
+MOST_EPOCHS = 10**9
 
 
 @dataclass(frozen=True)
@@ -132,6 +41,7 @@ class System:
         samples: The picture of samples.
         epochs: Pictures while it trained, as (epoch, file).
         latents: The entries of `pictures.json` with their files.
+        not_drawn: Pictures that could not be drawn, and why.
         history: Each curve as points (epoch, value).
         dataset: `dataset.json`; None where the prepared data are not here.
         parameters: Numbers that the weights file holds; None where it is not here.
@@ -149,6 +59,7 @@ class System:
     samples: Path
     epochs: list[tuple[int, Path]]
     latents: list[tuple[Picture, Path]]
+    not_drawn: list[tuple[str, str]]
     history: dict[str, list[tuple[int, float]]]
     dataset: dict[str, Any] | None
     parameters: int | None
@@ -176,7 +87,7 @@ def read_system(key: str, settings: Settings, root: Path) -> System:
     block = settings.systems[key]
     folder, model = root / "reports" / key, root / "models" / key
     evaluate, train = f"dvc repro -f evaluate@{key}", f"dvc repro -f train@{key}"
-    metrics = _read(folder / "metrics.json", Metrics, evaluate)
+    metrics = written.read(folder / "metrics.json", Metrics, evaluate)
     weights = model / "model.weights.h5"
     pictures = _optional(folder / "pictures.json", list[Picture], evaluate) or []
     return System(
@@ -185,13 +96,16 @@ def read_system(key: str, settings: Settings, root: Path) -> System:
         recipe=catalog.recipe(block.class_name),
         metrics=metrics,
         calibration=_optional(folder / "calibration.json", Calibration, evaluate),
-        seeds=_optional(folder / "seeds.json", dict[str, dict[str, float]], evaluate) or {},
-        timing=_read(folder / "timing.json", Timing, evaluate),
-        training=_read(model / "run.json", Training, train),
-        texts=_read(folder / "samples.json", dict[str, list[str]], evaluate).get("texts", []),
+        seeds=_optional(folder / "seeds.json", written.SEEDS, evaluate) or {},
+        timing=written.read(folder / "timing.json", Timing, evaluate),
+        training=written.read(model / "run.json", Training, train),
+        texts=written.read(folder / "samples.json", dict[str, list[str]], evaluate).get(
+            "texts", []
+        ),
         samples=folder / "samples.png",
         epochs=_epochs(folder / "epochs"),
-        latents=[(each, folder / "latents" / each.file) for each in pictures],
+        latents=[(each, folder / "latents" / each.file) for each in pictures if not each.left_out],
+        not_drawn=[(each.title, each.left_out) for each in pictures if each.left_out],
         history=history(folder / "history.csv", train),
         dataset=_optional(
             root / "data" / metrics.data / "dataset.json",
@@ -202,22 +116,8 @@ def read_system(key: str, settings: Settings, root: Path) -> System:
     )
 
 
-def _read(path: Path, shape: Any, made_by: str) -> Any:
-    content = read_json(path, made_by)
-    try:
-        return TypeAdapter(shape).validate_python(content)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        reason = problem["msg"][0].lower() + problem["msg"][1:]
-        raise UserError(
-            f"{path} is not what the stage writes ({f'{where}: ' if where else ''}{reason}): "
-            f"make it again with: {made_by}"
-        ) from None
-
-
 def _optional(path: Path, shape: Any, made_by: str) -> Any:
-    return _read(path, shape, made_by) if path.is_file() else None
+    return written.read(path, shape, made_by) if path.exists() else None
 
 
 def _epochs(folder: Path) -> list[tuple[int, Path]]:
@@ -236,24 +136,31 @@ def history(path: Path, made_by: str) -> dict[str, list[tuple[int, float]]]:
         The points (epoch, value) of each curve. One that belongs to some stages of the training
         only has no points in the others, nor has any curve where its value is not finite.
     """
+    name = reading.shown(path)
+    points: dict[str, list[tuple[int, float]]] = {}
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        points: dict[str, list[tuple[int, float]]] = {}
+        rows = csv.DictReader(io.StringIO(reading.read_text(path), newline=""))
         for row in rows:
             epoch = int(row.pop("epoch"))
-            for name, text in row.items():
+            if not 0 < epoch < MOST_EPOCHS:
+                raise ValueError(epoch)
+            for curve, text in row.items():
                 if text and math.isfinite(value := float(text)):
-                    points.setdefault(name, []).append((epoch, value))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: make it with: {made_by}") from None
+                    points.setdefault(curve, []).append((epoch, value))
+    except FileNotFoundError as error:
+        raise UserError(f"{error}: make it with: {made_by}") from None
     except (ValueError, TypeError, KeyError, AttributeError, csv.Error):
-        raise UserError(f"{path} is damaged: make it again with: {made_by}") from None
+        raise UserError(f"{name} is damaged: make it again with: {made_by}") from None
     return points
 
 
 def count_parameters(path: Path, made_by: str) -> int:
-    """Counts the numbers in a file of weights: all but whole ones, which are steps and seeds."""
+    """Counts the numbers in a file of weights: all but whole ones, which are steps and seeds.
+
+    Args:
+        path: The file; where `config.json` beside it has its checksum, that is looked at first.
+        made_by: The command that makes it, for the error.
+    """
     sizes: list[int] = []
 
     def add(_: str, item: Any) -> None:
@@ -261,8 +168,20 @@ def count_parameters(path: Path, made_by: str) -> int:
             sizes.append(int(item.size))
 
     try:
+        _check_sum(path)
         with h5py.File(path) as file:
             file.visititems(add)
-    except OSError:
+    except Exception:  # h5py raises anything for a damaged file
         raise UserError(f"{path} is damaged: make it again with: {made_by}") from None
     return sum(sizes)
+
+
+def _check_sum(weights: Path) -> None:
+    """Raises `FileError` for weights that are not those of the checksum: HDF5 trusts what it reads."""
+    config = weights.with_name("config.json")
+    if not config.exists():
+        return
+    checksums = reading.parse_json(reading.read_bytes(config), str(config)).get("sha256") or {}
+    expected = checksums.get(weights.name)
+    if expected and expected != hashlib.sha256(reading.read_bytes(weights)).hexdigest():
+        raise reading.FileError(f"{weights} is damaged")

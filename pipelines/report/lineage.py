@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pipelines import yaml_file
-from pipelines.errors import UserError
 from pipelines.report.inputs import System
+from pipelines.revision import locked_outputs
 from pipelines.settings import NOTHING
 
 
@@ -27,13 +25,7 @@ class Link:
 
 def locked_hashes(root: Path) -> dict[str, str]:
     """The hash of every output that `dvc.lock` knows; empty where there is no readable lock."""
-    try:
-        lock = yaml_file.load(root / "dvc.lock")
-    except UserError:
-        return {}
-    stages: dict[str, Any] = (lock or {}).get("stages") or {}
-    outputs = (out for stage in stages.values() for out in stage.get("outs") or [])
-    return {out["path"]: out["md5"] for out in outputs if "path" in out and "md5" in out}
+    return {path: md5 for path, md5 in locked_outputs(root) if isinstance(md5, str)}
 
 
 def chain(system: System, hashes: dict[str, str]) -> list[Link]:

@@ -106,7 +106,8 @@ def _shown(system: System, hashes: dict[str, str]) -> Shown:
 
 def _headline(system: System) -> str:
     """The one score by which trainings of a system are compared, for the overview."""
-    name = (system.metrics.primary or {}).get("name")
+    primary = system.metrics.primary
+    name = primary.name if primary else None
     if name is None or system.value(name) is None:
         return ""
     title = scores.SCORES[name].title if name in scores.SCORES else name

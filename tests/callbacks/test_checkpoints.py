@@ -2,14 +2,16 @@
 
 import errno
 import json
+import random
 import subprocess
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
 from gm_keras import backend
-from gm_keras.callbacks import Checkpoints, Stopped
+from gm_keras.callbacks import Checkpoints, Position, Stopped
 from gm_keras.data import Batches, PreparedData
 from tests.systems import BATCH, build, state
 
@@ -129,6 +131,78 @@ def test_a_checkpoint_with_a_flipped_bit_is_passed_over(written, tmp_path):
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)
     assert written[1].restore(new("vae")).epoch == 2
+
+
+def test_any_damage_takes_the_one_before(written, tmp_path):
+    model, checkpoints, told = written
+    before, newest = sorted(tmp_path.iterdir())
+    content, rng = newest.read_bytes(), random.Random(0)
+    new_state = state(model)
+    newest.unlink()
+    old = checkpoints.restore(model)
+    old_state = state(model)
+    taken = {True: 0, False: 0}
+    for _ in range(60):
+        at, size = rng.randrange(len(content)), rng.choice([1, 8, 200, 5000])
+        kind = rng.choice(["noise", "zeros", "out", "cut off"])
+        noise = rng.randbytes(len(content[at : at + size]))
+        filling = {"noise": noise, "zeros": bytes(len(noise))}.get(kind, b"")
+        rest = b"" if kind == "cut off" else content[at + size :]
+        newest.write_bytes(content[:at] + filling + rest)
+        told.clear()
+        position = checkpoints.restore(model)
+        # What does not matter may be damaged: the dates in the archive, say.
+        is_old = bool(told)
+        taken[is_old] += 1
+        assert len(told) == is_old
+        assert (position == old) == is_old
+        assert "\n" not in "".join(told)
+        expected = old_state if is_old else new_state
+        for (key, value), other in zip(expected.items(), state(model).values(), strict=True):
+            np.testing.assert_array_equal(other, value, key)
+    assert taken[True] > 30
+    assert before.exists()
+
+
+def test_numbers_that_are_called_shorter_than_they_are_are_damage(tmp_path):
+    # NumPy reads so many bytes as there should be, and never comes to the checksum at the end.
+    variable, told = keras.Variable(np.ones(100_000, "float32")), []
+    model = SimpleNamespace(
+        variables=[variable], metrics_variables=[], optimizer=SimpleNamespace(variables=[])
+    )
+    checkpoints = Checkpoints(tmp_path, tell=told.append)
+    checkpoints.set_model(SimpleNamespace(**vars(model), sync_state=lambda: None))
+    checkpoints.write(Position(epoch=1))
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes().replace(b"'<f4'", b"'<f2'"))
+    assert checkpoints.restore(model).epoch == 0
+    assert len(told) == 1
+    assert "checksum" in told[0]
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), 1.0)
+
+
+def test_a_checkpoint_that_says_something_else(written, tmp_path):
+    model, checkpoints, told = written
+    _, newest = sorted(tmp_path.iterdir())
+    with np.load(newest) as file:
+        arrays = dict(file)
+    about = json.loads(bytes(arrays["about"]))
+    others = [
+        None,
+        [],
+        {name: each for name, each in about.items() if name != "history"},
+        *({**about, "epoch": each} for each in ("1", -1, 1.5, [])),
+        {**about, "batch": None},
+        *({**about, "values": each} for each in ("all", 10**12)),
+        *({**about, "history": each} for each in (None, [3], [{"loss": "low"}])),
+    ]
+    for other in others:
+        told.clear()
+        arrays["about"] = np.frombuffer(json.dumps(other).encode(), "uint8")
+        np.savez(newest, **arrays)
+        assert checkpoints.restore(model).epoch == 2, other
+        assert len(told) == 1
+        assert "damaged" in told[0]
 
 
 def test_without_a_whole_checkpoint_it_begins_anew(written, tmp_path):

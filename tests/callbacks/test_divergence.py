@@ -1,5 +1,7 @@
 """`StopOnNaN`: what diverged is no model, what climbs for a while is left alone."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -118,3 +120,15 @@ def test_weights_count_though_no_loss_depends_on_them(guard, which, value, refus
     with pytest.raises(NotFiniteError, match="at the end: do something; the weights of the last"):
         guard.on_train_end()
     assert guard.path.read_text() == "1.0"
+
+
+def test_a_full_disk_does_not_end_the_training(guard, tmp_path, monkeypatch, capsys):
+    run(guard, 1.0)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    run(guard, 0.5, first=1)
+    told = capsys.readouterr().err
+    assert "the weights of epoch 2 are not kept" in told
+    assert "No space left" in told
+    assert told.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["good.weights.h5"]

@@ -8,7 +8,7 @@ import pytest
 from gm_keras.models.latent.vae import VAE
 from tests.systems import build
 
-pytestmark = [pytest.mark.backend, pytest.mark.quickly_compiled]
+pytestmark = pytest.mark.backend
 
 X = np.zeros((2, 8), "float32")
 
@@ -96,9 +96,7 @@ def test_options_of_text_are_checked(gpt2, options, message):
 def test_an_unknown_option_is_told_with_those_there_are(vae):
     with pytest.raises(TypeError, match=r'^sample\(\) of a VAE has no option "noize".* are noise$'):
         vae.sample(2, noize=True)
-    with pytest.raises(TypeError, match="has no option"):
-        build("dcgan").check_sampling_options({"noise": True})
-    with pytest.raises(TypeError, match=r"^translate\(\) of a Pix2Pix has no option"):
+    with pytest.raises(TypeError, match=r"^translate\(\) of a Pix2Pix has no option.*it has none$"):
         build("pix2pix").check_sampling_options({"noise": True})
 
 

@@ -13,7 +13,7 @@ from gm_keras.models.latent.vae import VAE
 from pipelines import catalog, signatures
 from pipelines.errors import UserError
 
-pytestmark = [pytest.mark.backend, pytest.mark.quickly_compiled]
+pytestmark = pytest.mark.backend
 
 SMALL = {"image_shape": (8,), "latent_dim": 2, "network": "dense", "units": (4,)}
 NAN, INF = float("nan"), float("inf")

@@ -159,6 +159,22 @@ def test_louder_than_sixteen_bits(tmp_path: Path, monkeypatch):
         prepare("loud", DataSettings(length=10), tmp_path / "loud")
 
 
+def test_a_class_of_tfds_without_examples(tmp_path: Path, monkeypatch):
+    class High(Tones, skip_registration=True):
+        def _generate_examples(self):
+            for n in range(15):
+                yield n, {"audio": np.full(5, 1000 * n), "label": 1}
+
+    monkeypatch.setitem(tfds_source.BUILDERS, "high", High)
+    with pytest.raises(UserError, match=r'data.high: 1 of 2 classes have no example: 0 \("low"\)'):
+        prepare("high", DataSettings(length=10), tmp_path / "high")
+    assert not (tmp_path / "high").exists()
+    prepare("high", DataSettings(length=10, renumber=True), tmp_path / "high")
+    data = PreparedData(tmp_path / "high")
+    assert data.info["class_names"] == ["high"]
+    assert not data.arrays("train")["label"].any()
+
+
 @pytest.mark.parametrize(
     ("error", "needed"),
     [

@@ -178,7 +178,7 @@ def test_a_small_test_set_has_every_class(tmp_path: Path):
 
 
 def test_names_that_are_not_utf_8(tmp_path: Path, capsys: pytest.CaptureFixture):
-    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xfccher"))
+    folder = tmp_path / "bücher"
     images = save(folder / os.fsdecode(b"gr\xfcn"), n=6)
     save(folder / "blue\n", n=6)
     (folder / os.fsdecode(b"gr\xfcn") / "000.png").rename(
@@ -187,14 +187,14 @@ def test_names_that_are_not_utf_8(tmp_path: Path, capsys: pytest.CaptureFixture)
     (folder / os.fsdecode(b"l\xe4r")).mkdir()
     data = prepared(folder)
     assert data.info["class_names"] == [r"blue\n", r"gr\xfcn"]
-    assert data.info["source"] == r"folder:b\xfccher"
+    assert data.info["source"] == "folder:bücher"
     found = every(data)[every(data, "label") == 1]
     assert sorted(map(bytes, found)) == sorted(map(bytes, images))
     told = [line for line in capsys.readouterr().err.splitlines() if "no class for" in line]
     assert told[0].startswith(r"note: data.own: ")
-    assert r"b\xfccher: no class for l\xe4r/: no images" in told[0]
+    assert r"bücher: no class for l\xe4r/: no images" in told[0]
     (folder / "blue\n" / "000.png").write_bytes(b"")
-    with pytest.raises(UserError, match=r"b.xfccher/blue.n/000.png is no whole image") as caught:
+    with pytest.raises(UserError, match=r"bücher/blue.n/000.png is no whole image") as caught:
         prepared(folder)
     assert str(caught.value).isprintable()
 
@@ -242,3 +242,23 @@ def test_few_pictures_are_told(tmp_path: Path, capsys: pytest.CaptureFixture):
         "10 examples to train on, 1 to validate, 1 to test: most scores" in line for line in told
     )
     assert any("test has no example of 2 classes: " in line for line in told)
+
+
+def test_other_modes_and_names_with_blanks(tmp_path: Path):
+    folder = tmp_path / "Größere Bilder (1)"
+    folder.mkdir()
+    for number in range(8):
+        Image.new("RGB", (4, 4), (9, 9, 9)).save(folder / f"ein Bild {number}.png")
+    Image.new("CMYK", (4, 4), (255, 0, 0, 0)).save(folder / "druck.jpg")
+    palette = Image.new("P", (4, 4), 1)
+    palette.putpalette([0, 0, 0, 50, 60, 70])
+    palette.save(folder / "palette.png")
+    palette.save(folder / "durchsichtig.png", transparency=1)
+    Image.new("1", (4, 4), 1).save(folder / "bit.png")
+    moving = [Image.new("RGB", (4, 4), (0, 0, shade)) for shade in (200, 100)]
+    moving[0].save(folder / "bewegt.gif", save_all=True, append_images=moving[1:])
+    found = [tuple(pixel) for pixel in every(prepared(folder))[:, 0, 0].tolist()]
+    assert found.count((9, 9, 9)) == 8
+    assert found.count((255, 255, 255)) == 2
+    assert {(50, 60, 70), (0, 0, 200)} <= set(found)
+    assert any(red < 10 and green > 245 and blue > 245 for red, green, blue in found)

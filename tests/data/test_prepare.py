@@ -76,11 +76,16 @@ def command(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.Com
 def test_the_command(tmp_path: Path):
     np.savez(tmp_path / "own.npz", x=np.ones((20, 2)))
     (tmp_path / "params.yaml").write_text(
-        "data: {own: {source: folder, path: own.npz}}\nsystems: {}\n"
+        "data: {own: {source: folder, path: own.npz}}\n"
+        "systems: {vae: {class: vae, family: latent, data: own, uses: none, model: {latent_dim: 2}, "
+        "optimizers: {main: {class: adam}}, fit: {epochs: 1, batch_size: 17}, sample: {}, evaluate: {}}}\n"
     )
     result = command(tmp_path, "own")
     assert result.returncode == 0, result.stderr
     assert "decoding own: 100%" in result.stderr
+    assert (
+        "note: params.yaml: systems.vae.fit.batch_size is 17, but data.own has 16" in result.stderr
+    )
     assert result.stdout == ""
     assert (tmp_path / "data" / "own" / "dataset.json").is_file()
 

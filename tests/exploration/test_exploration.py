@@ -1,5 +1,7 @@
 """Neighbours, attributes, traversals, and the pictures of a model."""
 
+import json
+import shutil
 from types import SimpleNamespace
 
 import keras
@@ -8,7 +10,9 @@ import pytest
 from PIL import Image
 from scipy.spatial.distance import cdist
 
+from gm_keras.data import PreparedData
 from gm_keras.exploration import (
+    Picture,
     Scene,
     canvas,
     class_attributes,
@@ -332,6 +336,92 @@ def test_pictures_of_images(name, vae, dcgan, digits, brightness, tmp_path):
     write_pictures(model, digits, folder=again, **arguments)
     for path in again.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+def relabelled(digits, folder, labels):
+    """The digits with other labels of the test examples, or fewer test examples."""
+    shutil.copytree(digits.path, folder)
+    for field in ("image", "label"):
+        values = np.load(folder / f"test_{field}.npy")[: len(labels)]
+        np.save(folder / f"test_{field}.npy", labels if field == "label" else values)
+    info = {**digits.info, "splits": {**digits.info["splits"], "test": len(labels)}}
+    (folder / "dataset.json").write_text(json.dumps(info))
+    return PreparedData(folder)
+
+
+@pytest.mark.parametrize(
+    ("labels", "without"),
+    [
+        ([3, 7] * 30, []),
+        ([5] * 60, ["attributes"]),
+        ([0, 4, 8], ["interpolation"]),
+        ([2], ["interpolation", "attributes", "projection"]),
+    ],
+)
+def test_classes_that_the_test_set_lacks(vae, digits, brightness, tmp_path, labels, without):
+    data, told = relabelled(digits, tmp_path / "data", np.array(labels, "int32")), []
+    (tmp_path / "pictures").mkdir()
+    entries = write_pictures(
+        vae,
+        data,
+        extractor=brightness,
+        samples=vae.sample(10),
+        seed=0,
+        options={},
+        folder=tmp_path / "pictures",
+        tell=told.append,
+    )
+    drawn = check(tmp_path / "pictures", [each for each in entries if "left_out" not in each])
+    expected = [*EXPECTED["vae"], "neighbours", "neighbours_features"]
+    assert drawn == [name for name in expected if name not in without]
+    # Without a pair of one class there is nothing to go between; the others are not called for.
+    reason = "no class has two test examples to go between"
+    left_out = [{"title": "Interpolation", "left_out": reason}]
+    assert [each for each in entries if "left_out" in each] == left_out * (
+        "interpolation" in without
+    )
+    assert len(told) == ("interpolation" in without)
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_take_the_others_with_it(
+    vae, digits, brightness, tmp_path, monkeypatch
+):
+    def fails(*_, **__):
+        raise RuntimeError("out of\nmemory")
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    told, arguments = [], {"extractor": brightness, "samples": vae.sample(10), "seed": 0}
+    arguments |= {"options": {}, "folder": tmp_path, "tell": told.append}
+    monkeypatch.setattr(of_latents, "dimensions", fails)
+    monkeypatch.setattr(of_latents, "truncation", lambda _: Picture("a", np.zeros(3), "", "", ""))
+    entries = write_pictures(vae, digits, **arguments)
+    left_out = {each["title"]: each["left_out"] for each in entries if "left_out" in each}
+    assert left_out.keys() == {"Single dimensions", "Truncation"}
+    assert left_out["Single dimensions"] == "out of memory"
+    drawn = check(tmp_path, [each for each in entries if "left_out" not in each])
+    assert drawn[:2] == ["reconstructions", "interpolation"]
+    assert len(drawn) == 6
+    assert len(told) == 2
+    assert told[0] == 'the picture "Single dimensions" is left out: RuntimeError: out of memory'
+    monkeypatch.setattr(of_latents, "dimensions", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_pictures(vae, digits, **arguments)
+
+
+@pytest.mark.parametrize(
+    "name", ["$a_", "_hidden", "a\nb", "caf\udce9", "", "\u732b" * 300, "$$", "a$b$"]
+)
+def test_names_of_classes_that_are_no_plain_words(name):
+    names = [name, "other"]
+    scene = Scene(None, SimpleNamespace(info={"class_names": names}, num_classes=2))
+    points, classes = np.arange(8.0).reshape(4, 2), np.array([0, 1, 0, 1])
+    with_legend = canvas.scatter(points, classes, scene.names, ("z1", "z2"))
+    assert with_legend.shape[2] == 3
+    grid = np.zeros((2, 1, 4, 4, 1))
+    short = [of_latents._short(each) for each in scene.names]
+    assert canvas.grid(grid, rows=short, columns=short[:1]).shape[2] == 3
 
 
 def test_pictures_of_points(lines, tmp_path):

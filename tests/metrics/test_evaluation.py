@@ -1,6 +1,7 @@
 """Every system gets the scores that its capabilities promise, and rows to read them by."""
 
 import math
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -10,8 +11,9 @@ import gm_keras.metrics.scores  # noqa: F401 (registers them)
 from gm_keras import backend, registry
 from gm_keras.metrics.calibration import calibrate
 from gm_keras.metrics.evaluation import Evaluation
+from gm_keras.metrics.examples import Examples, UnreadableError
 from gm_keras.metrics.features import Extractor
-from gm_keras.metrics.registry import evaluate, primary
+from gm_keras.metrics.registry import Score, evaluate, primary
 from gm_keras.metrics.scores.likelihoods import facts
 from tests.systems import arrays, batch, build
 
@@ -131,6 +133,74 @@ def test_scores(name, tmp_path):
     assert all(math.isfinite(value) for row in ("floor", "ceiling") for value in rows[row].values())
     assert rows["floor_of"]
     assert rows["ceiling_of"]
+
+
+@pytest.fixture
+def scored(monkeypatch):
+    """Scores of a model that is none, by functions that stand in place of all scores."""
+    told = []
+
+    def compute(*functions):
+        rows = [Score(None, None, "samples", each) for each in functions]
+        monkeypatch.setattr("gm_keras.metrics.registry.SCORES", rows)
+        model = SimpleNamespace(capabilities={"sampler"}, offers={"sampler"})
+        evaluation = Evaluation(model, None, None, None, 0, examples=[0], tell=told.append)
+        return evaluate(evaluation), evaluation.left_out, told
+
+    return compute
+
+
+def of_all(_):
+    return {"precision": 0.5}
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError, ZeroDivisionError, IndexError, np.linalg.LinAlgError]
+)
+def test_a_score_that_cannot_be_computed_does_not_take_the_others_with_it(scored, error):
+    def of_class(_):
+        raise error("there is no\nexample of the class 3")
+
+    scores, left_out, told = scored(of_class, of_all)
+    assert scores == {"precision": 0.5}
+    assert left_out == {"of class": "there is no example of the class 3"}
+    assert told == [f"of class: left out: {error.__name__}: there is no example of the class 3"]
+
+
+def test_one_number_of_a_score_can_be_left_out(scored):
+    def of_class(evaluation):
+        return evaluation.attempt(("recall",), lambda: (1 / 0,)) | {"fid": 1.0}
+
+    assert scored(of_class, of_all)[:2] == (
+        {"fid": 1.0, "precision": 0.5},
+        {"recall": "division by zero"},
+    )
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "full"), UnreadableError("damaged"), TypeError(), AttributeError("x")]
+)
+def test_a_full_disk_damaged_data_and_mistakes_are_no_reason_to_leave_a_score_out(scored, error):
+    def of_class(_):
+        raise error
+
+    with pytest.raises(type(error)):
+        scored(of_class, of_all)
+
+
+def test_damaged_data_are_told_as_such():
+    class Damaged:
+        stream = False
+
+        def size(self, split):
+            return 3
+
+        def scaled(self, split, field, rows):
+            raise ValueError("an image has a value above 16")
+
+    examples = Examples(Damaged(), SimpleNamespace(data_field="image"))
+    with pytest.raises(UnreadableError, match="above 16"):
+        next(examples.batches())
 
 
 def test_trainings_can_be_compared_where_there_are_too_few_examples_for_a_covariance():

@@ -1,6 +1,7 @@
 """What samples are compared in: which network for which data, kept and read again."""
 
 import json
+import random
 
 import numpy as np
 import pytest
@@ -63,6 +64,60 @@ def test_the_inception_network_measures_images_without_labels_too(
     monkeypatch.setattr(Network, "sha256", "e" * 64)
     with pytest.raises(ValueError, match="another than it was"):
         load_extractor(unlabelled, tmp_path)
+
+
+def test_any_damage_is_one_line(unlabelled, tmp_path, monkeypatch):
+    monkeypatch.setattr("gm_keras.metrics.inception.Inception", Network)
+    content = make_extractor(unlabelled, 0, tmp_path, kind="inception")
+
+    def refused(case):
+        with pytest.raises(ValueError, match=f"the extractor in {tmp_path} cannot be read") as told:
+            load_extractor(unlabelled, tmp_path)
+        assert "\n" not in str(told.value), case
+        assert len(str(told.value)) < 300 + len(str(tmp_path)), case
+
+    described = tmp_path / "extractor.json"
+    before = described.read_bytes()
+    others = [
+        *(json.dumps(each).encode() for each in (None, [], 3, {}, {"kind": "raw"})),
+        *(
+            json.dumps({**content, name: each}).encode()
+            for name in content
+            for each in ([], {}, True, "x" * 400, -1.5)
+            if not (name == "accuracy" and each == -1.5)
+            and not (name == "name" and isinstance(each, str))
+        ),
+        b"[" * 100_000,
+        b"\xff",
+    ]
+    for other in others:
+        described.write_bytes(other)
+        refused(other[:80])
+    described.write_bytes(before)
+
+    rng = random.Random(0)
+    for name in ("test_features.npy", "train_probabilities.npy"):
+        path = tmp_path / name
+        before, array = path.read_bytes(), np.load(path)
+        for share in (0.0, 0.5, 0.99):
+            path.write_bytes(before[: int(share * len(before))])
+            refused((name, share))
+        for other in (array[:-1], array[:, :0], array.astype("float64"), array.astype(object)):
+            if name == "train_probabilities.npy" and other.dtype == "float32":
+                continue  # any number of training examples and classes is as good
+            np.save(path, other)
+            refused((name, other.shape, other.dtype))
+        for _ in range(20):
+            at = rng.randrange(128)  # its header
+            path.write_bytes(before[:at] + rng.randbytes(4) + before[at + 4 :])
+            try:
+                load_extractor(unlabelled, tmp_path)
+            except ValueError:
+                refused((name, at))
+        path.unlink()
+        refused((name, "missing"))
+        path.write_bytes(before)
+    load_extractor(unlabelled, tmp_path)
 
 
 def test_missing_weights_are_told(unlabelled, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import os
 import threading
 import zipfile
 
@@ -286,8 +287,9 @@ def test_a_named_file_goes_before_the_environment_and_that_before_the_cache(
     assert server.asked == 0
 
 
-@pytest.mark.parametrize("name", ["missing.pth", "."])
+@pytest.mark.parametrize("name", ["missing.pth", ".", "pipe.pth"])
 def test_a_named_file_that_cannot_be_read_is_told(tmp_path, server, name):
+    os.mkfifo(tmp_path / "pipe.pth")
     with pytest.raises(ValueError, match="cannot be read from") as error:
         find_weights(tmp_path / name)
     assert str(tmp_path / name) in one_line(error)

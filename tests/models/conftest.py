@@ -7,23 +7,16 @@ from gm_keras import backend, registry
 
 @pytest.fixture(autouse=True)
 def _plain_steps(request, monkeypatch):
-    """Without XLA under TensorFlow on a CPU, which takes most of the time that tests of small models last.
+    """Spares TensorFlow on a CPU what takes most of the time that tests of small models last: XLA, and its own optimizer of graphs.
 
     As users have them, steps are compiled in tests marked `fused`, in the comparison of backends and in the pipeline's.
     """
-    if backend.name == "tensorflow" and "fused" not in request.keywords:
+    if backend.name != "tensorflow":
+        return
+    import tensorflow as tf
+
+    plain = "fused" not in request.keywords
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": plain})
+    if plain:
         for name in registry.names():
             monkeypatch.setattr(registry.get(name), "fused_positions", 0)
-
-
-@pytest.fixture(autouse=True)
-def _quickly_compiled(request, monkeypatch):
-    """In tests marked `quickly_compiled` LLVM is to spare itself the work on JAX's machine code: two thirds of the time.
-
-    What XLA does before that stays.
-    """
-    if backend.name == "jax" and "quickly_compiled" in request.keywords:
-        from gm_keras.backend import jax as seam
-
-        options = {**seam.compiler_options(), "xla_backend_optimization_level": 0}
-        monkeypatch.setattr(seam, "compiler_options", lambda: options)

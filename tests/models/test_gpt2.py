@@ -183,7 +183,7 @@ def test_text_and_tokens():
         model.sample(1, prompt="")
     with pytest.raises(ValueError, match="prompt must have at most 2 tokens"):
         model.sample(1, prompt="aba", length=2)
-    with pytest.raises(ValueError, match="from 0 to 2, not 0 to 3"):
+    with pytest.raises(ValueError, match=r"from 0 to 2, not .*0 to 3"):
         model.log_prob(np.array([[0, 1, 2, 3, 0]]))
     with pytest.raises(ValueError, match="\\(batch, 5\\)"):
         model.log_prob(np.zeros((1, 4), "int32"))

@@ -150,17 +150,33 @@ def test_what_cannot_be_shared_stays_with_xla():
     assert calls(convolve, values((37, 14, 14, 24), 0), values((3, 3, 24, 48), 1)) == 0
 
 
-@pytest.mark.parametrize("missing", ["onednn-cpu-tbb", "intel-cmplr-lib-rt", "tbb"])
-def test_without_a_package_there_is_no_library(monkeypatch, missing):
-    files = importlib.metadata.files
-
+def test_without_the_package_there_is_no_library(monkeypatch):
     def without(package):
-        if package == missing:
-            raise importlib.metadata.PackageNotFoundError(package)
-        return files(package)
+        raise importlib.metadata.PackageNotFoundError(package)
 
     monkeypatch.setattr(importlib.metadata, "files", without)
     assert library.onednn.__wrapped__() is None
+
+
+def test_without_openmp_there_is_no_library(monkeypatch):
+    monkeypatch.setattr(library, "_OPENMP", "libgomp.so.0")
+    monkeypatch.setattr(library, "openmp", library.openmp.__wrapped__)
+    assert library.onednn.__wrapped__() is None
+
+
+def test_the_calling_thread_keeps_its_number_of_threads():
+    """oneDNN is to take one, and whoever else computes with OpenMP as many as before."""
+    openmp = library.openmp()
+    before = openmp.omp_get_max_threads()
+    inputs, weights = values((24, 14, 14, 24), 0), values((3, 3, 24, 48), 1)
+    try:
+        for threads in (3, 5):
+            openmp.omp_set_num_threads(threads)
+            # Of another size each time: it is prepared, and then computed.
+            np.asarray(convolve(inputs[: 4 * threads], weights))
+            assert openmp.omp_get_max_threads() == threads
+    finally:
+        openmp.omp_set_num_threads(before)
 
 
 def test_what_onednn_refuses_stays_with_xla():

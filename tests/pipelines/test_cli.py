@@ -1,6 +1,7 @@
 """The command `gm-keras`, run as a user runs it, except that the process is this one."""
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -348,19 +349,49 @@ def test_sample_before_export(run):
     assert name in err
 
 
-@pytest.fixture
-def exported(run, project):
-    """A system with labels, built with a random start, where the export stage puts it."""
-    recipe = next(r for r in catalog.recipes() if "conditional" in r.capabilities)
-    run("add", recipe.name)
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["sample", "vae", "-n", "0"], "-n must be at least 1"),
+        (["sample", "vae", "-n", str(10**30)], "-n must be at least 1 and at most 100,000"),
+        (["sample", "vae", "--seed", "-1"], "--seed must be at least 0"),
+        (["sample", "vae", "--seed", str(2**32)], "at most 4,294,967,295, not 4294967296"),
+        (["interpolate", "vae", "--steps", str(10**9)], "--steps must be at least 2"),
+        (["interpolate", "vae", "--steps", "1"], "--steps must be at least 2"),
+        (["traverse", "vae", "-n", "-3"], "-n must be at least 1"),
+        (["neighbours", "vae", "--seed", "-1"], "--seed must be at least 0"),
+        (["sample", "../vae"], 'no system "../vae"'),
+        (["add", "vae", "--as", "../vae"], '--as: "../vae" cannot be a key'),
+    ],
+)
+def test_numbers_and_keys_are_checked_before_anything_is_loaded(run, arguments, words):
+    run("add", "vae")
+    code, out, err = run(*arguments)
+    assert (code, out) == (1, "")
+    assert is_one_line(err)
+    assert words in err
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    """A small system with labels, with a random start."""
     from gm_keras import registry
 
-    small = {"num_classes": 3, "image_shape": (8, 8, 1)}
-    model = registry.get(recipe.name)(**{**recipe.system["model"], **small})
-    folder = project / "exports" / recipe.name
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    small = {"latent_dim": 2, "network": "dense", "units": (8,), "num_classes": 3}
+    registry.get("vae")((8, 8, 1), **small).save(path)
+    return path
+
+
+@pytest.fixture
+def exported(run, project, model_file):
+    """The system, where the export stage puts it."""
+    run("add", "vae")
+    folder = project / "exports" / "vae"
     folder.mkdir(parents=True)
-    model.save(folder / "model.keras")
-    return recipe.name
+    shutil.copy(model_file, folder)
+    return "vae"
 
 
 @pytest.mark.backend

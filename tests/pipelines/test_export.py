@@ -17,10 +17,16 @@ import pytest
 from pipelines import registration, tracking
 from pipelines.settings import TrackingSettings
 from tests.pipelines.tiny_project import make_project
+from tests.projects import run_here
 
 pytestmark = pytest.mark.pipeline
 
 ROOT = Path(__file__).parents[2]
+# As the README says it, of another system and on another port.
+SERVE = (
+    'MLFLOW_TRACKING_URI=sqlite:///mlflow.db mlflow models serve -m "models:/vae@challenger" '
+    "--env-manager local --port 5001"
+)
 TRACKING = TrackingSettings(uri="sqlite:///mlflow.db", experiment="tiny_experiment")
 
 
@@ -205,7 +211,7 @@ def test_the_same_model_is_registered_once(project, client, tmp_path):
 
 
 def _fails(project: Path, key: str = "tiny") -> str:
-    result = _export(project, key)
+    result = run_here(project, "export", key)
     assert result.returncode == 1, result.stderr
     lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1, result.stderr
@@ -265,17 +271,15 @@ def server(project):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    mlflow = Path(sys.executable).with_name("mlflow")
-    command = [str(mlflow), "models", "serve", "-m", "models:/tiny@challenger"]
-    further = ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
-    environment = _environment(MLFLOW_TRACKING_URI="sqlite:///mlflow.db")
+    command = SERVE.replace("/vae@", "/tiny@").replace("5001", str(port))
+    environment = _environment()
     # What is served is the copy of gm_keras in the model, on the backend that trained it.
     del environment["PYTHONPATH"]
     environment.pop("KERAS_BACKEND", None)
-    environment["PATH"] = f"{mlflow.parent}{os.pathsep}{environment['PATH']}"
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     log = (project / "serve.log").open("w")
     process = subprocess.Popen(
-        [*command, *further],
+        ["bash", "-c", command],
         cwd=project,
         env=environment,
         stdout=log,

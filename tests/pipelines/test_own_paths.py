@@ -147,7 +147,7 @@ def test_prepare_replaces_only_what_it_wrote(tmp_path: Path):
 
 def test_dvc_deletes_no_picture(tmp_path: Path):
     """As a user would lose them: in the place of the output, with one stage or all before it."""
-    params = "data: {cats: {source: folder, path: PATH}}\nsystems: {}\n"
+    params = "backend: jax\nseed: 0\ndata: {cats: {source: folder, path: PATH}}\nsystems: {}\n"
     project = make_project(tmp_path, params.replace("PATH", "data/cats"))
     before = images(project / "data" / "cats")
     for command in (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.projects import make_project, run
+from tests.projects import make_project, run, run_here
 
 pytestmark = [pytest.mark.backend, pytest.mark.pipeline, pytest.mark.slow]
 
@@ -158,9 +158,8 @@ def test_several_seeds_are_averaged(project):
     output = project / "other.json"
     try:
         params.write_text(text.replace("samples: 200}", "samples: 200, seeds: 2}", 1))
-        command = ("python", "-m", "pipelines.evaluate", "vae")
         other = ("--model", "exports/vae/model.keras", "--output", str(output))
-        done = run(project, *command, *other)
+        done = run_here(project, "evaluate", "vae", *other)
         assert done.returncode == 0, done.stderr[-3000:]
     finally:
         params.write_text(text)
@@ -313,7 +312,7 @@ def test_a_mistake_that_only_the_stage_can_see(project, change, stage, parts):
     assert change[0] in text
     try:
         params.write_text(text.replace(*change, 1))
-        done = run(project, "python", "-m", f"pipelines.{stage}", "vae")
+        done = run_here(project, stage, "vae")
         assert done.returncode == 1, done.stdout
         lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
         assert len(lines) == 1, done.stderr
@@ -342,7 +341,7 @@ def test_damaged_weights_are_named(project, damage, parts):
         copy.replace(path)
         damage(path)
         for stage in ("evaluate", "export"):
-            done = run(project, "python", "-m", f"pipelines.{stage}", "vae")
+            done = run_here(project, stage, "vae")
             assert done.returncode == 1
             assert "Traceback" not in done.stderr
             line = next(line for line in done.stderr.splitlines() if line.startswith("error: "))

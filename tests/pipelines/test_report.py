@@ -307,6 +307,45 @@ def test_scores_left_out_are_named_with_the_reason(root):
     assert "Recall was left out: needs at least 4 samples, there are 3." in written(root)
 
 
+def test_pictures_left_out_are_named_with_the_reason(root):
+    entries = [
+        {"title": "Interpolation", "left_out": "no class has <two> test examples"},
+        {"title": "Truncation", "file": "line.png", "alt": "Digits"},
+    ]
+    report_project.write_json(root / "reports/vae/pictures.json", entries)
+    text = written(root)
+    assert "There is no picture of “Interpolation”: no class has &lt;two&gt; test examples." in text
+    assert "<strong>Truncation</strong>" in text
+    report_project.write_json(root / "reports/vae/pictures.json", entries[:1])
+    assert "There is no picture of “Interpolation”" in written(root)
+
+
+def test_a_curve_that_cannot_be_drawn_does_not_take_the_page_with_it(root, capsys):
+    report_project.write_history(
+        root / "reports/vae/history.csv", {"loss": ["1e308", "-1e308"], "kl": ["1", "2"]}
+    )
+    text = written(root)
+    assert "It cannot be drawn: " in text
+    assert "Curve of kl: training from 1 at epoch 1 to 2 at epoch 2" in text
+    told = capsys.readouterr().err
+    assert told.startswith("no plot of loss: ValueError: ")
+    assert told.count("\n") == 1
+
+
+def test_a_system_without_a_score_to_compare_trainings_by_is_shown(root):
+    change(root, "vae", primary=None, left_out={"primary": "there were too few real examples"})
+    assert "primary was left out: there were too few real examples." in written(root)
+
+
+def test_the_page_of_healthy_results_leaves_nothing_out(root, capsys):
+    change(root, "dcgan", left_out={})
+    text = written(root)
+    assert "was left out" not in text
+    assert "There is no picture" not in text
+    assert "cannot be drawn" not in text
+    assert not capsys.readouterr().err
+
+
 def test_published_figures_stand_beside_ours(root):
     figures = (
         {"data": "digits", "metric": "precision", "value": 0.9, "source": "A et al. 2020"},

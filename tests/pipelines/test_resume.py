@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import environment, make_project, run
+from tests.projects import environment, make_project, run, run_here
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
@@ -88,7 +88,7 @@ def points(project: Path) -> dict[str, list[int]]:
 @pytest.mark.backend
 def test_killed_while_it_trains(tmp_path):
     project = make_project(tmp_path, PARAMS)
-    assert run(project, "python", "-m", "pipelines.prepare", "digits").returncode == 0
+    assert run_here(project, "prepare", "digits").returncode == 0
     whole = run(project, "python", "-m", "pipelines.train", "vae")
     assert whole.returncode == 0, whole.stderr[-3000:]
     expected = digest(project, "models/vae", "reports/vae")
@@ -125,7 +125,7 @@ def test_killed_while_it_trains(tmp_path):
 
 def test_asked_to_stop_it_goes_on_later(tmp_path):
     project = make_project(tmp_path, PARAMS.replace("steps: 7", "minutes: 60.0"))
-    assert run(project, "python", "-m", "pipelines.prepare", "digits").returncode == 0
+    assert run_here(project, "prepare", "digits").returncode == 0
     process = start(project, "pipelines.train", "vae")
     # The first picture: the training is under way.
     while not list(project.glob("checkpoints/vae/*/epochs/*.png")) and process.poll() is None:
@@ -142,12 +142,14 @@ def test_dvc_killed_at_random_moments(tmp_path):
     stages = ("models/vae", "reports/vae", "data", "extractors")
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
-    whole = make_project(tmp_path / "whole", PARAMS)
+    # Few examples to train on: the classifier, too, is soon trained.
+    params = PARAMS.replace("{source: tfds}", "{source: tfds, validation: 0.4, test: 0.4}")
+    whole = make_project(tmp_path / "whole", params)
     began = time.monotonic()
     done = run(whole, "dvc", "repro", "evaluate@vae")
     seconds = time.monotonic() - began
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    killed = make_project(tmp_path / "killed", PARAMS)
+    killed = make_project(tmp_path / "killed", params)
     moments = random.Random(0)
     for _ in range(3):
         end = time.monotonic() + moments.uniform(0.1, 0.7) * seconds

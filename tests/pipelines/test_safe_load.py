@@ -1,6 +1,9 @@
 """`.keras` files: the same bytes for the same model, and nothing in them is ever run."""
 
 import json
+import os
+import random
+import warnings
 import zipfile
 
 import keras
@@ -94,6 +97,93 @@ def test_a_damaged_file_is_one_line(saved, tmp_path, kind):
     elif kind == "no configuration":
         _edit(saved, target, lambda _: [1])
     _refused(target)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        [],
+        "text",
+        {"class_name": None, "config": None, "module": "gm_keras", "registered_name": []},
+        {"class_name": ["a"], "config": {}, "module": {"a": 1}, "registered_name": {"b": 2}},
+        {"class_name": "a\nb" * 500, "config": {}, "module": "x\ny", "registered_name": None},
+        {"class_name": "Functional", "config": None, "module": "keras", "registered_name": None},
+        {
+            "class_name": "VAE",
+            "config": {},
+            "module": "gm_keras",
+            "registered_name": "gm_keras>VAE",
+        },
+    ],
+)
+def test_a_configuration_of_other_types(saved, tmp_path, config):
+    target = tmp_path / "other.keras"
+    _edit(saved, target, lambda _: config)
+    assert len(_refused(target)) < 400 + len(str(target))
+
+
+def test_any_damage_is_one_line_or_none(network, saved, tmp_path):
+    content, rng, x = saved.read_bytes(), random.Random(0), np.ones((2, 3), "float32")
+    target = tmp_path / "damaged.keras"
+    for _ in range(60):
+        at, size = rng.randrange(len(content)), rng.choice([1, 16, 300])
+        noise = rng.randbytes(len(content[at : at + size]))
+        target.write_bytes(content[:at] + noise + content[at + size :])
+        try:
+            loaded = load_keras(target)
+        except UserError:
+            _refused(target)
+        else:  # what does not matter was damaged: a date, say
+            np.testing.assert_array_equal(loaded(x), network(x))
+
+
+def test_a_configuration_nested_too_deep(saved, tmp_path):
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(tmp_path / "a.keras", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, "[" * 100_000 if name == "config.json" else old.read(name))
+    assert "nested too deep" in _refused(tmp_path / "a.keras")
+    deep = {"class_name": "Dense", "config": {}}
+    for _ in range(150):
+        deep = {"class_name": "Dense", "config": {"layer": [deep]}}
+    _edit(saved, tmp_path / "b.keras", lambda _: deep)
+    _refused(tmp_path / "b.keras")
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        ("bomb", "compressed"),
+        ("outside", "outside"),
+        ("absolute", "outside"),
+        ("twice", "twice"),
+        ("encrypted", "encrypted"),
+        ("folder", "a folder"),
+        ("pipe", "a pipe"),
+    ],
+)
+def test_an_archive_that_is_not_what_keras_writes(saved, tmp_path, kind, part):
+    target = tmp_path / "other.keras"
+    if kind == "folder":
+        target.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(target)
+    else:
+        target.write_bytes(saved.read_bytes())
+        with warnings.catch_warnings(), zipfile.ZipFile(target, "a") as archive:
+            warnings.simplefilter("ignore")
+            if kind == "bomb":
+                archive.writestr("assets/a", bytes(10**7), zipfile.ZIP_DEFLATED)
+            elif kind == "twice":
+                archive.writestr("config.json", "{}")
+            else:
+                name = {"outside": "assets/../../a", "absolute": "/tmp/a"}.get(kind, "assets/a")
+                archive.writestr(name, "text")
+        if kind == "encrypted":
+            content = bytearray(target.read_bytes())
+            content[content.rindex(b"PK\x01\x02") + 8] |= 1
+            target.write_bytes(content)
+    assert part in _refused(target)
 
 
 def _widen(config):

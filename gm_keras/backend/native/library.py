@@ -13,14 +13,8 @@ from gm_keras.backend.numba_kernels import wanted
 Pointer = ctypes.c_void_p
 Sizes = ctypes.c_int64 * 12
 
-# Each needs those before it, and is not found by name: a wheel puts them where the loader does not look.
-_PACKAGES = {
-    "intel-cmplr-lib-rt": ("libintlc.so.5", "libimf.so"),
-    "tbb": ("libtbb.so.12",),
-    "onednn-cpu-tbb": ("libdnnl.so.3",),
-}
-# int tbb::detail::r1::max_concurrency(const tbb::detail::d1::task_arena_base*)
-_HOW_MANY = "_ZN3tbb6detail2r115max_concurrencyEPKNS0_2d115task_arena_baseE"
+# The library is not found by name: a wheel puts it where the loader does not look. It needs the system's OpenMP of GCC.
+_PACKAGE, _LIBRARY, _OPENMP = "onednn-cpu-gomp", "libdnnl.so.3", "libgomp.so.1"
 _SUCCESS, _NOTHING_FOR_IT = 0, (2, 3)
 _CPU, _USER_SCRATCHPAD, _ANY_FORMAT, _NAME = 1, 1, 1, 8
 
@@ -41,32 +35,26 @@ def onednn() -> ctypes.CDLL | None:
     if not wanted():
         return None
     try:
-        loaded = {}
-        for package, names in _PACKAGES.items():
-            files = importlib.metadata.files(package) or ()
-            where = {file.name: str(file.locate()) for file in files}
-            loaded |= {name: ctypes.CDLL(where[name]) for name in names}
-    except (importlib.metadata.PackageNotFoundError, KeyError, OSError):
+        files = importlib.metadata.files(_PACKAGE) or ()
+        functions = ctypes.CDLL(next(str(file.locate()) for file in files if file.name == _LIBRARY))
+        openmp()
+    except (importlib.metadata.PackageNotFoundError, StopIteration, OSError):
         return None
-    _without_threads(loaded["libtbb.so.12"])
-    functions = loaded["libdnnl.so.3"]
     functions.dnnl_memory_desc_get_size.restype = ctypes.c_size_t
     functions.dnnl_primitive_desc_query_md.restype = Pointer
     return functions
 
 
-def _without_threads(scheduler: ctypes.CDLL) -> None:
-    """Makes oneDNN's scheduler believe in one processor.
+@functools.cache
+def openmp() -> ctypes.CDLL:
+    """The library that gives oneDNN its threads.
 
-    Threads of its own and those of XLA would take the processors from one another: XLA's are to run the parts of the
-    work. The scheduler has no setting for it, but asks only once where it may run.
+    Its threads and those of XLA would take the processors from one another: XLA's are to run the parts of the work. So
+    what calls oneDNN asks for one thread before, and for as many as there were after it. OpenMP keeps this number for each
+    calling thread by itself (`nthreads-var`, of the data environment): other threads, and what the same thread does later,
+    never see it.
     """
-    process, allowed = os.getpid(), os.sched_getaffinity(os.getpid())
-    os.sched_setaffinity(process, {min(allowed)})
-    try:
-        getattr(scheduler, _HOW_MANY)(None)
-    finally:
-        os.sched_setaffinity(process, allowed)
+    return ctypes.CDLL(_OPENMP)
 
 
 def call(name: str, *arguments: object) -> None:
@@ -76,7 +64,12 @@ def call(name: str, *arguments: object) -> None:
         UnsupportedError: If oneDNN has nothing for these arguments.
         RuntimeError: If it fails otherwise.
     """
-    status = getattr(onednn(), name)(*arguments)
+    threads = openmp().omp_get_max_threads()
+    openmp().omp_set_num_threads(1)
+    try:
+        status = getattr(onednn(), name)(*arguments)
+    finally:
+        openmp().omp_set_num_threads(threads)
     if status in _NOTHING_FOR_IT:
         raise UnsupportedError(name)
     if status != _SUCCESS:

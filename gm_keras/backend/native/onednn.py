@@ -123,6 +123,8 @@ _destroy_memory = of_library(_library, "dnnl_memory_destroy", 1)
 _create_stream = of_library(_library, "dnnl_stream_create", 3)
 _destroy_stream = of_library(_library, "dnnl_stream_destroy", 1)
 _execute = of_library(_library, "dnnl_primitive_execute", 4)
+_threads = of_library(library.openmp(), "omp_get_max_threads", 0)
+_set_threads = of_library(library.openmp(), "omp_set_num_threads", 1)
 known("engine", library.engine().value)
 
 
@@ -130,6 +132,9 @@ known("engine", library.engine().value)
 def run(steps, buffers):
     """Runs primitives, of which the steps are numbers; see `Prepared`. Returns 0 or what went wrong."""
     engine = address_of("engine")
+    # See `library.openmp`.
+    threads = _threads() & 0xFFFFFFFF
+    _set_threads(1)
     stream, given = space(1), space(_GIVEN)
     status = _create_stream(stream, engine, 0) & 0xFFFFFFFF
     at = 1
@@ -148,6 +153,7 @@ def run(steps, buffers):
         for index in range(count):
             _destroy_memory(words(given)[2 * index + 1])
     _destroy_stream(words(stream)[0])
+    _set_threads(threads)
     return status
 
 

@@ -17,6 +17,8 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from gm_keras.telling import with_kind
+
 # What begins and what follows in a file of the older format.
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
@@ -101,7 +103,9 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
         raise
     # Bytes that are no checkpoint can fail in a pickle in any way.
     except Exception as error:
-        raise CheckpointError(f"it is damaged, or no checkpoint of PyTorch ({error!r})") from None
+        raise CheckpointError(
+            f"it is damaged, or no checkpoint of PyTorch ({with_kind(error)})"
+        ) from None
 
 
 def _read_zip(path: Path) -> dict[str, np.ndarray]:
@@ -144,7 +148,8 @@ def _require_little_endian(little: bool) -> None:
 
 
 def _arrays(state: Any, read: Callable[[Storage], bytes]) -> dict[str, np.ndarray]:
-    if not isinstance(state, dict) or not all(isinstance(each, Tensor) for each in state.values()):
+    tensors = isinstance(state, dict) and all(isinstance(each, Tensor) for each in state.values())
+    if not tensors or not all(isinstance(name, str) for name in state):
         raise CheckpointError("it holds something else than a dictionary of tensors")
     return {name: _array(tensor, read(tensor.storage)) for name, tensor in state.items()}
 

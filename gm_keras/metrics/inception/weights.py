@@ -1,5 +1,6 @@
 """Where the weights of the Inception network are: a file of the user, or the cache, filled once from the network."""
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -62,6 +63,9 @@ def _sha256(path: Path) -> str:
 
 def _hash_named(path: Path) -> str:
     try:
+        # Opening a pipe would wait for its other end.
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "it is no file")
         return _sha256(path)
     except OSError as error:
         raise ValueError(

@@ -142,6 +142,11 @@ class RBM(PartitionMixin, GenerativeModel):
         return "discrete" if self.binarize or self.levels == 2 else "relaxed"
 
     @property
+    def data_range(self) -> tuple[float, float] | None:
+        continuous = self.gaussian and not self.levels
+        return None if continuous else super().data_range
+
+    @property
     def dequantization(self) -> str | None:
         """What is added to discrete images, so that the nats are theirs; None if nothing is."""
         noisy = self.gaussian and self.levels

@@ -127,6 +127,10 @@ class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
         return "discrete" if self.levels else "density"
 
     @property
+    def data_range(self) -> tuple[float, float] | None:
+        return super().data_range if self.levels else None
+
+    @property
     def dequantization(self) -> str | None:
         """What is added to discrete images, so that the nats are theirs; None if nothing is."""
         return "uniform noise of one grey level, one draw for each image" if self.levels else None

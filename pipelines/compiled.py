@@ -1,16 +1,14 @@
-"""JAX's persistent compilation cache, on by default in the user's cache folder.
+"""JAX's persistent compilation cache, on in the processes of the pipeline, in the user's cache folder.
 
-A second process then loads what the first one compiled. What the user sets wins: JAX_COMPILATION_CACHE_DIR is another
-folder, JAX_ENABLE_COMPILATION_CACHE=false turns it off.
+A second process then loads what the first one compiled. It is set by JAX's own variables: what the user sets wins, as
+JAX_COMPILATION_CACHE_DIR for another folder, and JAX_ENABLE_COMPILATION_CACHE=false for none. The library leaves them alone,
+as they hold for all that a process compiles.
 """
 
 import hashlib
 import os
 import platform
 from pathlib import Path
-
-import jax
-import platformdirs
 
 #: What was not used for longest goes first.
 MOST_BYTES = 4 * 2**30
@@ -19,9 +17,11 @@ WORTH_KEEPING = 0.2
 
 
 def keep_compiled() -> None:
-    """Turns the cache on, unless the user chose a folder, or none can be made."""
-    if jax.config.jax_compilation_cache_dir or not jax.config.jax_enable_compilation_cache:
+    """Turns the cache on, before JAX is imported, unless the user said something of it or no folder can be made."""
+    if os.environ.keys() & {"JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE"}:
         return
+    import platformdirs
+
     folder = Path(platformdirs.user_cache_dir("gm_keras")) / "jax" / _processor()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -29,10 +29,9 @@ def keep_compiled() -> None:
         return
     if not os.access(folder, os.W_OK):
         return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
-    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(MOST_BYTES))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", str(WORTH_KEEPING))
 
 
 def _processor() -> str:

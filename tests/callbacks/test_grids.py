@@ -1,0 +1,94 @@
+"""Pictures while a model trains: none of them is worth the training."""
+
+import contextlib
+import errno
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gm_keras import images
+from gm_keras.callbacks import SampleGrids
+from gm_keras.callbacks.grids import draw_or_explain
+
+pytestmark = pytest.mark.backend
+
+
+class Model:
+    """Draws grey images, or raises what it is given."""
+
+    capabilities = frozenset({"sampler"})
+    data_field = "image"
+    num_classes = None
+
+    def __init__(self, error=None):
+        self.error = error
+        self.optimizer = SimpleNamespace(averaged=contextlib.nullcontext)
+
+    def sample(self, n, **options):
+        if self.error:
+            raise self.error
+        return np.zeros((n, 4, 4, 1), "float32")
+
+
+def callback(model, folder, **options):
+    told, shown = [], []
+    grids = SampleGrids(
+        folder, 2, grids=2, tell=told.append, on_picture=lambda *each: shown.append(each), **options
+    )
+    grids.set_model(model)
+    return grids, told, shown
+
+
+def test_a_picture_that_is_drawn_is_told_to_nobody(tmp_path):
+    grids, told, shown = callback(Model(), tmp_path / "epochs")
+    grids.on_epoch_end(0)
+    assert not told
+    assert [epoch for _, epoch in shown] == [1]
+    assert Image.open(shown[0][0]).size == (468, 468)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("no\nclass"), RuntimeError("out of memory"), MemoryError(), KeyError(3)]
+)
+def test_a_picture_that_cannot_be_drawn_does_not_end_the_training(tmp_path, error):
+    grids, told, shown = callback(Model(error), tmp_path)
+    grids.on_epoch_end(0)
+    grids.on_epoch_end(1)
+    assert len(told) == 2
+    assert "epoch 1" in told[0]
+    assert type(error).__name__ in told[0]
+    assert "\n" not in told[0]
+    assert not shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_nor_does_a_full_disk(tmp_path, monkeypatch):
+    def full(_, path):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(images, "save", full)
+    grids, told, _ = callback(Model(), tmp_path)
+    grids.on_epoch_end(0)
+    assert "No space left" in told[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_stops_the_training_stops_it_here_too(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        callback(Model(KeyboardInterrupt()), tmp_path)[0].on_epoch_end(0)
+
+
+def test_where_there_is_no_picture_one_says_why():
+    told = []
+    picture, reason = draw_or_explain(Model(), None, 0, tell=told.append)
+    assert reason is None
+    assert not told
+    explained, reason = draw_or_explain(Model(ValueError("of\nall")), None, 0, tell=told.append)
+    assert reason == "of all"
+    assert told == ["there is no picture of samples: ValueError: of all"]
+    assert explained.dtype == picture.dtype
+    assert explained.ndim == picture.ndim == 3
+    assert explained.min() < 255
