@@ -349,30 +349,6 @@ def test_sample_before_export(run):
     assert name in err
 
 
-@pytest.mark.usefixtures("project")
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["sample", "vae", "-n", "0"], "-n must be at least 1"),
-        (["sample", "vae", "-n", str(10**30)], "-n must be at least 1 and at most 100,000"),
-        (["sample", "vae", "--seed", "-1"], "--seed must be at least 0"),
-        (["sample", "vae", "--seed", str(2**32)], "at most 4,294,967,295, not 4294967296"),
-        (["interpolate", "vae", "--steps", str(10**9)], "--steps must be at least 2"),
-        (["interpolate", "vae", "--steps", "1"], "--steps must be at least 2"),
-        (["traverse", "vae", "-n", "-3"], "-n must be at least 1"),
-        (["neighbours", "vae", "--seed", "-1"], "--seed must be at least 0"),
-        (["sample", "../vae"], 'no system "../vae"'),
-        (["add", "vae", "--as", "../vae"], '--as: "../vae" cannot be a key'),
-    ],
-)
-def test_numbers_and_keys_are_checked_before_anything_is_loaded(run, arguments, words):
-    run("add", "vae")
-    code, out, err = run(*arguments)
-    assert (code, out) == (1, "")
-    assert is_one_line(err)
-    assert words in err
-
-
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory):
     """A small system with labels, with a random start."""
