@@ -22,7 +22,8 @@ for name, value in {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }.items():
     os.environ.setdefault(name, value)
-# LLVM spares itself half of the work on XLA's machine code: hardly anything here runs for long.
+# LLVM spares itself half of the work on XLA's machine code; no training here lasts as long as that takes. Stages
+# and commands that run as a user's do without.
 os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}"
 
 
@@ -30,19 +31,6 @@ os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('
 def root() -> Path:
     """The folder of the repository."""
     return ROOT
-
-
-@pytest.fixture(autouse=True)
-def _trains_for_long(request, monkeypatch):
-    """In tests marked `trains_for_long` LLVM does on JAX what it does for users."""
-    if "trains_for_long" in request.keywords:
-        from gm_keras import backend
-
-        if backend.name == "jax":
-            from gm_keras.backend import jax as seam
-
-            options = {**seam.compiler_options(), "xla_backend_optimization_level": 3}
-            monkeypatch.setattr(seam, "compiler_options", lambda: options)
 
 
 _SPENT: Counter[str] = Counter()

@@ -11,12 +11,13 @@ def _plain_steps(request, monkeypatch):
 
     As users have them, steps are compiled in tests marked `fused`, in the comparison of backends and in the pipeline's.
     """
-    if backend.name != "tensorflow":
+    if backend.name != "tensorflow" or "fused" in request.keywords:
+        yield
         return
     import tensorflow as tf
 
-    plain = "fused" not in request.keywords
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": plain})
-    if plain:
-        for name in registry.names():
-            monkeypatch.setattr(registry.get(name), "fused_positions", 0)
+    for name in registry.names():
+        monkeypatch.setattr(registry.get(name), "fused_positions", 0)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
