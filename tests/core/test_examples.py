@@ -9,7 +9,7 @@ from keras import ops
 
 from tests import systems
 
-pytestmark = [pytest.mark.backend, pytest.mark.quickly_compiled]
+pytestmark = pytest.mark.backend
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from gm_keras import backend
 from tests import systems
 
-pytestmark = [pytest.mark.backend, pytest.mark.quickly_compiled]
+pytestmark = pytest.mark.backend
 
 BATCHES, EPOCHS = 6, 2
 #: A game of two networks, so that half a step can be seen; a moving average takes its place when `fit` ends.
