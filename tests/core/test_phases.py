@@ -138,7 +138,7 @@ def test_fit_counts_steps_and_keeps_the_curves():
     model = noisy()
     history = model.fit(np.concatenate([points(0), points(1)]), batch_size=4, epochs=2, verbose=0)
     assert int(ops.convert_to_numpy(model.step)) == 8
-    assert set(history.history) == {"body_loss", "head_loss", "noise"}
+    assert set(history.history) == {"loss", "body_loss", "head_loss", "noise"}
     assert len(history.history["noise"]) == 2
 
 
