@@ -21,7 +21,7 @@ from gm_keras.networks.dense import dense
 from gm_keras.ops.random import RandomStream, seed_word
 from gm_keras.types import (
     Categories,
-    FiltersOfStages,
+    FilterList,
     Flag,
     Levels,
     PositiveInt,
@@ -56,7 +56,7 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
         latent_dim: Width = 16,
         network: Literal["convolutional", "dense"] = "convolutional",
         units: Widths = (256,),
-        filters: FiltersOfStages = (32, 64),
+        filters: FilterList = (32, 64),
         likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
         binarize: Flag = False,
         levels: Levels | None = None,
