@@ -35,7 +35,7 @@ Width = Annotated[int, Field(ge=1, le=8_192)]
 Widths = Annotated[Sequence[Width], Field(min_length=1, max_length=64)]
 #: The features of a convolution.
 Filters = Annotated[int, Field(ge=1, le=WIDEST)]
-FiltersOfStages = Annotated[Sequence[Filters], Field(min_length=1, max_length=64)]
+FilterList = Annotated[Sequence[Filters], Field(min_length=1, max_length=64)]
 #: How many layers or stages are put on top of each other.
 Depth = Annotated[int, Field(ge=1, le=256)]
 #: Residual blocks, which there need not be.

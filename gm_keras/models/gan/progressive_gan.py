@@ -29,7 +29,7 @@ from gm_keras.networks.progressive import (
     sides_for,
     stage_names,
 )
-from gm_keras.types import FiltersOfStages, ImageShape, NonNegativeFloat, PositiveInt, Side, Width
+from gm_keras.types import FilterList, ImageShape, NonNegativeFloat, PositiveInt, Side, Width
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -57,7 +57,7 @@ class ProgressiveGAN(LatentsMixin, GenerativeModel):
         self,
         image_shape: ImageShape,
         latent_dim: Width = 128,
-        filters: FiltersOfStages = (128, 64, 32),
+        filters: FilterList = (128, 64, 32),
         base_size: Side = 8,
         fade_steps: PositiveInt = 1000,
         penalty_weight: NonNegativeFloat = 10.0,

@@ -21,7 +21,7 @@ from gm_keras.networks.dense import dense
 from gm_keras.ops.random import RandomStream, seed_word
 from gm_keras.types import (
     Categories,
-    FiltersOfStages,
+    FilterList,
     Flag,
     Levels,
     PositiveInt,
@@ -56,7 +56,7 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
         latent_dim: Width = 16,
         network: Literal["convolutional", "dense"] = "convolutional",
         units: Widths = (256,),
-        filters: FiltersOfStages = (32, 64),
+        filters: FilterList = (32, 64),
         likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
         binarize: Flag = False,
         levels: Levels | None = None,
@@ -71,26 +71,19 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
 
         # ---- networks ----
         self._outputs_per_value = 1 if likelihood == "bernoulli" else 2
-        size = math.prod(image_shape)
+        size, classes = math.prod(image_shape), {"num_classes": num_classes}
         if network == "dense":
-            self.encoder = dense(
-                image_shape, units, 2 * latent_dim, num_classes=num_classes, name="encoder"
-            )
+            self.encoder = dense(image_shape, units, 2 * latent_dim, **classes, name="encoder")
             self.decoder = dense(
                 (latent_dim,),
                 units[::-1],
                 self._outputs_per_value * size,
-                num_classes=num_classes,
+                **classes,
                 name="decoder",
             )
         else:
             self.encoder = convolutional_encoder(
-                image_shape,
-                filters,
-                units[0],
-                2 * latent_dim,
-                num_classes=num_classes,
-                name="encoder",
+                image_shape, filters, units[0], 2 * latent_dim, **classes, name="encoder"
             )
             self.decoder = convolutional_decoder(
                 latent_dim,
@@ -98,7 +91,7 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
                 units[0],
                 image_shape,
                 self._outputs_per_value * image_shape[-1],
-                num_classes=num_classes,
+                **classes,
                 name="decoder",
             )
 
