@@ -12,7 +12,6 @@ from pathlib import Path
 from pipelines import errors
 from pipelines.compiled import keep_compiled
 from pipelines.errors import UserError
-from pipelines.memory import keep_memory
 from pipelines.settings import Settings, load_settings, project_root
 
 
@@ -61,11 +60,10 @@ def quiet() -> None:
 
 
 def quick() -> None:
-    """Has TensorFlow take oneDNN's kernels on every processor, and the C library keep its memory; before both are used.
+    """Has TensorFlow take oneDNN's kernels on every processor, before it is imported; what the environment says wins.
 
-    What the environment says wins. Left to itself TensorFlow takes them only where it knows AVX512-VNNI (benchmarks/NOTES.md).
+    Left to itself it takes them only where it knows AVX512-VNNI (benchmarks/NOTES.md).
     """
-    keep_memory()
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
