@@ -227,14 +227,14 @@ class TrainerSeam(KeptSteps):
             return
         if self._is_stock():
             super().make_train_function(force)
-            function = self._checking(self._giving_copies(self.train_function))
+            function = self._giving_copies(self.train_function)
         elif self.steps_per_execution == 1:
-            function = self._checking(_one_by_one(compiled(self.train_step), 1))
+            function = _one_by_one(compiled(self.train_step), 1)
         else:
-            function = self._checking(_looped(self.train_step, self.steps_per_execution))
+            function = _looped(self.train_step, self.steps_per_execution)
 
         def train_function(state: tuple, iterator: Iterator) -> tuple:
-            logs, new = function(state, iterator)
+            logs, new = function(state, self._checked(iterator))
             if self._whole is not None:
                 self._whole = new
             return logs, new
@@ -250,23 +250,13 @@ class TrainerSeam(KeptSteps):
             function = self._giving_copies(self.test_function)
         else:
             function = _one_by_one(compiled(self.test_step), self.steps_per_execution)
-        self.test_function = self._checking(function)
+        self.test_function = lambda state, iterator: function(state, self._checked(iterator))
 
     def make_predict_function(self, force: bool = False) -> None:
         """As in Keras."""
         if self.predict_function is None or force:
             super().make_predict_function(force)
             self.predict_function = self._giving_copies(self.predict_function)
-
-    def _checking(self, function: Callable) -> Callable:
-        """The function of batches, each of which is checked before anything is computed."""
-
-        def checked(iterator: Iterator) -> Iterator:
-            for batch in iterator:
-                self.check_batch(batch)
-                yield batch
-
-        return lambda state, iterator: function(state, checked(iterator))
 
     def _giving_copies(self, function: Callable) -> Callable:
         """The function of Keras, whose compiled code overwrites the state that it is given."""

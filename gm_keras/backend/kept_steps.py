@@ -1,11 +1,13 @@
 """What every backend's seam shares: an exception never costs a model its weights."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+
+from gm_keras.backend import interrupts
 
 Variables = Sequence[keras.Variable]
 
@@ -55,13 +57,21 @@ class KeptSteps:
         # `fit` evaluates too: each call has values of its own to go back to.
         before = self._whole
         try:
-            self._whole = self._whole_step()
-            return call(*args, **options)
+            with interrupts.deferred():
+                self._whole = self._whole_step()
+                return call(*args, **options)
         except BaseException:
             insist(self._give_back)
             raise
         finally:
             self._whole = before
+
+    def _checked(self, batches: Iterable) -> Iterator:
+        """The batches, each of which is checked before anything is computed from it."""
+        for batch in batches:
+            interrupts.raise_deferred()
+            self.check_batch(batch)
+            yield batch
 
     def _whole_step(self) -> Any:
         raise NotImplementedError

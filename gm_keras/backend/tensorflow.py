@@ -183,7 +183,7 @@ class TrainerSeam(KeptSteps):
                 jit_compile=fused,
             )
             function = _looped(step, self.steps_per_execution)
-        self.train_function = self._kept(self._checking(function))
+        self.train_function = self._kept(lambda iterator: function(self._checked(iterator)))
 
     def make_test_function(self, force: bool = False) -> None:
         """Compiles the step without updates."""
@@ -197,17 +197,8 @@ class TrainerSeam(KeptSteps):
             step = tf.function(
                 step, autograph=False, reduce_retracing=True, jit_compile=self.jit_compile
             )
-        self.test_function = self._checking(_one_by_one(step, self.steps_per_execution))
-
-    def _checking(self, function: Callable) -> Callable:
-        """The function of batches, each of which is checked before anything is computed."""
-
-        def checked(iterator: Iterator) -> Iterator:
-            for batch in iterator:
-                self.check_batch(batch)
-                yield batch
-
-        return lambda iterator: function(checked(iterator))
+        function = _one_by_one(step, self.steps_per_execution)
+        self.test_function = lambda iterator: function(self._checked(iterator))
 
     def sync_state(self) -> None:
         """Does nothing: here the variables are always up to date; for callbacks within an epoch."""

@@ -100,9 +100,9 @@ def trained(request) -> Trained:
     return Trained(request.param)
 
 
-def interrupted(seconds: float, function) -> bool:
+def interrupted(seconds: float, function, press) -> bool:
     """Calls a function, and interrupts it after so long; whether it was."""
-    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    previous = signal.signal(signal.SIGALRM, press)
     try:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         function()
@@ -114,11 +114,26 @@ def interrupted(seconds: float, function) -> bool:
     return False
 
 
-def test_interrupted_at_random_moments(trained):
-    interrupt_often(trained, 20)
+def press_once(*_):
+    """Ctrl-C."""
+    signal.raise_signal(signal.SIGINT)
 
 
-def interrupt_often(trained, times: int) -> None:
+def press_twice(*_):
+    """Ctrl-C by someone impatient: it is raised wherever the program is."""
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("press", [press_once, press_twice])
+def test_interrupted_at_random_moments(trained, press):
+    if press is press_twice and backend.name == "tensorflow":
+        pytest.skip("TensorFlow itself is broken by it, once in hundreds of times")
+    interrupt_often(trained, press, 12)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def interrupt_often(trained, press, times: int) -> None:
     generator = random.Random(1)
     trained.again()
     started = time.monotonic()
@@ -126,7 +141,7 @@ def interrupt_often(trained, times: int) -> None:
     seconds, stopped = time.monotonic() - started, 0
     while stopped < times:
         trained.again()
-        if interrupted(generator.uniform(1e-4, seconds), trained.fit):
+        if interrupted(generator.uniform(1e-4, seconds), trained.fit, press):
             stopped += 1
             trained.check()
         else:
