@@ -15,10 +15,9 @@ _asked = False
 def deferred() -> Iterator[None]:
     """Within this context the first Ctrl-C waits for `raise_deferred` or the end; a second one does not.
 
-    TensorFlow cannot be interrupted anywhere: broken off between two of its own assignments, it takes what follows
-    for a part of the graph that it was tracing, for as long as the process lives.
-
-    Does nothing in another thread, or where someone has a handler of their own.
+    For backends that cannot be interrupted anywhere. It is safe for others: only Python's own handler of Ctrl-C is
+    replaced, in the thread in which handlers run, and put back; whoever has one of their own, before or meanwhile,
+    keeps it.
     """
     mine = threading.current_thread() is threading.main_thread()
     if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -31,7 +30,8 @@ def deferred() -> Iterator[None]:
         yield
         raise_deferred()
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(signal.SIGINT) is _ask:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         _asked = False
 
 

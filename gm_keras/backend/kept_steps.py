@@ -7,8 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from gm_keras.backend import interrupts
-
 Variables = Sequence[keras.Variable]
 
 
@@ -57,9 +55,8 @@ class KeptSteps:
         # `fit` evaluates too: each call has values of its own to go back to.
         before = self._whole
         try:
-            with interrupts.deferred():
-                self._whole = self._whole_step()
-                return call(*args, **options)
+            self._whole = self._whole_step()
+            return call(*args, **options)
         except BaseException:
             insist(self._give_back)
             raise
@@ -69,7 +66,6 @@ class KeptSteps:
     def _checked(self, batches: Iterable) -> Iterator:
         """The batches, each of which is checked before anything is computed from it."""
         for batch in batches:
-            interrupts.raise_deferred()
             self.check_batch(batch)
             yield batch
 

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from keras import ops
 # Not public: fit() asks it for a dataset, and only a subclass can give it something else.
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
+from gm_keras.backend import interrupts
 from gm_keras.backend.kept_steps import (
     KeptSteps,
     all_or_nothing,
@@ -202,6 +203,17 @@ class TrainerSeam(KeptSteps):
 
     def sync_state(self) -> None:
         """Does nothing: here the variables are always up to date; for callbacks within an epoch."""
+
+    def _keeping(self, call: Callable, *args: Any, **options: Any) -> Any:
+        # Broken off between two of its own assignments, TensorFlow takes all that follows for a part of the graph that
+        # it was tracing, for as long as the process lives.
+        with interrupts.deferred():
+            return super()._keeping(call, *args, **options)
+
+    def _checked(self, batches: Iterable) -> Iterator:
+        for batch in super()._checked(batches):
+            interrupts.raise_deferred()
+            yield batch
 
     def _whole_step(self) -> list[np.ndarray]:
         started = time.monotonic()

@@ -42,7 +42,8 @@ class _Asked:
             (os, "setpriority"),
             (os, "putenv"),
             (os, "unsetenv"),
-            (signal, "signal"),
+            # Under TensorFlow a training lets Ctrl-C wait for the end of a step (backend/interrupts.py).
+            *([] if keras.backend.backend() == "tensorflow" else [(signal, "signal")]),
         ):
             setattr(module, name, self._recorded(name, getattr(module, name)))
 
