@@ -12,8 +12,8 @@ from gm_keras.backend import numba_kernels
 pytestmark = [
     pytest.mark.backend,
     pytest.mark.skipif(
-        backend.name not in ("jax", "tensorflow") or not numba_kernels.wanted(),
-        reason="needs the extra native, and not GM_KERAS_NATIVE=0",
+        backend.name != "jax" or not numba_kernels.wanted(),
+        reason="needs JAX, the extra native, and not GM_KERAS_NATIVE=0",
     ),
 ]
 
