@@ -1,11 +1,12 @@
 """Every system at the small size that its recipe names for tests, and data for it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
-from gm_keras import registry
+from gm_keras import backend, registry
 from gm_keras.core import GenerativeModel
 from pipelines import catalog
 from pipelines.build import build_optimizer, precision
@@ -77,3 +78,13 @@ def state(model: GenerativeModel) -> dict[str, np.ndarray]:
         **arrays(model.variables),
         **{f"optimizer:{key}": value for key, value in arrays(model.optimizer.variables).items()},
     }
+
+
+def at_once(function: Callable, state: Any = ()) -> Callable:
+    """The function of tensors, compiled on JAX: there one operation after the other takes longer.
+
+    Args:
+        function: Reads `state`.
+        state: Variables.
+    """
+    return backend.compile_function(function, list(state)) if backend.name == "jax" else function

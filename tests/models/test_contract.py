@@ -11,7 +11,7 @@ import pytest
 from gm_keras import backend, registry
 from gm_keras.core import GenerativeModel
 from pipelines import catalog
-from tests.systems import arrays, batch, build, state
+from tests.systems import arrays, at_once, batch, build, state
 
 pytestmark = pytest.mark.backend
 
@@ -295,10 +295,9 @@ def test_inference_networks_stand_alone(model, tmp_path):
         network.save(path)
         copy = keras.saving.load_model(path)
         inputs = [np.zeros((2, *each.shape[1:]), each.dtype) for each in copy.inputs]
-        # Compiled: one operation after the other takes JAX longer.
         outputs, expected = (
-            backend.compile_function(
-                lambda *inputs, network=each: network(inputs if len(inputs) > 1 else inputs[0]),
+            at_once(
+                lambda *given, network=each: network(list(given) if len(given) > 1 else given[0]),
                 each.variables,
             )(*inputs)
             for each in (copy, network)

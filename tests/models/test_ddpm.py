@@ -7,11 +7,11 @@ from keras import ops
 from sklearn.datasets import load_digits, make_moons
 from sklearn.neighbors import NearestNeighbors
 
-from gm_keras import backend
 from gm_keras.layers.attention import SpatialSelfAttention
 from gm_keras.layers.embedding import SinusoidalEmbedding
 from gm_keras.models.diffusion.ddpm import DDPM
 from gm_keras.networks.unet import unet
+from tests.systems import at_once
 
 pytestmark = pytest.mark.backend
 
@@ -77,11 +77,9 @@ def test_unet_keeps_the_shape(shape, multipliers):
 
 
 def denoised(model, *inputs):
-    """Compiled: one operation after the other takes JAX longer."""
-    compute = backend.compile_function(
-        lambda *given: model.denoiser(list(given)), model.denoiser.variables
+    return numpy_of(
+        at_once(lambda *given: model.denoiser(list(given)), model.denoiser.variables)(*inputs)
     )
-    return numpy_of(compute(*inputs))
 
 
 def test_unet_starts_by_seeing_no_noise():

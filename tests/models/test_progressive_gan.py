@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 from gm_keras import backend
 from gm_keras.models.gan.progressive_gan import ProgressiveGAN
-from tests.systems import arrays, state
+from tests.systems import arrays, at_once, state
 
 pytestmark = pytest.mark.backend
 
@@ -191,9 +191,8 @@ def test_the_losses_are_those_of_the_paper(monkeypatch):
     quarter = np.full(8, 0.25, "float32")
     critic, real = model.critics["4x4_fade"], numpy(model._shrunk(batch["image"]))
 
-    # Compiled: one operation after the other takes JAX longer.
     score = backend.compile_function(lambda *inputs: critic(list(inputs)), critic.variables)
-    losses = backend.compile_function(
+    losses = at_once(
         lambda x: [
             loss({"image": x}, True) for loss in (model._critic_loss, model._generator_loss)
         ],

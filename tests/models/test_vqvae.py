@@ -9,6 +9,7 @@ import pytest
 from gm_keras import backend
 from gm_keras.distributions import discretized_normal
 from gm_keras.models.latent.vqvae import VQVAE, _squared_distance
+from tests.systems import at_once
 
 pytestmark = pytest.mark.backend
 
@@ -71,22 +72,21 @@ def test_each_gradient_goes_where_the_paper_sends_it():
     state = model._loss_state()
     # The encoder's last bias is added to every vector: its gradient is the sum of theirs.
     bias = model.encoder.get_layer("outputs").bias
-    # Compiled: one operation after the other takes JAX longer.
-    of_codebook, of_bias = backend.compile_function(
+    of_codebook, of_bias = at_once(
         lambda image: backend.value_and_grad(
             lambda: model._loss({"image": image}, True), [model.quantizer.codebook, bias], state
         )[1],
         state,
-    )(x)
+    )(keras.ops.convert_to_tensor(x))
     away = 2.0 * (vectors - chosen) / len(x)
     one_hot = np.eye(6)[codes.reshape(-1)]
     np.testing.assert_allclose(array(of_codebook), -one_hot.T @ away.reshape(-1, 3), atol=1e-4)
-    of_input = backend.compile_function(
+    of_input = at_once(
         lambda image, chosen: backend.gradient(
             lambda z: -model._log_likelihood(image, model._mean(z)) / len(x), chosen, state
         ),
         state,
-    )(x, chosen)
+    )(keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(chosen))
     expected = (array(of_input) + 0.25 * away).sum(axis=(0, 1, 2))
     np.testing.assert_allclose(array(of_bias), expected, rtol=1e-3, atol=1e-4)
 

@@ -8,6 +8,7 @@ from keras import ops
 from gm_keras import backend
 from gm_keras.layers.dense import Dense
 from gm_keras.ops.projection import add_bias, project
+from tests.systems import at_once
 
 pytestmark = pytest.mark.backend
 
@@ -37,7 +38,10 @@ def gradients(function, arguments):
     def mixed(*arguments):
         return sum(ops.sum(ops.sin(of(index, function, arguments))) for index in range(3))
 
-    return [of(i, each, arguments) for each in (function, mixed) for i in range(3)]
+    compute = at_once(
+        lambda *arguments: [of(i, each, arguments) for each in (function, mixed) for i in range(3)]
+    )
+    return compute(*arguments)
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (4, 5), (2, 3, 5), (2, 3, 4, 5)])
