@@ -58,7 +58,7 @@ class ExamplesMixin:
                 raise ValueError(
                     f'{type(self).__name__} expected a field "{field}" in its batches, got {sorted(batch)}'
                 )
-            self._check_shape(field, shape, np.shape(batch[field]))
+            self._check_shape(field, shape, _shape(batch[field]))
         if not self.num_classes:
             return
         if "label" not in batch:
@@ -66,21 +66,24 @@ class ExamplesMixin:
                 f"{type(self).__name__} was built with num_classes={self.num_classes} and needs labels: "
                 f"fit(x, labels), or a dictionary with {[*self.fields, 'label']}"
             )
-        size, given = np.shape(batch[next(iter(self.fields))])[0], np.shape(batch["label"])
-        if tuple(given) not in ((size,), (size, 1)):
+        examples, given = _shape(batch[next(iter(self.fields))]), _shape(batch["label"])
+        if examples is None or given is None or None in (examples[0], given[0]):
+            return  # of a graph for batches of any size, after one that was checked
+        size = examples[0]
+        if given not in ((size,), (size, 1)):
             hint = (
                 ": from one-hot labels make numpy.argmax(labels, axis=-1)"
-                if tuple(given) == (size, self.num_classes)
+                if given == (size, self.num_classes)
                 else ""
             )
             raise ValueError(
-                f"labels must have the shape ({size},), one for each example, not {tuple(given)}{hint}"
+                f"labels must have the shape ({size},), one for each example, not {given}{hint}"
             )
 
-    def _check_shape(self, field: str, shape: tuple, given: tuple) -> None:
-        if tuple(given[1:]) != tuple(shape) or not given:
+    def _check_shape(self, field: str, shape: tuple, given: tuple | None) -> None:
+        if given is not None and (given[1:] != tuple(shape) or not given):
             raise ValueError(
-                f"{type(self).__name__} was built for examples of shape {shape}, got {tuple(given[1:])}"
+                f"{type(self).__name__} was built for examples of shape {shape}, got {given[1:]}"
                 + ("" if field == self.data_field else f' in "{field}"')
                 + ": build it for these, or reshape the data"
             )
@@ -192,10 +195,18 @@ class ExamplesMixin:
                 raise ValueError(
                     f'"{field}" must be one array, not parts of several shapes'
                 ) from None
-        self._check_shape(field, self.fields.get(field, self.data_shape), np.shape(values))
+        self._check_shape(field, self.fields.get(field, self.data_shape), _shape(values))
         self.check_values(field, values)
         dtype = "int32" if field == "tokens" else "float32"
         return ops.cast(values, dtype) if keras.ops.is_tensor(values) else values.astype(dtype)
+
+
+def _shape(value: Any) -> tuple | None:
+    """The shape of an array or tensor, or None for a tensor whose rank is not known."""
+    try:
+        return tuple(np.shape(value))
+    except ValueError:
+        return None
 
 
 def _first(values: np.ndarray, where: np.ndarray) -> Any:

@@ -241,9 +241,11 @@ class GenerativeModel(
         return batch
 
     def _part(self, batch: dict[str, Any], turn: Any) -> dict[str, Any]:
+        if not self.fresh_batches:
+            return batch
         parts = max(phase.repeats for phase in self.phase_list)
         size = next(iter(batch.values())).shape[0] // parts
-        if not self.fresh_batches or not size:
+        if not size:
             return batch
         return {
             key: ops.reshape(value[: parts * size], (parts, size, *value.shape[1:]))[turn]
