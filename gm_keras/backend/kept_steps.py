@@ -30,22 +30,27 @@ class KeptSteps:
             self.check_data(*validation[:2])
         return self._keeping(super().fit, x, y, *args, **options)
 
-    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **options: Any) -> Any:
+    def evaluate(
+        self, x: Any = None, y: Any = None, *args: Any, return_dict: bool = False, **options: Any
+    ) -> Any:
         """As in Keras; arrays are checked as a whole before it begins."""
         self.check_data(x, y)
-        return self._keeping(super().evaluate, x, y, *args, **options)
+        logs = self._keeping(super().evaluate, x, y, *args, return_dict=True, **options)
+        return logs if return_dict else self.in_order(logs)
 
     def predict(self, *args: Any, **options: Any) -> Any:
         """As in Keras."""
         return self._keeping(super().predict, *args, **options)
 
-    def train_on_batch(self, *args: Any, **options: Any) -> Any:
+    def train_on_batch(self, *args: Any, return_dict: bool = False, **options: Any) -> Any:
         """As in Keras."""
-        return self._keeping(super().train_on_batch, *args, **options)
+        logs = self._keeping(super().train_on_batch, *args, return_dict=True, **options)
+        return logs if return_dict else self.in_order(logs)
 
-    def test_on_batch(self, *args: Any, **options: Any) -> Any:
+    def test_on_batch(self, *args: Any, return_dict: bool = False, **options: Any) -> Any:
         """As in Keras."""
-        return self._keeping(super().test_on_batch, *args, **options)
+        logs = self._keeping(super().test_on_batch, *args, return_dict=True, **options)
+        return logs if return_dict else self.in_order(logs)
 
     def predict_on_batch(self, *args: Any, **options: Any) -> Any:
         """As in Keras."""

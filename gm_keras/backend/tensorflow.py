@@ -81,7 +81,7 @@ def repeat(times: int, function: Callable[[Any], None], state: Variables) -> Non
 
     def turn(index):
         function(index)
-        return index + 1
+        return [index + 1]
 
     tf.while_loop(lambda index: index < times, turn, [tf.constant(0)])
 

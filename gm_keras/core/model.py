@@ -16,7 +16,7 @@ To add a system, subclass it:
 * Draw noise with `keras.random.<distribution>(..., seed=self.seed_generator)`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -216,6 +216,11 @@ class GenerativeModel(
         curves = super().get_metrics_result()
         losses = [curves[f"{phase.name}_loss"] for phase in self.phase_list]
         return {"loss": sum(losses[1:], losses[0]), **curves}
+
+    def in_order(self, logs: Mapping[str, Any]) -> Any:
+        """What Keras' methods return without `return_dict`: the loss, then the other curves; alone where it says all."""
+        names = [name for name in self.curves if name in logs]
+        return logs["loss"] if len(names) == 1 else [logs["loss"], *(logs[each] for each in names)]
 
     def log(self, name: str, value: Any) -> None:
         """Adds a value to a curve that `setup(logs=...)` declared; for use in losses."""

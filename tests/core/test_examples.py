@@ -139,6 +139,8 @@ def test_the_loss_of_a_game_is_the_sum():
     model = systems.build("dcgan")
     logs = model.test_on_batch(systems.batch(model), return_dict=True)
     assert logs["loss"] == pytest.approx(logs["discriminator_loss"] + logs["generator_loss"])
+    first, *others = model.test_on_batch(systems.batch(model))
+    assert first == pytest.approx(sum(others[:2]))
 
 
 def test_compile_refuses_what_it_would_ignore(vae):

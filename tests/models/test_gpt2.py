@@ -185,7 +185,7 @@ def test_text_and_tokens():
         model.sample(1, prompt="aba", length=2)
     with pytest.raises(ValueError, match=r"from 0 to 2, not .*0 to 3"):
         model.log_prob(np.array([[0, 1, 2, 3, 0]]))
-    with pytest.raises(ValueError, match="\\(batch, 5\\)"):
+    with pytest.raises(ValueError, match=r"of shape \(5,\)"):
         model.log_prob(np.zeros((1, 4), "int32"))
     assert GPT2("ab", context=2, layers=1, width=4, heads=1).sample(3)[:, 0].tolist() == [0] * 3
 

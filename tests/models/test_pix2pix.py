@@ -107,7 +107,7 @@ def test_there_is_nothing_to_sample():
         model.sample(4, seed=1)
     with pytest.raises(ValueError, match="without labels"):
         model.translate(pairs()["source"], label=1)
-    with pytest.raises(ValueError, match=r"sources of shape \(8, 8, 2\)"):
+    with pytest.raises(ValueError, match=r"examples of shape \(8, 8, 2\).* in \"source\""):
         model.translate(pairs()["target"])
 
 

@@ -166,11 +166,6 @@ class Pix2Pix(GenerativeModel):
         """
         if label is not None:
             raise ValueError("Pix2Pix translates without labels: leave label out")
-        source = ops.cast(ops.convert_to_tensor(source), "float32")
-        if tuple(source.shape[1:]) != self.source_shape:
-            raise ValueError(
-                f"Pix2Pix was built for sources of shape {self.source_shape}, got {tuple(source.shape[1:])}"
-            )
         images = self.run_compiled(self._translate_call, source, seed_word(seed))
         return ops.convert_to_numpy(images)
 
