@@ -33,6 +33,8 @@ WIDEST = 4_096
 #: The units of a dense layer.
 Width = Annotated[int, Field(ge=1, le=8_192)]
 Widths = Annotated[Sequence[Width], Field(min_length=1, max_length=64)]
+#: The units of hidden layers, which there need not be.
+HiddenWidths = Annotated[Sequence[Width], Field(max_length=64)]
 #: The features of a convolution.
 Filters = Annotated[int, Field(ge=1, le=WIDEST)]
 FilterList = Annotated[Sequence[Filters], Field(min_length=1, max_length=64)]

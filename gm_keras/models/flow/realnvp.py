@@ -112,6 +112,7 @@ class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
 
         # ---- config ----
         self.levels = levels
+        self.alpha = alpha
         self.size = math.prod(image_shape)
         self.setup(logs=("bits_per_dim",) if levels else ())
 
@@ -128,7 +129,11 @@ class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
 
     @property
     def data_range(self) -> tuple[float, float] | None:
-        return super().data_range if self.levels else None
+        if not self.levels:
+            return None
+        # What the logit can take to the latents: the levels, their noise and a margin.
+        end = self.levels / ((1.0 - 2.0 * self.alpha) * (self.levels - 1.0))
+        return (-end, end)
 
     @property
     def dequantization(self) -> str | None:

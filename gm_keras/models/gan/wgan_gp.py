@@ -20,7 +20,7 @@ from gm_keras.core.statistics import unchanged
 from gm_keras.losses import adversarial, penalties
 from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
 from gm_keras.networks.dense import dense
-from gm_keras.types import Filters, Halvings, NonNegativeFloat, Repeats, Shape, Width, Widths
+from gm_keras.types import Filters, Halvings, HiddenWidths, NonNegativeFloat, Repeats, Shape, Width
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -47,7 +47,7 @@ class WGANGP(LatentsMixin, GenerativeModel):
         latent_dim: Width = 128,
         filters: Filters = 64,
         stages: Halvings | None = None,
-        units: Widths = (512, 512, 512),
+        units: HiddenWidths = (512, 512, 512),
         critic_normalization: Literal["layer"] | None = None,
         n_critic: Repeats = 5,
         penalty_weight: NonNegativeFloat = 10.0,
