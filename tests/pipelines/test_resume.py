@@ -92,7 +92,7 @@ def test_killed_while_it_trains(tmp_path):
     whole = run(project, "python", "-m", "pipelines.train", "vae")
     assert whole.returncode == 0, whole.stderr[-3000:]
     expected = digest(project, "models/vae", "reports/vae")
-    assert len(expected) == 13
+    assert len(expected) == 15
     assert not (project / "checkpoints/vae").exists()
     for folder in ("models/vae", "reports/vae"):
         shutil.rmtree(project / folder)
