@@ -53,6 +53,8 @@ def plots(history: dict[str, Points]) -> list[Plot]:
     for name, points in history.items():
         if name.startswith(VALIDATION) and name.removeprefix(VALIDATION) in history:
             continue
+        if name == "loss" and points in [history[each] for each in history if each != name]:
+            continue  # of a model with one phase, whose curve it is
         lines = {"training": points}
         if f"{VALIDATION}{name}" in history:
             lines["validation"] = history[f"{VALIDATION}{name}"]

@@ -481,3 +481,11 @@ def test_the_page_loads_nothing_from_elsewhere(root):
     text = written(root)
     assert re.search(r"""content="default-src 'none'; img-src data:;""", text)
     assert not re.search(r"@import|url\(|https?://", text)
+
+
+def test_the_loss_of_one_phase_is_drawn_once():
+    points = [(1, 2.0), (2, 1.0)]
+    one = {"loss": points, "val_loss": points, "elbo_loss": points, "val_elbo_loss": points}
+    assert [plot.name for plot in curves.plots(one)] == ["elbo_loss"]
+    game = {"loss": [(1, 5.0)], "critic_loss": [(1, 2.0)], "generator_loss": [(1, 3.0)]}
+    assert [plot.name for plot in curves.plots(game)] == list(game)
