@@ -216,11 +216,14 @@ class TrainerSeam(KeptSteps):
             yield batch
 
     def _whole_step(self) -> list[np.ndarray]:
+        """Nothing yet: a training copies the values before its first step, and an evaluation changes no weight."""
+        return []
+
+    def _copy_whole(self) -> None:
         started = time.monotonic()
-        values = copies(every_variable(self))
+        self._whole = copies(every_variable(self))
         ended = time.monotonic()
         self._next_copy = ended + (ended - started) / self._SHARE
-        return values
 
     def _give_back(self) -> None:
         """Nothing: what was raised outside of a graph left the values of a whole step."""
@@ -229,14 +232,14 @@ class TrainerSeam(KeptSteps):
         """The function of batches; if its graph fails the variables are given back."""
 
         def train_function(iterator: Iterator) -> Any:
-            if self._whole is not None and time.monotonic() > self._next_copy:
-                self._whole = self._whole_step()
+            if self._whole == [] or (self._whole and time.monotonic() > self._next_copy):
+                self._copy_whole()
             try:
                 return function(iterator)
             except tf.errors.OutOfRangeError:
                 raise
             except tf.errors.OpError:
-                if self._whole is not None:
+                if self._whole:
                     insist(self._assign_whole)
                 raise
 
