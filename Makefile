@@ -72,7 +72,7 @@ lock:
 	  --no-annotate --extra dev --extra native --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
 ui: $(STAMP)
-	python -m pipelines.ui
+	python -m pipelines.tracking.ui
 
 # The peers have an environment of their own: what they need must not decide what we install.
 PEERS := $(CURDIR)/.venv-peers
