@@ -136,7 +136,9 @@ def attribute(name: str, splits: dict[str, np.ndarray], where: str) -> Column:
         }
         return Field((), "int32", names=names), rows, _as_it_is
     if not kinds <= set("iubf"):
-        raise DataError(f"{where}: attribute {name} must be numbers or strings, not of kind {kinds}")
+        raise DataError(
+            f"{where}: attribute {name} must be numbers or strings, not of kind {kinds}"
+        )
     shape = _common(splits, f"{where}: attribute {name}")
     if "f" in kinds:
         return Field(shape, "float32"), splits, _as_it_is

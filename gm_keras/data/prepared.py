@@ -45,12 +45,16 @@ class PreparedData:
         self.path = Path(path)
         self.info: dict[str, Any] = self._read_info()
         self._arrays = {
-            split: {name: self._open(split, name, spec) for name, spec in self.info["fields"].items()}
+            split: {
+                name: self._open(split, name, spec) for name, spec in self.info["fields"].items()
+            }
             for split in self.info["splits"]
         }
         described = self.info.get("attributes", {})
         self._attributes = {
-            split: {name: self._open(split, ATTRIBUTE + name, spec) for name, spec in described.items()}
+            split: {
+                name: self._open(split, ATTRIBUTE + name, spec) for name, spec in described.items()
+            }
             for split in self.info["splits"]
         }
         self._tables: dict[str, np.ndarray] = {}
@@ -103,7 +107,9 @@ class PreparedData:
         if field == "label":
             return self.info.get("class_names")
         described = self.info.get("attributes", {})
-        return described[field].get("names") if field in described else self._spec(field).get("names")
+        return (
+            described[field].get("names") if field in described else self._spec(field).get("names")
+        )
 
     def size(self, split: str) -> int:
         """The number of examples of a split; of tokens where it is a stream."""

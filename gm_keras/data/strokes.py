@@ -26,9 +26,7 @@ def joined(points: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         ValueError: One line, if the two do not go together.
     """
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or not lengths.size:
-        raise ValueError(
-            f"lengths are integers (n,), not {lengths.dtype} of shape {lengths.shape}"
-        )
+        raise ValueError(f"lengths are integers (n,), not {lengths.dtype} of shape {lengths.shape}")
     if points.ndim != 2 or points.shape[1] != 3:
         raise ValueError(
             f"strokes with lengths have the shape (points, 3), end to end, not {points.shape}"
