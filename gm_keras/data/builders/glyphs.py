@@ -37,10 +37,10 @@ FACES = {
 }
 
 # The height of a capital in pixels, and the most that a glyph may be wide.
-_HEIGHT, _WIDEST = (15.0, 20.0), 22.0
+_HEIGHT, _WIDEST = (15.0, 20.0), 20.5
 _SLANT = (-0.2, 0.35)
 # The tangent of half the largest angle by which a glyph is turned; the largest shift in pixels.
-_TURN, _SHIFT = 0.06, 1.5
+_TURN, _SHIFT = 0.06, 1.2
 # A signed distance is known on a grid of so many points for each side of a square, in which a capital is this high.
 _GRID, _CAPITAL = 64, 34.0
 _TOGETHER = 2_000
