@@ -1,7 +1,7 @@
 """A prepared data set: memory-mapped arrays in a folder, described by its `dataset.json`.
 
-The stage `train` depends on this file, on `batches.py`, `fields.py` and `held.py`, so it imports nothing else of
-`gm_keras.data`.
+The stage `train` depends on this file, on `batches.py`, `captions.py`, `fields.py`, `held.py` and `strokes.py`, so it
+imports nothing else of `gm_keras.data`.
 """
 
 import contextlib
