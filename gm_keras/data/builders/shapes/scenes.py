@@ -35,8 +35,8 @@ UNSEEN = (
 )
 
 # In pixels, from the centre to about the rim.
-_RADII = ((4.2, 4.8), (7.0, 7.9))
-_MARGIN, _GAP = 0.8, 1.6
+_RADII = ((4.1, 4.6), (6.5, 7.3))
+_MARGIN, _GAP = 0.7, 1.1
 
 
 @dataclass(frozen=True)
