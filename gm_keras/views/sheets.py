@@ -1,7 +1,7 @@
 """Many examples of a field on one picture, or one film."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -21,6 +21,8 @@ MOST_SHOWN = {
     "points": 1000,
     "texts": 4,
 }
+#: Images with captions in a row.
+CAPTIONED = 8
 # In pixels: a letter of `images.text` and what it leaves free on both sides; and what lies between two pictures.
 _LETTER, _MARGINS, _GAP = 8, 24, 8
 
@@ -32,6 +34,7 @@ def sheet(
     columns: int | None = None,
     decode: Callable[[np.ndarray], str] | None = None,
     real: np.ndarray | None = None,
+    told: Mapping[str, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Puts examples beside each other.
 
@@ -41,6 +44,8 @@ def sheet(
         columns: Examples in a row; by default about as many as rows.
         decode: Turns one example of tokens into text.
         real: Further points, drawn below those of vectors.
+        told: What images were made for, by field, as in a batch: a caption stands below its image, a mask or another
+            image of the same shape on its left.
 
     Returns:
         A picture `(height, width, 3)`, uint8; of videos a film `(frames, height, width, 3)`.
@@ -61,7 +66,27 @@ def sheet(
             return images.scatter(values, real)
         case "texts":
             return images.text(texts(field, values, decode))
-    return images.grid(values, columns)
+    return _pictures(values, columns, told or {})
+
+
+def _pictures(
+    values: np.ndarray, columns: int | None, told: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    beside = [
+        tiles.masks(given) if FIELDS[name].view == "masks" else np.asarray(given)
+        for name, given in told.items()
+        if name in FIELDS and FIELDS[name].view in ("masks", "pictures")
+    ]
+    wide = values
+    if beside:
+        together = images.beside(*beside, values)
+        # One image out of those that belong together.
+        n, height, width, channels = len(values), *together.shape[1:]
+        wide = together.reshape(n, -1, height, width, channels).swapaxes(1, 2)
+        wide = wide.reshape(n, height, -1, channels)
+    if "caption" in told:
+        return captioned(wide, captions.decode(told["caption"]), columns or CAPTIONED)
+    return images.grid(wide, columns)
 
 
 def view_of(field: str, values: np.ndarray) -> str:

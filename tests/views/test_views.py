@@ -147,3 +147,15 @@ def test_a_caption_is_below_its_image():
     assert (left == 255).all()
     assert (right < 128).any()
     assert [one.content.decode() for one in views.each("caption", VALUES["caption"])][2] == "über"
+
+
+def test_what_images_were_made_for_is_shown_with_them():
+    values = np.ones((2, 4, 4, 3))
+    told = {"mask": np.zeros((2, 4, 4, 1), int), "label": np.zeros(2, int)}
+    page = views.sheet("image", values, columns=1, told=told)
+    # The mask on the left, the image on the right.
+    middle = page.shape[1] // 2
+    assert (page[10, middle + 10 :] == 255).all()
+    assert (page[10, : middle - 10] < 250).all()
+    below = views.sheet("image", values, columns=1, told={"caption": captions.encode(["a", "b"])})
+    np.testing.assert_array_equal(below, views.captioned(values, ["a", "b"], 1))
