@@ -9,7 +9,7 @@ from gm_keras.data.strokes import ENDED, UP
 
 # Lines are drawn so many times larger, and then made smaller: so they are smooth.
 _FINER = 4
-# From above, from the right: the cosine and sine of each angle.
+# Who looks stands to one side and above: the cosine and sine of both angles.
 _YAW, _PITCH = (0.819152, 0.573576), (0.866025, 0.5)
 
 
@@ -115,7 +115,7 @@ def volumes(values: np.ndarray, size: int = 64) -> np.ndarray:
         seen = hit.any(axis=0)
         near = 1.0 - first / len(steps)
         where = tuple(axis[(first, *pixel)] for axis in place)
-        # A face to the right is darker than one above.
+        # Brighter where it is near, and darker at an edge.
         shade = (0.25 + 0.75 * near)[..., None] * _edges(first)[..., None]
         colour = volume[where] * 0.5 + 0.5 if channels == 3 else np.ones((size, size, 1))
         image[seen] = (2.0 * colour * shade - 1.0)[seen]
