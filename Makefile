@@ -64,6 +64,7 @@ lint: $(STAMP)
 	lint-imports
 
 format: $(STAMP)
+	python -m tests.stubs
 	ruff format .
 	ruff check --fix .
 

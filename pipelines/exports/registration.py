@@ -2,13 +2,13 @@
 
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gm_keras
 from pipelines.tracking import Run
 from pipelines.tracking.store import unusable
 
@@ -30,8 +30,7 @@ def sha256(path: Path) -> str:
 
 def package() -> Path:
     """The folder of the package `gm_keras`, which a version takes with it."""
-    spec = importlib.util.find_spec("gm_keras")
-    return Path(spec.submodule_search_locations[0])
+    return Path(gm_keras.__file__).parent
 
 
 def requirements(backend: str) -> list[str]:
