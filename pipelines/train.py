@@ -40,7 +40,7 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
 
     from gm_keras import backend
     from gm_keras.core import io
-    from pipelines.running import resume
+    from pipelines.running import code, resume
     from pipelines.running.build import build_model, check_sampling, compile_model, prepared
     from pipelines.running.facts import run_facts
 
@@ -58,6 +58,7 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
     tags = revision_tags(root, None)
     folder = work / resume.fingerprint(key, settings, root)
     facts = run_facts(key, settings, root)
+    facts["tags"]["code.train"] = code.digest("train", key, settings)
     with resume.open_run(folder, settings, key, facts) as tracked:
         started = time.monotonic()
         history, whole = _fit(key, settings, feeds, ends, tracked, folder)

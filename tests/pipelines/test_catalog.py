@@ -32,7 +32,7 @@ def test_recipe_is_complete(name):
     assert (FAMILIES / recipe.family).is_dir()
     assert set(recipe.capabilities) <= CAPABILITIES
     assert recipe.system["class"] == name
-    assert recipe.system["family"] == recipe.family
+    assert "family" not in recipe.system
     assert recipe.system["data"] in recipe.datasets
     assert set(recipe.overrides) <= set(recipe.datasets)
     assert {"model", "optimizers", "fit", "evaluate"} <= set(recipe.system)
