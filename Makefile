@@ -1,10 +1,12 @@
 # make repro   trains what params.yaml names         make test   runs every test
 # make lint    format, lint, direction of imports    make ui     opens MLflow
 # make bench   measures speed against PyTorch and other libraries (GROUP=train: one group; ARGS="--only vae")
-PYTHON ?= python3.11
+# Left empty, requirements/install.sh looks for one.
+PYTHON ?=
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
+BIN := $(abspath $(VENV))/bin
 STAMP := $(VENV)/.installed
+LOCKS := $(wildcard requirements/*.lock)
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS ?= 1
 export DO_NOT_TRACK ?= 1
@@ -23,14 +25,15 @@ help:
 
 venv: $(STAMP)
 
-# uv installs requirements.lock in a fraction of pip's time; pip knows of mirrors that uv does not.
-$(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
-	  { echo "error: $(PYTHON) is not Python 3.11; name it with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet uv
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock || \
-	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+# An environment of another Python than PYTHON is made anew.
+ifneq ($(PYTHON),)
+ifneq ($(shell $(PYTHON) -V 2>&1),$(shell $(BIN)/python -V 2>&1))
+.PHONY: $(STAMP)
+endif
+endif
+
+$(STAMP): $(LOCKS) requirements/install.sh pyproject.toml
+	requirements/install.sh $(VENV) $(PYTHON)
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $(STAMP)
 
@@ -68,8 +71,11 @@ format: $(STAMP)
 	ruff check --fix .
 
 lock:
-	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-annotate --extra dev --extra native --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	for lock in $(LOCKS); do \
+	  $(BIN)/uv pip compile --quiet --python-version $$(basename $$lock .lock) --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-annotate --extra dev --extra native \
+	    --custom-compile-command "make lock" --output-file $$lock pyproject.toml || exit 1; \
+	done
 
 ui: $(STAMP)
 	python -m pipelines.ui
@@ -78,8 +84,8 @@ ui: $(STAMP)
 PEERS := $(CURDIR)/.venv-peers
 bench-peers: $(PEERS)/.installed
 
-$(PEERS)/.installed: benchmarks/peers.txt
-	$(PYTHON) -m venv $(PEERS)
+$(PEERS)/.installed: benchmarks/peers.txt | $(STAMP)
+	$(BIN)/python -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --requirement benchmarks/peers.txt
 	@touch $@
 
@@ -88,9 +94,8 @@ bench: $(STAMP) $(PEERS)/.installed
 
 # JAX for the card, and PyTorch as the peers have it.
 GPU := $(CURDIR)/.venv-gpu
-$(GPU)/.installed: requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(GPU)
-	$(GPU)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+$(GPU)/.installed: $(LOCKS) requirements/install.sh pyproject.toml
+	requirements/install.sh $(GPU) $(PYTHON)
 	$(GPU)/bin/python -m pip install --quiet --editable ".[cuda-jax]"
 	@touch $@
 
