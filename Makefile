@@ -78,7 +78,7 @@ lock:
 	done
 
 ui: $(STAMP)
-	python -m pipelines.ui
+	python -m pipelines.tracking.ui
 
 # The peers have an environment of their own: what they need must not decide what we install.
 PEERS := $(CURDIR)/.venv-peers

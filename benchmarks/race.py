@@ -65,7 +65,7 @@ class _Worker:
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **contender.environment}
         if contender.backend:
             environment["KERAS_BACKEND"] = contender.backend
-            # As the pipeline does (pipelines/stages.py).
+            # As the pipeline does (pipelines/running/stages.py).
             environment.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
         self.name = contender.target
         self.process = subprocess.Popen(

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from flows import command
 from flows.promotion import Decision, Score, decide
-from pipelines import reading
-from pipelines.errors import UserError
 from pipelines.settings import Settings
-from pipelines.tracking_store import open_store, unusable
+from pipelines.shared import reading
+from pipelines.shared.errors import UserError
+from pipelines.tracking.store import open_store, unusable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 from prefect import Flow
 
-from pipelines.errors import UserError
 from pipelines.settings import load_settings
+from pipelines.shared.errors import UserError
 
 
 class _Parser(argparse.ArgumentParser):

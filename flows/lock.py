@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.errors import UserError
-from pipelines.locks import alone
+from pipelines.shared.errors import UserError
+from pipelines.shared.locks import alone
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.errors import UserError
 from pipelines.settings import NOTHING, Settings
+from pipelines.shared.errors import UserError
 
 FIRST = "check"
 DATA_STAGES = ("prepare", "extractor")

@@ -10,22 +10,31 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+from prefect import Flow
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import command, entry
-from pipelines.errors import UserError
+from pipelines.shared.errors import UserError
 
 HOST = "127.0.0.1"
 STARTUP_SECONDS = 120.0
 
 
-def serve(parser: argparse.ArgumentParser, systems: list[str], cron: str, port: int) -> int:
-    """Runs the retraining flow on a schedule until it is stopped.
+def serve(
+    flow: Flow[..., Any],
+    parser: argparse.ArgumentParser,
+    systems: list[str],
+    cron: str,
+    port: int,
+) -> int:
+    """Runs a flow on a schedule until it is stopped.
 
     Args:
+        flow: Of a module under its own name, not `__main__`: Prefect imports it anew for each run.
         parser: Tells wrong usage.
         systems: Keys of `params.yaml`; all of them if empty.
         cron: The schedule, in the five fields of cron.
@@ -40,15 +49,12 @@ def serve(parser: argparse.ArgumentParser, systems: list[str], cron: str, port: 
         CronSchedule(cron=cron)
     except ValueError:
         parser.error(f'--cron expects five fields as in "0 3 * * *", not "{cron}"')
-    # The module under its own name, not __main__: Prefect imports it anew for each run.
-    from flows.retrain import retrain
-
     try:
         entry.check(systems)
         with server(port) as url:
             print(f'retraining is scheduled at "{cron}"; runs: {url.removesuffix("/api")}')
             sys.stdout.flush()
-            retrain.serve(
+            flow.serve(
                 name="scheduled",
                 cron=cron,
                 parameters={"systems": systems or None},

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flows import command
-from pipelines.errors import UserError
+from pipelines.shared.errors import UserError
 
 # DVC's locks held by another process, and a network that may be back in a minute.
 PASSING = re.compile(

@@ -14,8 +14,8 @@ from prefect.states import Failed, State
 from flows import entry, plan, stages, summary
 from flows.lock import one_writer
 from flows.tasks import run_stage
-from pipelines.errors import UserError
 from pipelines.settings import load_settings
+from pipelines.shared.errors import UserError
 
 
 @flow(name="train-systems", persist_result=False)

@@ -3,10 +3,9 @@
 It only goes first: of its outputs one changes, with the settings under `metrics:`.
 """
 
-from pipelines import own_paths
-from pipelines.errors import UserError, main
-from pipelines.files import write_json, writing
-from pipelines.settings import NOTHING, Settings, load_settings, project_root
+from pipelines.settings import NOTHING, Settings, load_settings, own_paths, project_root
+from pipelines.shared.errors import UserError, main
+from pipelines.shared.files import write_json, writing
 
 
 def run() -> None:

@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipelines import errors, written
-from pipelines.compiled import keep_compiled
-from pipelines.errors import UserError
-from pipelines.files import replacing, scratch, write_json
-from pipelines.measurement import Measurement
+from pipelines.running.compiled import keep_compiled
+from pipelines.running.measurement import Measurement
+from pipelines.running.stages import end_with_dvc, need, quick, quiet
 from pipelines.settings import Settings, load_settings, project_root
-from pipelines.stages import end_with_dvc, need, quick, quiet
+from pipelines.shared import errors, written
+from pipelines.shared.errors import UserError
+from pipelines.shared.files import replacing, scratch, write_json
 
 OUTPUTS = (
     "metrics.json",
@@ -36,7 +36,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
     from gm_keras import backend, images
     from gm_keras.core import io
     from pipelines import tracking
-    from pipelines.facts import run_facts
+    from pipelines.running.facts import run_facts
 
     tracking.check(settings.tracking)
     try:
@@ -82,7 +82,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
 
 def run_other(key: str, settings: Settings, root: Path, model_path: Path, output: Path) -> None:
     """Measures the model in a `.keras` file, and writes its scores to `output`."""
-    from pipelines.safe_load import load_keras
+    from pipelines.exports.safe_load import load_keras
 
     with scratch(root / "build" / f"evaluate_{key}_other") as work:
         measurement = Measurement(key, settings, root, load_keras(model_path), work)

@@ -12,11 +12,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import tracking, written
-from pipelines.errors import UserError
-from pipelines.files import replacing, write_json
+from pipelines import tracking
+from pipelines.running.stages import need, stage
 from pipelines.settings import BACKENDS, Settings
-from pipelines.stages import need, stage
+from pipelines.shared import written
+from pipelines.shared.errors import UserError
+from pipelines.shared.files import replacing, write_json
 
 if TYPE_CHECKING:
     from gm_keras import GenerativeModel
@@ -62,8 +63,8 @@ def export(key: str, settings: Settings, root: Path) -> None:
     # Before hours of work, and before a version is registered.
     scores = _scores(key, root) if (root / "reports" / key / "metrics.json").exists() else None
     with replacing(root / "exports" / key) as folder:
-        from pipelines.facts import run_facts
-        from pipelines.registration import Sampler, register, sha256
+        from pipelines.exports.registration import Sampler, register, sha256
+        from pipelines.running.facts import run_facts
 
         model = _trained_model(source, key)
         content = write_exports(model, folder)
@@ -102,8 +103,8 @@ def write_exports(model: "GenerativeModel", folder: Path) -> dict[str, Any]:
     """
     import keras
 
-    from pipelines.network_export import export_network, save_keras
-    from pipelines.registration import sha256
+    from pipelines.exports.networks import export_network, save_keras
+    from pipelines.exports.registration import sha256
 
     networks = folder / "networks"
     networks.mkdir(parents=True)
@@ -124,7 +125,7 @@ def write_exports(model: "GenerativeModel", folder: Path) -> dict[str, Any]:
 
 def _scores(key: str, root: Path) -> dict[str, Any]:
     """What the evaluation found out, to go with the model, and the checksums of what it drew and wrote."""
-    from pipelines.registration import sha256
+    from pipelines.exports.registration import sha256
 
     folder, command = root / "reports" / key, f"dvc repro -f evaluate@{key}"
     shapes = {

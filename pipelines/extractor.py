@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from pipelines.errors import UserError
-from pipelines.files import replacing
+from pipelines.running.stages import stage
 from pipelines.settings import Settings
-from pipelines.stages import stage
+from pipelines.shared.errors import UserError
+from pipelines.shared.files import replacing
 
 
 def run(name: str, settings: Settings, root: Path) -> None:
     """Writes `extractors/<name>/`: the network, and what it makes of the real examples."""
-    from pipelines.build import prepared
+    from pipelines.running.build import prepared
 
     data = prepared(name, settings, root)
     from gm_keras.metrics.features import make_extractor

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines import own_paths
-from pipelines.errors import UserError, nearest, printable
-from pipelines.files import replacing
-from pipelines.settings import DataSettings, Settings
-from pipelines.stages import stage
+from pipelines.running.stages import stage
+from pipelines.settings import DataSettings, Settings, own_paths
+from pipelines.shared.errors import UserError, nearest, printable
+from pipelines.shared.files import replacing
 
 if TYPE_CHECKING:
     from gm_keras.data.source import Source

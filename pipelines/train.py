@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import UserError, out_of_memory
-from pipelines.files import replacing, write_json, writing
-from pipelines.locks import alone
-from pipelines.revision import revision_tags
-from pipelines.scale import unscaled
+from pipelines.running.scale import unscaled
+from pipelines.running.stages import need, quick, stage
 from pipelines.settings import NOTHING, Settings
-from pipelines.stages import need, quick, stage
+from pipelines.shared.errors import UserError, out_of_memory
+from pipelines.shared.files import replacing, write_json, writing
+from pipelines.shared.locks import alone
+from pipelines.tracking.revision import revision_tags
 
 
 def run(key: str, settings: Settings, root: Path) -> None:
@@ -40,9 +40,9 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
 
     from gm_keras import backend
     from gm_keras.core import io
-    from pipelines import resume
-    from pipelines.build import build_model, check_sampling, compile_model, prepared
-    from pipelines.facts import run_facts
+    from pipelines.running import resume
+    from pipelines.running.build import build_model, check_sampling, compile_model, prepared
+    from pipelines.running.facts import run_facts
 
     data = prepared(system.data, settings, root)
     backend.set_seed(settings.seed)
@@ -157,8 +157,8 @@ def _fit(
     """Trains; returns the curves, and whether it began at the beginning."""
     from gm_keras.callbacks import Checkpoints, NotFiniteError, SampleGrids, StopOnNaN, Stopped
     from gm_keras.callbacks.grids import examples
-    from pipelines import resume
-    from pipelines.mlflow_callback import MlflowCallback
+    from pipelines.running import resume
+    from pipelines.tracking.callback import MlflowCallback
 
     system = settings.system(key)
     data, model = feeds.data, feeds.model

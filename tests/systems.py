@@ -8,8 +8,8 @@ import numpy as np
 
 from gm_keras import backend, registry
 from gm_keras.core import GenerativeModel
-from pipelines import catalog
-from pipelines.build import build_optimizer, precision
+from pipelines.running.build import build_optimizer, precision
+from pipelines.shared import catalog
 
 BATCH = 8
 

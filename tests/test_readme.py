@@ -156,7 +156,7 @@ def on_one_system(folder: Path, command: str) -> None:
 def ui(folder: Path, command: str) -> None:
     assert command == "make ui"
     shown = run(folder, "make", "-n", "ui").stdout
-    start = next(line for line in shown.splitlines() if line == "python -m pipelines.ui")
+    start = next(line for line in shown.splitlines() if line == "python -m pipelines.tracking.ui")
     port = free_port()
     page = answers(folder, start, f"http://127.0.0.1:{port}/", PORT=str(port))
     assert "MLflow" in page

@@ -7,7 +7,7 @@ import keras
 
 from gm_keras import backend, registry
 from gm_keras.data import Batches, PreparedData
-from pipelines.build import build_optimizer, precision
+from pipelines.running.build import build_optimizer, precision
 
 
 class Training:

@@ -2,8 +2,8 @@
 
 import sys
 
-from pipelines import errors
 from pipelines.report import page
+from pipelines.shared import errors
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:

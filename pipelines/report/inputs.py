@@ -15,10 +15,10 @@ from typing import Any
 
 import h5py
 
-from pipelines import catalog, reading, scores, written
-from pipelines.errors import UserError
 from pipelines.settings import Settings, SystemSettings
-from pipelines.written import Calibration, Metrics, Picture, Timing, Training
+from pipelines.shared import catalog, reading, scores, written
+from pipelines.shared.errors import UserError
+from pipelines.shared.written import Calibration, Metrics, Picture, Timing, Training
 
 #: What no training has.
 MOST_EPOCHS = 10**9

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from itertools import chain
 
-from pipelines import scores
 from pipelines.report import readings
 from pipelines.report.inputs import System
+from pipelines.shared import scores
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.report.inputs import System
-from pipelines.revision import locked_outputs
 from pipelines.settings import NOTHING
+from pipelines.tracking.revision import locked_outputs
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from pipelines import revision, scores
-from pipelines.files import replacing
 from pipelines.report import curves, inputs, leaderboard, lineage, pictures, published, readings
 from pipelines.report.inputs import System
 from pipelines.settings import load_settings, project_root
+from pipelines.shared import scores
+from pipelines.shared.files import replacing
+from pipelines.tracking import revision
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipelines.errors import UserError
+from pipelines.shared.errors import UserError
 
 # Below this width a picture is shown larger than it is, and its pixels are to stay sharp.
 SMALL = 640

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines import scores
 from pipelines.report import readings
 from pipelines.report.inputs import System
+from pipelines.shared import scores
 
 _INCEPTION = {"fid", "kid", "is"}
 

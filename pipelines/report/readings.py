@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipelines import scores
 from pipelines.report.inputs import System
+from pipelines.shared import scores
 
 KINDS = {"exact": "exact", "bound": "a bound", "estimate": "an estimate"}
 OF = {

@@ -10,8 +10,9 @@ import pytest
 from gm_keras import registry
 from gm_keras.core import GenerativeModel, arguments, io
 from gm_keras.models.latent.vae import VAE
-from pipelines import catalog, signatures
-from pipelines.errors import UserError
+from pipelines.settings import signatures
+from pipelines.shared import catalog
+from pipelines.shared.errors import UserError
 
 pytestmark = pytest.mark.backend
 

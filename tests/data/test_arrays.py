@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from gm_keras.data import PreparedData
-from pipelines.errors import UserError
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
+from pipelines.shared.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 4, 4), "uint8")
 POINTS = np.random.default_rng(0).normal(size=(20, 3))

@@ -8,9 +8,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from gm_keras.data import Batches, PreparedData, tfds_source
-from pipelines.errors import UserError
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
+from pipelines.shared.errors import UserError
 
 WAVES = np.sin(np.arange(20 * 50).reshape(20, 50) / 3.0)
 

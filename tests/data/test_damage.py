@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from gm_keras.data import PreparedData
-from pipelines.errors import UserError
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
+from pipelines.shared.errors import UserError
 
 Make = Callable[[Path], Path]
 RANDOM = np.random.default_rng(16)

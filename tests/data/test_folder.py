@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from gm_keras.data import PreparedData
-from pipelines.errors import UserError
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
+from pipelines.shared.errors import UserError
 
 RANDOM = np.random.default_rng(0)
 

@@ -9,9 +9,9 @@ from scipy import ndimage
 
 from gm_keras.data import PreparedData
 from gm_keras.data.pairs import edge_map
-from pipelines.errors import UserError
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
+from pipelines.shared.errors import UserError
 
 RANDOM = np.random.default_rng(0)
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from gm_keras.data import PreparedData, writer
-from pipelines.errors import UserError
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
+from pipelines.shared.errors import UserError
 
 SETTINGS = DataSettings(source="folder", path="own.npz")
 ROOT = Path(__file__).parents[2]

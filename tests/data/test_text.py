@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gm_keras.data import PreparedData
-from pipelines.errors import UserError
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
+from pipelines.shared.errors import UserError
 from tests.data.conftest import SHARED
 
 LINE = "Straße, naïve — 12 Äpfel\n"

@@ -11,9 +11,9 @@ from etils import epath
 from tensorflow_datasets.core.download import resource
 
 from gm_keras.data import PreparedData, tfds_source
-from pipelines.errors import UserError
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
+from pipelines.shared.errors import UserError
 from tests.data.conftest import SHARED
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines import adding, catalog
+from pipelines.command import adding
+from pipelines.shared import catalog
 
 REPOSITORY = Path(__file__).parents[2]
 FAKE = Path(__file__).parent / "fake"

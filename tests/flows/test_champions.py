@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from flows import champions, retrain
-from pipelines.errors import UserError
 from pipelines.settings import load_settings
+from pipelines.shared.errors import UserError
 from tests.flows.conftest import FAKE, set_epochs
 
 

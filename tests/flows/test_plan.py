@@ -3,8 +3,8 @@
 import pytest
 
 from flows import plan
-from pipelines.errors import UserError
 from pipelines.settings import Settings
+from pipelines.shared.errors import UserError
 
 SYSTEM = {
     "class": "any", "family": "any", "model": {}, "optimizers": {}, "sample": {},

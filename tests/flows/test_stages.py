@@ -9,7 +9,7 @@ import pytest
 
 from flows import stages
 from flows.lock import one_writer
-from pipelines.errors import UserError
+from pipelines.shared.errors import UserError
 from tests.flows.conftest import set_epochs
 
 HOLD_LOCK = """

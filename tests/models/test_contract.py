@@ -10,7 +10,7 @@ import pytest
 
 from gm_keras import backend, registry
 from gm_keras.core import GenerativeModel
-from pipelines import catalog
+from pipelines.shared import catalog
 from tests.systems import arrays, at_once, batch, build, state
 
 pytestmark = pytest.mark.backend

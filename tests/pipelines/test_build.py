@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from pipelines import optimizer_settings
-from pipelines.build import build_model, build_optimizer, check_sampling
-from pipelines.errors import UserError
+from pipelines.running.build import build_model, build_optimizer, check_sampling
+from pipelines.settings import optimizer_settings
+from pipelines.shared.errors import UserError
 from tests.systems import arrays, batch, build
 
 pytestmark = pytest.mark.backend

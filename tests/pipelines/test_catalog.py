@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from pipelines import catalog
-from pipelines.errors import UserError
+from pipelines.shared import catalog
+from pipelines.shared.errors import UserError
 
 FAMILIES = catalog.folder().parent / "models"
 CAPABILITIES = {
@@ -46,7 +46,7 @@ def test_unknown_system_names_the_nearest():
 
 def test_reading_imports_no_keras():
     code = (
-        "import sys; from pipelines import catalog, cli, settings; catalog.recipes(); "
+        "import sys; from pipelines import settings; from pipelines.command import cli; from pipelines.shared import catalog; catalog.recipes(); "
         "sys.exit(any(name in sys.modules for name in ('keras', 'gm_keras', 'mlflow', 'rich')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipelines import check
-from pipelines.errors import UserError
+from pipelines.shared.errors import UserError
 from tests.projects import PARAMS, ROOT
 
 yaml = YAML(typ="safe")

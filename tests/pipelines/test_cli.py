@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines import catalog, cli, params_file
-from pipelines.settings import load_settings
+from pipelines.command import cli
+from pipelines.settings import load_settings, params_file
+from pipelines.shared import catalog
 
 PARAMS = """\
 # What this checkout trains.

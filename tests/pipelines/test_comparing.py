@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.comparing import comparison
-from pipelines.errors import UserError
+from pipelines.command.comparing import comparison
+from pipelines.shared.errors import UserError
 
 SYSTEM = """
     class: dcgan

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pipelines.compiled import keep_compiled
+from pipelines.running.compiled import keep_compiled
 
 FOLDER = "JAX_COMPILATION_CACHE_DIR"
 

@@ -6,11 +6,13 @@ import random
 
 import pytest
 
-from pipelines import comparing, evaluate, export, written
-from pipelines.errors import UserError
+from pipelines import evaluate, export
+from pipelines.command import comparing
 from pipelines.report import inputs
 from pipelines.report.inputs import read_system
 from pipelines.settings import load_settings
+from pipelines.shared import written
+from pipelines.shared.errors import UserError
 from tests.pipelines import report_project, tiny_project
 
 #: Of one evaluated system, with the stage that makes it.

@@ -12,8 +12,8 @@ from gm_keras.data import PreparedData
 from gm_keras.metrics.features import load_extractor, make_extractor
 from gm_keras.models.gan.dcgan import DCGAN
 from gm_keras.models.latent.vae import VAE
-from pipelines import cli, exploring
-from pipelines.errors import UserError
+from pipelines.command import cli, exploring
+from pipelines.shared.errors import UserError
 from tests.exploration.digits import write_digits
 
 pytestmark = pytest.mark.backend

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines import registration, tracking
+from pipelines import tracking
+from pipelines.exports import registration
 from pipelines.settings import TrackingSettings
 from tests.pipelines.tiny_project import make_project
 from tests.projects import run_here
@@ -156,7 +157,7 @@ def test_saved_models_compute_what_onnx_does(project, described):
 
 
 def test_the_whole_model_samples_the_same(project, described, model):
-    from pipelines.safe_load import load_keras
+    from pipelines.exports.safe_load import load_keras
 
     loaded = load_keras(project / "exports" / "tiny" / "model.keras")
     np.testing.assert_array_equal(loaded.sample(4, seed=3), model.sample(4, seed=3))

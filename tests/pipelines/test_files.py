@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from pipelines.errors import UserError
-from pipelines.files import read_json, replacing, write_json
+from pipelines.shared.errors import UserError
+from pipelines.shared.files import read_json, replacing, write_json
 
 
 def test_a_failure_leaves_what_was_there(tmp_path):

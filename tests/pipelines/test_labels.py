@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines import labels
-from pipelines.errors import UserError
+from pipelines.shared import labels
+from pipelines.shared.errors import UserError
 
 NAMES = ["cat", "Dog", "dog", "7", "10", r"k\xe4t"]
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from pipelines.errors import UserError
-from pipelines.network_export import export_network
-from pipelines.onnx_files import check_onnx
+from pipelines.exports.networks import export_network
+from pipelines.exports.onnx_files import check_onnx
+from pipelines.shared.errors import UserError
 
 pytestmark = [
     pytest.mark.backend,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.errors import UserError
-from pipelines.optimizer_settings import check_optimizer
+from pipelines.settings.optimizer_settings import check_optimizer
+from pipelines.shared.errors import UserError
 
 COSINE = {"schedule": "cosine_decay", "initial_learning_rate": 0.1, "decay_steps": 10}
 STEPS = {"schedule": "piecewise_constant_decay", "boundaries": [10, 20], "values": [0.1, 0.05, 0.0]}

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines import own_paths
-from pipelines.errors import UserError
 from pipelines.prepare import prepare
-from pipelines.settings import DataSettings, Settings
+from pipelines.settings import DataSettings, Settings, own_paths
+from pipelines.shared.errors import UserError
 from tests.projects import make_project, run
 
 ROOT = Path(__file__).parents[2]

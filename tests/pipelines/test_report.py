@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import catalog, scores
-from pipelines.errors import UserError
 from pipelines.report import curves, inputs, leaderboard, lineage, page, published, readings
 from pipelines.settings import load_settings
+from pipelines.shared import catalog, scores
+from pipelines.shared.errors import UserError
 from tests.pipelines import report_project
 
 

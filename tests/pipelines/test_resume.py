@@ -172,7 +172,7 @@ def test_dvc_killed_at_random_moments(tmp_path):
 
 @pytest.mark.backend
 def test_a_checkpoint_is_of_one_training_only(tmp_path):
-    from pipelines import resume
+    from pipelines.running import resume
     from pipelines.settings import load_settings
 
     (tmp_path / "data" / "digits").mkdir(parents=True)

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import pytest
 
-from pipelines.errors import UserError
-from pipelines.network_export import save_keras
-from pipelines.safe_load import load_keras
+from pipelines.exports.networks import save_keras
+from pipelines.exports.safe_load import load_keras
+from pipelines.shared.errors import UserError
 
 pytestmark = pytest.mark.backend
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pipelines.sampler_model import Sampler
+from pipelines.exports.sampler_model import Sampler
 from tests.systems import batch, build
 
 pytestmark = pytest.mark.backend

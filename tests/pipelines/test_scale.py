@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pipelines.scale import unscaled
+from pipelines.running.scale import unscaled
 
 
 def data(rows, primary="features"):

@@ -6,10 +6,10 @@ import textwrap
 
 import pytest
 
-from pipelines import adding
-from pipelines.errors import UserError
+from pipelines.command import adding
+from pipelines.running.stages import quick
 from pipelines.settings import load_settings
-from pipelines.stages import quick
+from pipelines.shared.errors import UserError
 
 GOOD = """
 backend: jax

@@ -6,8 +6,8 @@ import math
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines.errors import UserError
 from pipelines.settings import settings_of
+from pipelines.shared.errors import UserError
 
 WHOLE = """
 backend: jax

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from pipelines import catalog, signatures
-from pipelines.errors import UserError
+from pipelines.settings import signatures
+from pipelines.shared import catalog
+from pipelines.shared.errors import UserError
 
 
 def refusal(check, system, block):
@@ -99,7 +100,7 @@ def test_the_recipes_hold_nothing_wrong(recipe):
 
 def test_nothing_heavy_is_imported():
     code = (
-        "import sys; from pipelines import signatures; "
+        "import sys; from pipelines.settings import signatures; "
         "signatures.check_model('here', 'vae', {'latent_dim': 3}); "
         "sys.exit('keras' in sys.modules or 'gm_keras' in sys.modules)"
     )

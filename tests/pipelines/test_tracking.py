@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines import tracked_run, tracking, tracking_store
-from pipelines.errors import UserError
+from pipelines import tracking
 from pipelines.settings import TrackingSettings
+from pipelines.shared.errors import UserError
+from pipelines.tracking import store, tracked_run
 from tests.pipelines.tiny_project import make_project
 
 TRACKING = TrackingSettings(uri="sqlite:///mlflow.db", experiment="tiny_experiment")
@@ -193,7 +194,7 @@ def _refuse(*_, **__):
 @pytest.mark.parametrize("answers", [True, False], ids=["accepts and is silent", "refuses"])
 def test_an_unreachable_server_is_told_at_once(monkeypatch, answers):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(tracking_store, "PROBE_SECONDS", 1.0)
+    monkeypatch.setattr(store, "PROBE_SECONDS", 1.0)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if answers:
@@ -231,7 +232,7 @@ def test_a_deleted_experiment_is_one_line(client):
 
 def test_the_environment_names_the_store(monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
-    assert tracking_store.store_uri(TRACKING).endswith("/other.db")
+    assert store.store_uri(TRACKING).endswith("/other.db")
 
 
 def test_experiments_of_dvc_share_the_store_of_the_project(monkeypatch, tmp_path):
@@ -239,14 +240,14 @@ def test_experiments_of_dvc_share_the_store_of_the_project(monkeypatch, tmp_path
     inside = tmp_path / ".dvc" / "tmp" / "exps" / "tmp123"
     inside.mkdir(parents=True)
     monkeypatch.setenv("DVC_ROOT", os.fspath(inside))
-    assert tracking_store.store_uri(TRACKING) == f"sqlite:///{tmp_path}/mlflow.db"
+    assert store.store_uri(TRACKING) == f"sqlite:///{tmp_path}/mlflow.db"
 
 
 @pytest.mark.backend
 def test_the_callback_writes_the_curves_of_fit():
     import keras
 
-    from pipelines.mlflow_callback import MlflowCallback
+    from pipelines.tracking.callback import MlflowCallback
 
     class Recorder:
         epochs: list = []

@@ -5,8 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from pipelines import ui
-from pipelines.errors import UserError
+from pipelines.shared.errors import UserError
+from pipelines.tracking import ui
 
 
 def test_a_taken_port_is_named_with_what_to_do(monkeypatch):

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from pipelines import catalog, params_file, yaml_file
-from pipelines.errors import UserError
-from pipelines.settings import load_settings
+from pipelines.settings import load_settings, params_file
+from pipelines.shared import catalog, yaml_file
+from pipelines.shared.errors import UserError
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{key}: &{key} [{', '.join([f'*{before}'] * 10)}]\n"

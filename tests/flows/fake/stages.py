@@ -74,7 +74,7 @@ def register(key: str, model: Path, sha256: str) -> None:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    from pipelines.tracking_store import open_store
+    from pipelines.tracking.store import open_store
 
     client, experiment = open_store(load_settings().tracking)
     run = client.create_run(experiment)

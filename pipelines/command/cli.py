@@ -1,0 +1,213 @@
+"""The command `gm-keras`.
+
+Nothing heavy is imported up here: `gm-keras --help` answers in a fraction of a second, and only the
+commands that draw from a trained system load Keras.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.shared import errors, labels
+
+if TYPE_CHECKING:
+    from gm_keras.exploration import Picture
+
+app = typer.Typer(
+    help="Generative models on Keras: the systems, their recipes, and samples from trained ones.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+PARAMS = Path("params.yaml")
+Exported = Annotated[str, typer.Argument(help="A system of params.yaml that has been exported.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same picture.")]
+
+
+@app.command("list")
+def list_systems() -> None:
+    """The systems that there are recipes for: family, capabilities, data sets, year."""
+    from pipelines.shared import catalog
+
+    rows = [("system", "family", "year", "capabilities", "data sets")]
+    for recipe in catalog.recipes():
+        year = str(recipe.paper["year"])
+        skills, datasets = ", ".join(recipe.capabilities), ", ".join(recipe.datasets)
+        rows.append((recipe.name, recipe.family, year, skills, datasets))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A system, as `gm-keras list` names it.")],
+) -> None:
+    """A system's paper and its recipe."""
+    from pipelines.shared import catalog
+
+    recipe = catalog.recipe(name)
+    paper = recipe.paper
+    authors = paper["authors"]
+    authors = authors if isinstance(authors, str) else ", ".join(authors)
+    typer.echo(f"{name}: {recipe.summary}")
+    typer.echo(f"{authors} ({paper['year']}). {paper['title']}.")
+    if paper.get("arxiv"):
+        typer.echo(f"https://arxiv.org/abs/{paper['arxiv']}")
+    typer.echo(f"\n# gm_keras/recipes/{name}.yaml\n{recipe.text.rstrip()}")
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="A system, as `gm-keras list` names it.")],
+    dataset: Annotated[
+        str | None, typer.Option(help="The data set to train on, if not the recipe's own.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--as", metavar="KEY", help="What params.yaml shall call it.")
+    ] = None,
+) -> None:
+    """Copies a system's recipe into params.yaml; all that stands there stays as it is."""
+    from pipelines.command import adding
+
+    *used, key = adding.add(PARAMS, name, dataset, key)
+    for each in used:
+        typer.echo(f'added "{each}" to {PARAMS} first: "{key}" builds on it')
+    typer.echo(f'added "{key}" to {PARAMS}; train, evaluate and export it: dvc repro export@{key}')
+
+
+@app.command()
+def sample(
+    key: Annotated[str, typer.Argument(help="A system of params.yaml that has been exported.")],
+    n: Annotated[int, typer.Option("-n", help="How many samples.")] = 64,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    label: Annotated[str | None, typer.Option(help=f"The class to draw, {labels.HELP}.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The PNG file; by default KEY.png.")
+    ] = None,
+) -> None:
+    """Draws samples from a trained and exported system into a picture."""
+    from pipelines.command import sampling
+
+    output = output or Path(f"{key}.png")
+    drawn = sampling.sample_to_file(PARAMS, key, n=n, seed=seed, label=label, output=output)
+    typer.echo(f"{n} samples of {key}{f', {drawn}' if drawn else ''} in {output}")
+
+
+@app.command()
+def compare(
+    keys: Annotated[
+        list[str], typer.Argument(help="Systems of params.yaml that have been evaluated.")
+    ],
+) -> None:
+    """The scores of several systems side by side, with their standard errors."""
+    from pipelines.command import comparing
+
+    typer.echo(comparing.comparison(PARAMS, keys))
+
+
+@app.command()
+def interpolate(
+    key: Exported,
+    n: Annotated[int, typer.Option("-n", help="How many pairs.")] = 4,
+    steps: Annotated[int, typer.Option(help="Points from one end to the other.")] = 8,
+    spherical: Annotated[
+        bool | None,
+        typer.Option("--spherical/--linear", help="Along an arc, or straight; by default both."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help=f"The class of all examples, {labels.HELP}.")
+    ] = None,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="By default KEY-interpolation.png.")
+    ] = None,
+) -> None:
+    """Examples on the way from one to another."""
+    from pipelines.command import exploring
+
+    output = output or Path(f"{key}-interpolation.png")
+    request = exploring.Request(PARAMS, key, output, seed, n)
+    _tell(output, exploring.interpolate(request, steps=steps, spherical=spherical, label=label))
+
+
+@app.command()
+def arithmetic(
+    key: Exported,
+    expression: Annotated[
+        str, typer.Argument(help='Names or numbers of classes, such as "3 - 5 + 8".')
+    ],
+    n: Annotated[int, typer.Option("-n", help="Rows of single members of the classes.")] = 3,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="By default KEY-arithmetic.png.")
+    ] = None,
+) -> None:
+    """Adds and subtracts mean latents of classes."""
+    from pipelines.command import exploring
+
+    output = output or Path(f"{key}-arithmetic.png")
+    request = exploring.Request(PARAMS, key, output, seed, n)
+    _tell(output, exploring.arithmetic(request, expression=expression))
+
+
+@app.command()
+def traverse(
+    key: Exported,
+    n: Annotated[int, typer.Option("-n", help="How many dimensions, by their effect.")] = 8,
+    steps: Annotated[int, typer.Option(help="Values of each, over the range of the prior.")] = 7,
+    label: Annotated[
+        str | None, typer.Option(help=f"The class of the example that is changed, {labels.HELP}.")
+    ] = None,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="By default KEY-traversal.png.")
+    ] = None,
+) -> None:
+    """Changes one dimension of the latents at a time."""
+    from pipelines.command import exploring
+
+    output = output or Path(f"{key}-traversal.png")
+    request = exploring.Request(PARAMS, key, output, seed, n)
+    _tell(output, exploring.traverse(request, steps=steps, label=label))
+
+
+@app.command()
+def neighbours(
+    key: Exported,
+    n: Annotated[int, typer.Option("-n", help="How many samples to show.")] = 8,
+    features: Annotated[
+        bool,
+        typer.Option(
+            "--features/--pixels", help="Compare features of the data set's network, or pixels."
+        ),
+    ] = False,
+    label: Annotated[str | None, typer.Option(help=f"The class to draw, {labels.HELP}.")] = None,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="By default KEY-neighbours.png.")
+    ] = None,
+) -> None:
+    """Samples beside their nearest training examples."""
+    from pipelines.command import exploring
+
+    output = output or Path(f"{key}-neighbours.png")
+    request = exploring.Request(PARAMS, key, output, seed, n)
+    _tell(output, exploring.neighbours(request, features=features, label=label))
+
+
+def _tell(output: Path, picture: "Picture") -> None:
+    typer.echo(f"{picture.title} in {output}. {picture.caption}")
+
+
+def main() -> None:
+    """The entry point: a user's mistake is one line and exit code 1, wrong usage exit code 2."""
+    errors.main(app)
+
+
+if __name__ == "__main__":
+    main()

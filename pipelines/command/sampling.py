@@ -1,0 +1,161 @@
+"""Draws a picture (or writes text) from an exported system: what `gm-keras sample` does."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.exports.safe_load import load_keras
+from pipelines.running.compiled import keep_compiled
+from pipelines.running.stages import quick, quiet
+from pipelines.settings import LARGEST_SEED, Settings, load_settings
+from pipelines.shared import labels
+from pipelines.shared.errors import UserError, check_number
+from pipelines.shared.files import replacing
+
+# Samples are drawn so many at a time: memory stays bounded whatever number is asked for.
+CHUNK = 256
+# On one picture, or in one text.
+MOST = 100_000
+
+
+def sample_to_file(
+    params: Path,
+    key: str,
+    *,
+    n: int,
+    seed: int,
+    label: str | int | None,
+    output: Path,
+    exports: Path = Path("exports"),
+) -> str | None:
+    """Loads `exports/<key>/model.keras` in safe mode and writes a grid of samples.
+
+    Args:
+        params: Where `params.yaml` is.
+        key: A system of `params.yaml`.
+        n: How many samples, at least 1.
+        seed: The same seed gives the same samples on the same backend.
+        label: The class to draw: its name, its number from 0, or None.
+        output: A PNG file, or for text a TXT file; it is replaced only when the new one is complete.
+        exports: The folder that the export stage writes to.
+
+    Returns:
+        The class that was drawn, by number and name; None without.
+
+    Raises:
+        UserError: Something is asked for that cannot be; what can be told without Keras is told
+            before it is loaded.
+    """
+    settings = load_settings(params)
+    settings.system(key)
+    check_number("-n", n, 1, MOST)
+    check_number("--seed", seed, 0, LARGEST_SEED)
+    path = exported(key, exports)
+    check_output(output)
+
+    model = load_exported(path, settings)
+    options = {**settings.system(key).sample, "seed": seed}
+    names = class_names(settings.system(key).data, params)
+    chosen = labels.number(label, names, settings.system(key).data)
+    try:
+        if "translator" in model.capabilities:
+            if chosen is not None:
+                raise UserError(
+                    f'"{key}" translates images, whatever their class is: remove --label'
+                )
+            made, columns = _translations(model, key, settings, params, n, options)
+        else:
+            if chosen is not None:
+                options["label"] = chosen
+            made, columns = model.sample(n, batch_size=min(n, CHUNK), **options), None
+    except (TypeError, ValueError) as error:  # in one line, what is wrong with n, label or sample:
+        raise UserError(f'system "{key}": {" ".join(str(error).split())}') from None
+    _write(model, made, columns, output)
+    return None if chosen is None else labels.told(chosen, names)
+
+
+def class_names(data: str, params: Path) -> list[str]:
+    """The names of a data set's classes; none where it has none, or is not prepared here."""
+    from gm_keras.reading import FileError, read_json
+
+    try:
+        names = read_json(params.resolve().parent / "data" / data / "dataset.json").get(
+            "class_names"
+        )
+    except (OSError, FileError):
+        return []
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def exported(key: str, exports: Path) -> Path:
+    """The `.keras` file of a system; a `UserError` where it has not been exported yet."""
+    path = exports / key / "model.keras"
+    if not path.is_file():
+        raise UserError(f'"{key}" is not exported yet ({path} is missing): dvc repro export@{key}')
+    return path
+
+
+def load_exported(path: Path, settings: Settings) -> Any:
+    """Chooses the backend, and loads an exported system on it in safe mode.
+
+    Raises:
+        UserError: The file is damaged, or holds something else.
+    """
+    settings.choose_backend()
+    quiet()
+    quick()
+    keep_compiled()
+    model = load_keras(path)
+    if not isinstance(getattr(model, "capabilities", None), frozenset):
+        raise UserError(f"{path} holds a {type(model).__name__}, which is no system of gm_keras")
+    return model
+
+
+def _translations(
+    model: Any, key: str, settings: Settings, params: Path, n: int, options: dict[str, Any]
+) -> tuple[np.ndarray, int]:
+    """Triples of source, translation and target: the first test examples; and images in a row."""
+    from gm_keras import images
+    from gm_keras.callbacks.grids import TRIPLES
+    from pipelines.running.build import prepared
+
+    data = prepared(settings.system(key).data, settings, params.resolve().parent)
+    rows = np.arange(min(n, data.size("test")))
+    source, target = (data.scaled("test", field, rows) for field in ("source", "target"))
+    made = np.asarray(model.translate(source, **options))
+    return images.beside(source, made, target), 3 * TRIPLES
+
+
+def _write(model: Any, made: np.ndarray, columns: int | None, output: Path) -> None:
+    from gm_keras import images
+
+    is_text = hasattr(model, "decode_text")
+    if output.suffix.lower() == ".txt" and not is_text:
+        raise UserError(f"-o {output}: this system makes no text: name a PNG file")
+    passages = [model.decode_text(row) for row in made] if is_text else []
+    with replacing(output) as temporary:
+        if output.suffix.lower() == ".txt":
+            temporary.write_text("\n\n".join(passages) + "\n", encoding="utf-8")
+        elif is_text:
+            images.save(images.text(passages), temporary)
+        elif made.ndim == 4:
+            images.save(images.grid(made, columns), temporary)
+        else:
+            images.save(images.scatter(made), temporary)
+
+
+def check_output(output: Path, *, text: bool = True) -> None:
+    """Raises a `UserError` for an output that is no PNG (or, with `text`, TXT) file in a writable folder."""
+    if output.suffix.lower() not in ((".png", ".txt") if text else (".png",)):
+        otherwise = " (or for text a TXT file)" if text else ""
+        raise UserError(
+            f"-o expects the name of a PNG file such as grid.png{otherwise}, not {output}"
+        )
+    if output.is_dir():
+        raise UserError(f"-o {output} is a folder: name a file in it")
+    if not output.parent.is_dir():
+        raise UserError(f"-o {output}: there is no folder {output.parent}")
+    if not os.access(output.parent, os.W_OK):
+        raise UserError(f"-o {output}: the folder {output.parent} cannot be written to")

@@ -1,0 +1,1 @@
+"""Trained models for use elsewhere: networks, the served sampler, its registration, loading safely."""

@@ -1,0 +1,174 @@
+"""Registers a sampler with MLflow: the version that is `challenger` is the newest export."""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.tracking import Run
+from pipelines.tracking.store import unusable
+
+ALIAS = "challenger"
+SAMPLER = Path(__file__).with_name("sampler_model.py")
+#: What the sampler imports, besides its backend; pinned as installed here.
+REQUIREMENTS = ("mlflow", "keras", "numpy")
+BACKENDS = {
+    "jax": ("jax", "jaxlib"),
+    "tensorflow": ("tensorflow", "tensorflow-cpu"),
+    "torch": ("torch",),
+}
+
+
+def sha256(path: Path) -> str:
+    """The checksum of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def package() -> Path:
+    """The folder of the package `gm_keras`, which a version takes with it."""
+    spec = importlib.util.find_spec("gm_keras")
+    return Path(spec.submodule_search_locations[0])
+
+
+def requirements(backend: str) -> list[str]:
+    """The packages that serve a sampler, as `name==version`.
+
+    Args:
+        backend: Of Keras.
+    """
+    pinned = []
+    for name in (*REQUIREMENTS, *BACKENDS[backend]):
+        try:
+            pinned.append(f"{name}=={importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue  # TensorFlow is there under one of two names
+    return pinned
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A model as it is served.
+
+    Attributes:
+        key: Of the system: the name of the registered model.
+        model: The `.keras` file.
+        shape: Of one sample; () for text.
+        source_shape: Of one source, for a translator.
+        backend: That it runs on, where nothing else is said: the one that it was trained with.
+        options: Of `sample()`, such as the number of steps.
+    """
+
+    key: str
+    model: Path
+    shape: tuple[int, ...]
+    backend: str
+    options: dict[str, Any]
+    source_shape: tuple[int, ...] | None = None
+
+    def config(self) -> dict[str, Any]:
+        """What `sampler_model.py` is told besides the model."""
+        return {"backend": self.backend, "options": self.options}
+
+    def fingerprint(self) -> str:
+        """A checksum of everything that a version is made of."""
+        code = [SAMPLER, *sorted(package().rglob("*.py"))]
+        parts = [sha256(self.model), *map(sha256, code), *requirements(self.backend), self.config()]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def register(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
+    """Makes a sampler the `challenger` among the versions of its system.
+
+    A sampler that is the same to the byte, model and code, is not registered twice.
+
+    Args:
+        run: The run of the training.
+        sampler: What to register.
+        tags: Further tags of the version, besides `model_sha256` and `fingerprint`.
+
+    Returns:
+        The number of the version.
+
+    Raises:
+        UserError: The store cannot be used.
+    """
+    tags = {**tags, "model_sha256": sha256(sampler.model), "fingerprint": sampler.fingerprint()}
+    try:
+        version = _same_version(run, sampler.key, tags["fingerprint"])
+        if version is None:
+            version = _new_version(run, sampler, tags)
+        run.client.set_registered_model_alias(sampler.key, ALIAS, version)
+    except Exception as error:  # MLflow lets through what its many stores raise
+        raise unusable(run.uri, error) from None
+    run.set_tag("model.version", version)
+    return version
+
+
+def _same_version(run: Run, key: str, fingerprint: str) -> str | None:
+    import mlflow
+
+    for version in run.client.search_model_versions(f"name = '{key}'"):
+        if version.tags.get("fingerprint") == fingerprint:
+            place = run.client.get_model_version_download_uri(key, version.version)
+            # Its files may have been removed since, to make room.
+            if mlflow.artifacts.list_artifacts(artifact_uri=place):
+                return str(version.version)
+    return None
+
+
+def _new_version(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
+    import mlflow
+    from mlflow.models import Model
+
+    # Otherwise the model would be put into the experiment "Default", and its files into ./mlruns.
+    mlflow.set_experiment(experiment_id=run.client.get_run(run.run_id).info.experiment_id)
+    # `Model.log` and not `pyfunc.log_model`: the run of the training stays ended, as it was.
+    with warnings.catch_warnings():
+        # MLflow recommends type hints and an example; a sampler's parameters fit neither.
+        warnings.simplefilter("ignore", UserWarning)
+        info = Model.log(
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            name="sampler",
+            run_id=run.run_id,
+            python_model=str(SAMPLER),
+            model_config=sampler.config(),
+            artifacts={"model": str(sampler.model)},
+            code_paths=[str(package())],
+            signature=_signature(sampler),
+            pip_requirements=requirements(sampler.backend),
+        )
+    if not run.client.search_registered_models(f"name = '{sampler.key}'"):
+        run.client.create_registered_model(sampler.key)
+    version = run.client.create_model_version(
+        sampler.key,
+        source=info.model_uri,
+        run_id=run.run_id,
+        model_id=info.model_id,
+        tags=tags,
+    )
+    return str(version.version)
+
+
+def _signature(sampler: Sampler) -> Any:
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
+
+    return ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype("float64"), (-1, *(sampler.source_shape or (1,))))]),
+        outputs=Schema(
+            [TensorSpec(np.dtype("float32" if sampler.shape else "str"), (-1, *sampler.shape))]
+        ),
+        params=ParamSchema(
+            [
+                ParamSpec("n", "long", 1),
+                ParamSpec("seed", "long", 0),
+                ParamSpec("label", "long", -1),
+            ]
+        ),
+    )

@@ -1,0 +1,1 @@
+"""What stages run on: their start and end, models and data from settings, checkpoints, measurements."""

@@ -1,0 +1,29 @@
+"""`params.yaml`: its blocks (`schema`), reading and checking it (`loading`), editing it (`params_file`)."""
+
+from pipelines.settings.loading import load_settings, project_root, settings_of
+from pipelines.settings.schema import (
+    BACKENDS,
+    CheckpointSettings,
+    DataSettings,
+    EvaluateSettings,
+    FitSettings,
+    MetricsSettings,
+    Settings,
+    SystemSettings,
+    TrackingSettings,
+)
+
+__all__ = [
+    "BACKENDS",
+    "CheckpointSettings",
+    "DataSettings",
+    "EvaluateSettings",
+    "FitSettings",
+    "MetricsSettings",
+    "Settings",
+    "SystemSettings",
+    "TrackingSettings",
+    "load_settings",
+    "project_root",
+    "settings_of",
+]
