@@ -1,8 +1,10 @@
 """`params.yaml`: its blocks (`schema`), reading and checking it (`loading`), editing it (`params_file`)."""
 
+from pipelines.settings.keys import NOTHING
 from pipelines.settings.loading import load_settings, project_root, settings_of
 from pipelines.settings.schema import (
     BACKENDS,
+    LARGEST_SEED,
     CheckpointSettings,
     DataSettings,
     EvaluateSettings,
@@ -15,6 +17,8 @@ from pipelines.settings.schema import (
 
 __all__ = [
     "BACKENDS",
+    "LARGEST_SEED",
+    "NOTHING",
     "CheckpointSettings",
     "DataSettings",
     "EvaluateSettings",

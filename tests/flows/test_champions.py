@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import champions, retrain
+from flows import champions, retraining
 from pipelines.settings import load_settings
 from pipelines.shared.errors import UserError
 from tests.flows.conftest import FAKE, set_epochs
@@ -124,12 +124,12 @@ def test_an_export_from_dvcs_cache_is_registered_anew(checkout, learn):
         targets.append((target, force))
         return "it failed"
 
-    assert retrain.register_again(settings, "first", checkout, run) == "it failed"
+    assert retraining.register_again(settings, "first", checkout, run) == "it failed"
     assert targets == [("export@first", True)]
     learn(10)
-    assert retrain.register_again(settings, "first", checkout, run) is None
+    assert retraining.register_again(settings, "first", checkout, run) is None
     (checkout / "models/first/model.weights.h5").write_text("9")
-    assert retrain.register_again(settings, "first", checkout, run) == "it failed"
+    assert retraining.register_again(settings, "first", checkout, run) == "it failed"
 
 
 def test_what_is_missing_is_told(checkout, learn):

@@ -191,7 +191,7 @@ def test_prefect_yaml_deploys_and_a_worker_runs_it(api, checkout):
     run = command("prefect", *deploy)
     assert run.returncode == 0, run.stdout + run.stderr
     deployed = {item["name"]: item for item in ask(api, "deployments")}
-    assert deployed["nightly"]["entrypoint"] == "flows/retrain.py:retrain"
+    assert deployed["nightly"]["entrypoint"] == "flows/retraining.py:retrain"
     assert deployed["nightly"]["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
 
     path = f"/deployments/{deployed['on-demand']['id']}/create_flow_run"
