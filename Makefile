@@ -1,6 +1,8 @@
 # make repro   trains what params.yaml names         make test   runs every test
 # make lint    format, lint, direction of imports    make ui     opens MLflow
+# make venv    makes the environment: the active Python or the newest of 3.11 to 3.13; PYTHON= names another
 # make bench   measures speed against PyTorch and other libraries (GROUP=train: one group; ARGS="--only vae")
+
 # Left empty, requirements/install.sh looks for one.
 PYTHON ?=
 VENV := .venv
@@ -18,16 +20,17 @@ export UV_SYSTEM_CERTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test test-once test-jax test-tensorflow lint format lock ui bench bench-gpu bench-peers clean
+.PHONY: help venv repro test test-once test-jax test-tensorflow test-quick lint format lock ui bench bench-gpu bench-peers clean
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^#/!q; s/^# //p' Makefile
 
 venv: $(STAMP)
 
 # An environment of another Python than PYTHON is made anew.
+version = $(shell { $(1) -c 'import sys; print(sys.version_info[:2])'; } 2>/dev/null)
 ifneq ($(PYTHON),)
-ifneq ($(shell $(PYTHON) -V 2>&1),$(shell $(BIN)/python -V 2>&1))
+ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
 .PHONY: $(STAMP)
 endif
 endif
@@ -44,9 +47,9 @@ repro: $(STAMP)
 	dvc repro
 
 # Tests compile the same small models again and again, in processes of their own too.
-test test-once test-jax test-tensorflow: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/build/jax
-test test-once test-jax test-tensorflow: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
-test test-once test-jax test-tensorflow: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
+test test-once test-jax test-tensorflow test-quick: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/build/jax
+test test-once test-jax test-tensorflow test-quick: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
+test test-once test-jax test-tensorflow test-quick: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
 
 # All suites at a time: each waits now and then, and they share the cores.
 test: $(STAMP)
@@ -60,6 +63,13 @@ test-jax: $(STAMP)
 
 test-tensorflow: $(STAMP)
 	KERAS_BACKEND=tensorflow python -m pytest tests -m backend
+
+# What a Python or a release of the libraries is likeliest to break: make test-quick PYTHON=python3.13 VENV=.venv-3.13
+QUICK := tests/models/test_contract.py -k "not test_contract or [vae]"
+test-quick: $(STAMP)
+	KERAS_BACKEND=jax python -m pytest tests/core tests/ops tests/backend $(QUICK) -m backend
+	KERAS_BACKEND=tensorflow python -m pytest $(QUICK) -m backend
+	python -m pytest tests/pipelines/test_signatures.py tests/pipelines/test_settings.py
 
 lint: $(STAMP)
 	ruff format --check .
