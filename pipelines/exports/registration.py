@@ -143,7 +143,7 @@ def _new_version(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
             model_config=sampler.config(),
             artifacts={"model": str(sampler.model)},
             code_paths=[str(package())],
-            signature=_signature(sampler),
+            signature=signature(sampler),
             pip_requirements=requirements(sampler.backend),
         )
     if not run.client.search_registered_models(f"name = '{sampler.key}'"):
@@ -158,7 +158,8 @@ def _new_version(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
     return str(version.version)
 
 
-def _signature(sampler: Sampler) -> Any:
+def signature(sampler: Sampler) -> Any:
+    """What a served model takes and gives, as MLflow checks requests."""
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
