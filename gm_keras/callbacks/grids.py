@@ -8,12 +8,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from gm_keras import images
+from gm_keras import images, views
+from gm_keras.data.fields import FIELDS
 from gm_keras.metrics.examples import conditions_of
 from gm_keras.telling import one_line, tell, with_kind
 
-# Rows of a picture with one column for each class; images of a picture without.
-ROWS, IMAGES, POINTS, TEXTS = 8, 64, 1000, 4
+# Rows of a picture with one column for each class.
+ROWS = 8
+# Of what has no view of its own.
+IMAGES, POINTS = views.MOST_SHOWN["pictures"], views.MOST_SHOWN["points"]
+COLUMNED = ("pictures", "masks", "drawings", "volumes", "films")
 # Translations in a picture: triples of source, translation and target, so many beside each other.
 TRANSLATIONS, TRIPLES = 16, 2
 
@@ -22,17 +26,18 @@ def picture_size(model: Any) -> int:
     """How many samples a picture of a model shows."""
     if "translator" in model.capabilities:
         return TRANSLATIONS
-    if model.data_field == "tokens":
-        return TEXTS
-    if model.data_field == "features":
-        return POINTS
-    return ROWS * (_columns(model) or IMAGES // ROWS)
+    columns = _columns(model)
+    return ROWS * columns if columns else views.MOST_SHOWN[_view(model)]
+
+
+def _view(model: Any) -> str:
+    return FIELDS[model.data_field].view if model.data_field in FIELDS else "pictures"
 
 
 def _columns(model: Any) -> int | None:
-    """How many classes a picture has a column for; None without classes, and where they are too many."""
+    """How many classes have a column each: none where there are many, or where text or points are shown."""
     classes = getattr(model.conditions.get("label"), "classes", None)
-    return classes if classes and classes <= 2 * ROWS else None
+    return classes if classes and classes <= 2 * ROWS and _view(model) in COLUMNED else None
 
 
 def _of_examples(model: Any) -> list[str]:
@@ -68,8 +73,8 @@ def draw(
     """Draws samples as a picture.
 
     Images become a grid (one column for each class, where there are any), vectors a scatter plot, tokens
-    lines of text, translations triples of source, translation and target. What else a model is told is that of
-    the test examples.
+    lines of text, videos a film, what is none of these what `gm_keras.data.fields` calls its view; translations
+    become triples of source, translation and target. What else a model is told is that of the test examples.
 
     Args:
         model: A `GenerativeModel`.
@@ -78,7 +83,7 @@ def draw(
         real: What `examples` returns.
 
     Returns:
-        A picture `(height, width, 3)`, uint8.
+        A picture `(height, width, 3)`, uint8, or a film `(frames, height, width, 3)`.
     """
     n, real = picture_size(model), real or {}
     told = {name: real[name] for name in _of_examples(model)}
@@ -90,14 +95,13 @@ def draw(
     if "translator" in model.capabilities:
         columns = (real["source"], model.sample(n, **arguments), real["target"])
         return images.grid(images.beside(*columns), columns=3 * TRIPLES)
-    if model.data_field == "tokens":
-        return images.text([model.decode_text(row) for row in model.sample(n, **arguments)])
-    if model.data_field == "features":
-        return images.scatter(model.sample(n, **arguments), real.get("features"))
-    columns = _columns(model)
+    field, shown, columns = model.data_field, {}, _columns(model)
     if columns:
         arguments["label"] = np.arange(n) % columns
-    return images.grid(model.sample(n, **arguments), columns)
+        shown["columns"] = columns
+    if hasattr(model, "decode_text"):
+        shown["decode"] = model.decode_text
+    return views.sheet(field, model.sample(n, **arguments), real=real.get(field), **shown)
 
 
 def draw_or_explain(
@@ -117,7 +121,7 @@ def draw_or_explain(
         tell: Takes a line where there is no picture, with the kind of the error.
 
     Returns:
-        A picture `(height, width, 3)`, uint8, and why it shows no samples; None if it does.
+        What `draw` returns, and why it shows no samples; None if it does.
     """
     try:
         return draw(model, seed, options, examples(model, data)), None

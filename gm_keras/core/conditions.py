@@ -10,11 +10,10 @@ import numpy as np
 from keras import ops
 
 from gm_keras.core.arguments import shown
+from gm_keras.data import captions
 
 #: Pixels may leave their range by so much: interpolation does that.
 TOLERANCE = 1e-3
-#: Codes of a text: the bytes of UTF-8, of which no text has 0.
-BYTES = 256
 #: Names by which users ask for conditions, also of a model that has none of them.
 NAMES = ("label", "caption", "mask", "source", "style")
 
@@ -30,7 +29,7 @@ class Condition:
         means: What it says, in a few words.
         classes: Values are integers from 0 to `classes` - 1; None for real numbers.
         bounds: The lowest and highest real number, or None for numbers without bounds.
-        text: Values may be given as text too: its bytes in UTF-8, filled up with 0.
+        text: Values may be given as text too, which `gm_keras.data.captions` turns into codes.
         dropout: The share of examples that are not told in training. Where it is above 0 the model has learned to
             do without, so that calls may leave the condition out.
         nothing: What stands for it where it is left out; by default the class after the last one, or 0.
@@ -52,7 +51,7 @@ class Condition:
     @classmethod
     def caption(cls, length: int, **options: Any) -> "Condition":
         """A text of at most `length` bytes; the empty text stands for none."""
-        return cls((length,), "a text", classes=BYTES, text=True, nothing=0, **options)
+        return cls((length,), "a text", classes=captions.LEVELS, text=True, nothing=0, **options)
 
     @classmethod
     def mask(cls, shape: Sequence[int], classes: int, **options: Any) -> "Condition":
@@ -177,30 +176,17 @@ class Condition:
             )
 
     def _array(self, name: str, value: Any, n: int) -> np.ndarray:
-        if self.text:
-            if isinstance(value, str):
-                return self._codes(name, value)
-            if isinstance(value, Sequence) and value and all(isinstance(v, str) for v in value):
-                return np.stack([self._codes(name, each) for each in value])
+        if self.text and isinstance(value, str):
+            return captions.encode([value], *self.shape)[0]
+        texts = isinstance(value, Sequence) and value and all(isinstance(v, str) for v in value)
+        if self.text and texts:
+            return captions.encode(value, *self.shape)
         try:
             return ops.convert_to_numpy(value) if ops.is_tensor(value) else np.asarray(value)
         except ValueError:
             raise ValueError(
                 f"{name} must be {self._expected(n)}, not parts of several shapes"
             ) from None
-
-    def _codes(self, name: str, text: str) -> np.ndarray:
-        content, room = text.encode(errors="replace"), self.shape[0]
-        if len(content) > room or b"\0" in content:
-            reason = (
-                f"has {len(content)} bytes"
-                if len(content) > room
-                else "has a null character, which fills texts up"
-            )
-            raise ValueError(
-                f"{name} must be a text of at most {room} bytes: {shown(text)} {reason}"
-            )
-        return np.frombuffer(content.ljust(room, b"\0"), "uint8")
 
     def _expected(self, n: int) -> str:
         numbers = "numbers" if self.classes is None else "integers"

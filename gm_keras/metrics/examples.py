@@ -38,10 +38,10 @@ def conditions_of(
         By name `(rows, *shape)`: classes int32, real numbers float32 and scaled as in training.
     """
     return {
-        name: data.scaled(split, name, rows)
-        if condition.classes is None
-        else np.asarray(data.arrays(split)[name][rows]).astype("int32")
-        for name, condition in model.conditions.items()
+        name: np.asarray(data.arrays(split)[name][rows]).astype("int32")
+        if name == "label"
+        else data.scaled(split, name, rows)
+        for name in model.conditions
     }
 
 
