@@ -31,6 +31,12 @@ def short_revision(root: Path) -> str:
     return _git(root, "rev-parse", "--short", "HEAD") or "nogit"
 
 
+def changes(root: Path) -> list[str]:
+    """The tracked files that differ from the commit, but for those that the pipeline writes."""
+    named = ("diff", "--name-only", "--relative", "HEAD", "--", ".", *WRITTEN_BY_THE_PIPELINE)
+    return (_git(root, *named) or "").splitlines()
+
+
 def revision_tags(root: Path, data: Path | None) -> dict[str, str]:
     """Returns the tags that say which code and which data a run was made from.
 
@@ -45,9 +51,8 @@ def revision_tags(root: Path, data: Path | None) -> dict[str, str]:
     """
     tags = {}
     if revision := _git(root, "rev-parse", "HEAD"):
-        changed = _git(root, "status", "--porcelain", "-uno", "--", ".", *WRITTEN_BY_THE_PIPELINE)
         tags["git.revision"] = revision
-        tags["git.dirty"] = "true" if changed else "false"
+        tags["git.dirty"] = "true" if changes(root) else "false"
     if data is not None and (data_revision := dvc_hash(root, data) or _md5(data / "dataset.json")):
         tags["dvc.revision"] = data_revision
     if experiment := os.environ.get("DVC_EXP_NAME"):
