@@ -28,19 +28,21 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same picture.")
 
 
 @app.command("list")
-def list_systems() -> None:
-    """The systems that there are recipes for: family, capabilities, data sets, year."""
-    from pipelines.shared import catalog
+def list_systems(
+    family: Annotated[
+        list[str] | None, typer.Option(help="Only this family; may be given again.")
+    ] = None,
+    offers: Annotated[
+        list[str] | None, typer.Option(help="Only what offers this, such as density.")
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Only for this data set, or this kind: text, images.")
+    ] = None,
+) -> None:
+    """The systems that there are recipes for, by family: capabilities, data sets, year."""
+    from pipelines.command import listing
 
-    rows = [("system", "family", "year", "capabilities", "data sets")]
-    for recipe in catalog.recipes():
-        year = str(recipe.paper["year"])
-        skills, datasets = ", ".join(recipe.capabilities), ", ".join(recipe.datasets)
-        rows.append((recipe.name, recipe.family, year, skills, datasets))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
+    typer.echo(listing.listing(family or (), offers or (), data or ()))
 
 
 @app.command()
