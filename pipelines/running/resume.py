@@ -27,7 +27,7 @@ from pipelines.tracking.revision import dvc_hash
 
 #: What of the package has no part in training.
 APART = ("metrics", "recipes", "data/builders", "models", "__pycache__")
-STAGE_CODE = ("build.py", "train.py", "resume.py")
+STAGE_CODE = ("running/build.py", "train.py", "running/resume.py")
 
 
 def fingerprint(key: str, settings: Settings, root: Path) -> str:
@@ -67,7 +67,7 @@ def _code(family: str) -> list[Path]:
         if own in path.parents
         or not any(path.relative_to(package).as_posix().startswith(part) for part in APART)
     ]
-    return [*sorted(files), *(Path(__file__).with_name(name) for name in STAGE_CODE)]
+    return [*sorted(files), *(Path(__file__).parents[1] / name for name in STAGE_CODE)]
 
 
 def _checksum(path: Path) -> str:
