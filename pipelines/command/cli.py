@@ -83,6 +83,34 @@ def add(
 
 
 @app.command()
+def record(
+    key: Annotated[
+        str, typer.Argument(help="A system of params.yaml, trained and evaluated as its recipe is.")
+    ],
+    recipe: Annotated[
+        Path | None, typer.Option(help="The recipe to write; by default the checkout's own.")
+    ] = None,
+) -> None:
+    """Writes what a finished run reached into the recipe of its system."""
+    from pipelines.command import recording
+
+    path, entry = recording.record(PARAMS, key, recipe)
+    typer.echo(f"{len(entry['scores'])} scores of {key} on {entry['data']} in {path}")
+
+
+@app.command()
+def docs(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether the pages are as they should be.")
+    ] = False,
+) -> None:
+    """Writes docs/systems.md, and the tables of the README, from the recipes of this checkout."""
+    from pipelines.command import documenting
+
+    typer.echo(documenting.write(check=check))
+
+
+@app.command()
 def sample(
     key: Annotated[str, typer.Argument(help="A system of params.yaml that has been exported.")],
     n: Annotated[int, typer.Option("-n", help="How many samples.")] = 64,

@@ -41,9 +41,7 @@ def comparison(params: Path, keys: list[str]) -> str:
         if not scores.comparable(score, columns):
             ranks = [""] * len(keys)
             apart.append(score.title)
-        marks = [
-            MARKS[rank] if rival else GIVEN for rank, rival in zip(ranks, rivals, strict=True)
-        ]
+        marks = [MARKS[rank] if rival else GIVEN for rank, rival in zip(ranks, rivals, strict=True)]
         cells = [_cell(name, *each, mark) for each, mark in zip(values, marks, strict=True)]
         rows.append([_title(name), *cells])
     rows += [

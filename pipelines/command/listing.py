@@ -24,7 +24,9 @@ def listing(
     """
     heads = catalog.heads()
     families = _known("--family", families, (each.family for each in heads))
-    offers = _known("--offers", capabilities, (word for each in heads for word in each.capabilities))
+    offers = _known(
+        "--offers", capabilities, (word for each in heads for word in each.capabilities)
+    )
     data = _known("--data", data, (word for each in heads for word in _data(each)))
     chosen = [
         each

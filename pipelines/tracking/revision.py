@@ -53,7 +53,7 @@ def revision_tags(root: Path, data: Path | None) -> dict[str, str]:
     if revision := _git(root, "rev-parse", "HEAD"):
         tags["git.revision"] = revision
         tags["git.dirty"] = "true" if changes(root) else "false"
-    if data is not None and (data_revision := dvc_hash(root, data) or _md5(data / "dataset.json")):
+    if data is not None and (data_revision := dvc_hash(root, data) or md5(data / "dataset.json")):
         tags["dvc.revision"] = data_revision
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags["dvc.experiment"] = experiment
@@ -87,7 +87,8 @@ def locked_outputs(root: Path) -> list[tuple[str, str | None]]:
         return []  # not there yet, or not as DVC writes it: DVC itself says so
 
 
-def _md5(path: Path) -> str | None:
+def md5(path: Path) -> str | None:
+    """The MD5 of a file, as DVC has it; None where there is no file."""
     if not path.is_file():
         return None
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
