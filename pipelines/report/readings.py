@@ -51,7 +51,7 @@ def sign(system: Measured, name: str) -> str:
     """What stands before a score: "≤ " where it is a bound on what its title says."""
     likelihood = system.metrics.likelihood
     bounded = likelihood is not None and likelihood.kind == "bound"
-    return "≤ " if bounded and name in ("nll_nats", "bits_per_dim", "nats_per_token") else ""
+    return "≤ " if bounded and name in scores.BOUNDED else ""
 
 
 def readings(system: System) -> dict[str, list[Reading]]:

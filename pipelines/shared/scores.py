@@ -455,6 +455,8 @@ def comparable(score: Score, systems: Sequence[Mapping[str, Any]]) -> bool:
     return len({measured_with(score, each) for each in having}) <= 1
 
 
+#: What is a bound on what its title says where the likelihood is one.
+BOUNDED = ("nll_nats", "bits_per_dim", "nats_per_token")
 #: What is said of a score that a system has by construction.
 BY_CONSTRUCTION = "exact by construction, and so no rival"
 

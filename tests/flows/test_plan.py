@@ -119,7 +119,7 @@ def test_a_page_that_fails_is_told_and_holds_up_no_other(tmp_path):
         (tmp_path / "reports" / key / "metrics.json").touch()
     calls = []
 
-    def run(target, force):
+    def run(target, _):
         calls.append(target)
         return "page@a: damaged" if target == "page@a" else None
 
