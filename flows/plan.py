@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.settings import NOTHING, Settings
 from pipelines.shared.errors import UserError
 
-FIRST = "check"
+FIRST = ("check", "sources")
 DATA_STAGES = ("prepare", "extractor")
 SYSTEM_STAGES = ("train", "evaluate", "export")
 PAGE = "page"
@@ -70,7 +70,7 @@ def make(
             if target not in names:
                 raise UserError(f"dvc.yaml has no stage {target}; it has {', '.join(names)}")
     folders = {f"prepare@{name}" for name in data if settings.data[name].source == "folder"}
-    first = [FIRST] if FIRST in names else []
+    first = [stage for stage in FIRST if stage in names]
     forced = frozenset(folders) if fresh_data else frozenset()
     return Plan(first, data, systems, data_of, uses, forced)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import tracking
+from pipelines.running import code
 from pipelines.running.stages import need, stage
 from pipelines.settings import BACKENDS, Settings
 from pipelines.shared import written
@@ -78,7 +79,9 @@ def export(key: str, settings: Settings, root: Path) -> None:
             source_shape=model.fields.get("source"),
             backend=backend,
             options=settings.system(key).sample,
+            code=code.digest("export", key, settings),
         )
+        current.set_tag("code.export", sampler.code)
         tags = {"weights_sha256": sha256(source / "model.weights.h5")}
         version = register(current, sampler, tags)
         write_json(folder / "export.json", {"system": key, **content})

@@ -9,11 +9,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from gm_keras import images
+from gm_keras import images, views
+from gm_keras.data.fields import FIELDS
 from gm_keras.telling import one_line, tell, with_kind
 
-# Rows of a picture with one column for each class; images of a picture without.
-ROWS, IMAGES, POINTS, TEXTS = 8, 64, 1000, 4
+# Rows of a picture with one column for each class.
+ROWS = 8
+# Of what has no view of its own.
+IMAGES, POINTS = views.MOST_SHOWN["pictures"], views.MOST_SHOWN["points"]
+COLUMNED = ("pictures", "masks", "drawings", "volumes", "films")
 # Translations in a picture: triples of source, translation and target, so many beside each other.
 TRANSLATIONS, TRIPLES = 16, 2
 
@@ -22,15 +26,18 @@ def picture_size(model: Any) -> int:
     """How many samples a picture of a model shows."""
     if "translator" in model.capabilities:
         return TRANSLATIONS
-    if model.data_field == "tokens":
-        return TEXTS
-    if model.data_field == "features":
-        return POINTS
-    return ROWS * model.num_classes if _has_columns(model) else IMAGES
+    if _has_columns(model):
+        return ROWS * model.num_classes
+    return views.MOST_SHOWN[_view(model)]
+
+
+def _view(model: Any) -> str:
+    return FIELDS[model.data_field].view if model.data_field in FIELDS else "pictures"
 
 
 def _has_columns(model: Any) -> bool:
-    return bool(model.num_classes) and model.num_classes <= 2 * ROWS
+    """Whether each class has its column: what has many classes, or is shown as text or as points, has none."""
+    return bool(model.num_classes) and model.num_classes <= 2 * ROWS and _view(model) in COLUMNED
 
 
 def examples(model: Any, data: Any) -> dict[str, np.ndarray]:
@@ -61,7 +68,8 @@ def draw(
     """Draws samples as a picture.
 
     Images become a grid (one column for each class, where there are any), vectors a scatter plot, tokens
-    lines of text, translations triples of source, translation and target.
+    lines of text, videos a film, what is none of these what `gm_keras.data.fields` calls its view; translations
+    become triples of source, translation and target.
 
     Args:
         model: A `GenerativeModel`.
@@ -70,21 +78,20 @@ def draw(
         real: What `examples` returns.
 
     Returns:
-        A picture `(height, width, 3)`, uint8.
+        A picture `(height, width, 3)`, uint8, or a film `(frames, height, width, 3)`.
     """
     n, arguments = picture_size(model), {"seed": seed, **(options or {})}
     if "translator" in model.capabilities:
         made = ops.convert_to_numpy(model.translate(real["source"], **arguments))
         columns = (real["source"], made, real["target"])
         return images.grid(images.beside(*columns), columns=3 * TRIPLES)
-    if model.data_field == "tokens":
-        return images.text([model.decode_text(row) for row in model.sample(n, **arguments)])
-    if model.data_field == "features":
-        return images.scatter(model.sample(n, **arguments), (real or {}).get("features"))
+    field, shown = model.data_field, {}
     if _has_columns(model):
-        labels = np.arange(n) % model.num_classes
-        return images.grid(model.sample(n, label=labels, **arguments), columns=model.num_classes)
-    return images.grid(model.sample(n, **arguments))
+        arguments["label"] = np.arange(n) % model.num_classes
+        shown["columns"] = model.num_classes
+    if hasattr(model, "decode_text"):
+        shown["decode"] = model.decode_text
+    return views.sheet(field, model.sample(n, **arguments), real=(real or {}).get(field), **shown)
 
 
 def draw_or_explain(
@@ -104,7 +111,7 @@ def draw_or_explain(
         tell: Takes a line where there is no picture, with the kind of the error.
 
     Returns:
-        A picture `(height, width, 3)`, uint8, and why it shows no samples; None if it does.
+        What `draw` returns, and why it shows no samples; None if it does.
     """
     try:
         return draw(model, seed, options, examples(model, data)), None

@@ -129,21 +129,19 @@ def _translations(
 
 
 def _write(model: Any, made: np.ndarray, columns: int | None, output: Path) -> None:
-    from gm_keras import images
+    from gm_keras import images, views
 
     is_text = hasattr(model, "decode_text")
     if output.suffix.lower() == ".txt" and not is_text:
         raise UserError(f"-o {output}: this system makes no text: name a PNG file")
-    passages = [model.decode_text(row) for row in made] if is_text else []
     with replacing(output) as temporary:
         if output.suffix.lower() == ".txt":
+            passages = [model.decode_text(row) for row in made]
             temporary.write_text("\n\n".join(passages) + "\n", encoding="utf-8")
-        elif is_text:
-            images.save(images.text(passages), temporary)
-        elif made.ndim == 4:
-            images.save(images.grid(made, columns), temporary)
         else:
-            images.save(images.scatter(made), temporary)
+            decode = model.decode_text if is_text else None
+            picture = views.sheet(model.data_field, made, columns=columns, decode=decode)
+            images.save(picture, temporary)
 
 
 def check_output(output: Path, *, text: bool = True) -> None:

@@ -7,7 +7,7 @@ from pipelines.settings import Settings
 from pipelines.shared.errors import UserError
 
 SYSTEM = {
-    "class": "any", "family": "any", "model": {}, "optimizers": {}, "sample": {},
+    "class": "any", "model": {}, "optimizers": {}, "sample": {},
     "fit": {"epochs": 1, "batch_size": 1}, "evaluate": {"samples": 1},
 }  # fmt: skip
 SETTINGS = Settings.model_validate(

@@ -158,7 +158,6 @@ datasets:
   digits:
 system:
   class: {name}
-  family: latent
   uses: {uses} # the first stage
   data: edges_of_digits
   model: {}

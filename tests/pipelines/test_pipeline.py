@@ -233,22 +233,6 @@ def test_an_argument_makes_its_system_stale_and_no_other(project):
 
 
 @once
-def test_a_comment_in_a_family_leaves_other_families_alone(project):
-    for name, expected in (
-        ("gm_keras/models/flow/realnvp.py", set()),
-        ("gm_keras/models/latent/vae.py", {"train@vae", "evaluate@vae", "export@vae"}),
-        ("pipelines/report/page.py", set()),
-    ):
-        path = project / name
-        text = path.read_text()
-        try:
-            path.write_text(text + "# a comment\n")
-            assert stale(project, "train@vae", "evaluate@vae", "export@vae") == expected
-        finally:
-            path.write_text(text)
-
-
-@once
 def test_the_same_weights_under_another_run_make_nothing_stale(project):
     path = project / "models/vae/run.json"
     text = path.read_text()
