@@ -29,19 +29,21 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same picture.")
 
 
 @app.command("list")
-def list_systems() -> None:
-    """The systems that there are recipes for: family, capabilities, data sets, year."""
-    from pipelines.shared import catalog
+def list_systems(
+    family: Annotated[
+        list[str] | None, typer.Option(help="Only this family; may be given again.")
+    ] = None,
+    offers: Annotated[
+        list[str] | None, typer.Option(help="Only what offers this, such as density.")
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Only for this data set, or this kind: text, images.")
+    ] = None,
+) -> None:
+    """The systems that there are recipes for, by family: capabilities, data sets, year."""
+    from pipelines.command import listing
 
-    rows = [("system", "family", "year", "capabilities", "data sets")]
-    for recipe in catalog.recipes():
-        year = str(recipe.paper["year"])
-        skills, datasets = ", ".join(recipe.capabilities), ", ".join(recipe.datasets)
-        rows.append((recipe.name, recipe.family, year, skills, datasets))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
+    typer.echo(listing.listing(family or (), offers or (), data or ()))
 
 
 @app.command()
@@ -79,6 +81,34 @@ def add(
     for each in used:
         typer.echo(f'added "{each}" to {PARAMS} first: "{key}" builds on it')
     typer.echo(f'added "{key}" to {PARAMS}; train, evaluate and export it: dvc repro export@{key}')
+
+
+@app.command()
+def record(
+    key: Annotated[
+        str, typer.Argument(help="A system of params.yaml, trained and evaluated as its recipe is.")
+    ],
+    recipe: Annotated[
+        Path | None, typer.Option(help="The recipe to write; by default the checkout's own.")
+    ] = None,
+) -> None:
+    """Writes what a finished run reached into the recipe of its system."""
+    from pipelines.command import recording
+
+    path, entry = recording.record(PARAMS, key, recipe)
+    typer.echo(f"{len(entry['scores'])} scores of {key} on {entry['data']} in {path}")
+
+
+@app.command()
+def docs(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether the pages are as they should be.")
+    ] = False,
+) -> None:
+    """Writes docs/systems.md, and the tables of the README, from the recipes of this checkout."""
+    from pipelines.command import documenting
+
+    typer.echo(documenting.write(check=check))
 
 
 @app.command()

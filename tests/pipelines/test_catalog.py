@@ -20,6 +20,7 @@ CAPABILITIES = {
     "conditional",
     "latents",
     "trajectory",
+    "invertible",
 }
 
 

@@ -62,7 +62,7 @@ class RealNVP(DensityMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
         dropout: Fraction dropped in the residual blocks in training.
     """
 
-    offers = frozenset({"sampler", "density", "autoencoder", "latents"})
+    offers = frozenset({"sampler", "density", "autoencoder", "latents", "invertible"})
 
     def __init__(
         self,
