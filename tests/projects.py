@@ -24,7 +24,6 @@ data:
 systems:
   vae:
     class: vae
-    family: latent
     data: digits
     uses: none
     model: {latent_dim: 4, network: dense, units: [32], binarize: true, num_classes: 10}
@@ -34,7 +33,6 @@ systems:
     evaluate: {samples: 200}
   flow:
     class: realnvp
-    family: flow
     data: digits
     uses: none
     model: {}

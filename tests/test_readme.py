@@ -38,7 +38,6 @@ data:
 systems:
   vae:
     class: vae
-    family: latent
     data: digits
     uses: none
     model: {latent_dim: 4, network: dense, units: [16], binarize: true, num_classes: 10}
