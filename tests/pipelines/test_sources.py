@@ -121,7 +121,12 @@ UNTIL_EVALUATED = ("train", "evaluate")
             "import numpy as np\n\nX = 1\n",
             stages(*ALL, of=("evaluate",)),
         ),
-        ("pipelines/report/page.py", "from ", "X = 1\nfrom ", {"report"}),
+        (
+            "pipelines/report/page.py",
+            "from ",
+            "X = 1\nfrom ",
+            {"report"} | stages(*ALL, of=("page",)),
+        ),
         ("pipelines/tracking/runs.py", "import json\n", "import json\n\nX = 1\n", set()),
         (
             "pipelines/exports/sampler_model.py",
