@@ -1,4 +1,5 @@
 # make repro   trains what params.yaml names         make test   runs every test
+#                                                (SYSTEM=vae, FAMILY=gan: what concerns them)
 # make lint    format, lint, direction of imports    make ui     opens MLflow
 # make bench   measures speed against PyTorch and other libraries (GROUP=train: one group; ARGS="--only vae")
 PYTHON ?= python3.11
@@ -16,7 +17,7 @@ export UV_SYSTEM_CERTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test test-once test-jax test-tensorflow lint format lock ui bench bench-gpu bench-peers clean
+.PHONY: help venv repro test test-once test-jax test-tensorflow test-parity test-quick lint format lock ui bench bench-gpu bench-peers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -41,22 +42,42 @@ repro: $(STAMP)
 	dvc repro
 
 # Tests compile the same small models again and again, in processes of their own too.
-test test-once test-jax test-tensorflow: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/build/jax
-test test-once test-jax test-tensorflow: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
-test test-once test-jax test-tensorflow: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
+TESTS := test test-once test-jax test-tensorflow test-parity test-quick
+FOUND := $(CURDIR)/build/tests
+$(TESTS): export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/build/jax
+$(TESTS): export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
+$(TESTS): export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
+$(TESTS): export SYSTEM := $(SYSTEM)
+$(TESTS): export FAMILY := $(FAMILY)
+# Exit status 5: no test of this kind concerns the chosen systems.
+PYTEST = $(if $(SYSTEM)$(FAMILY),test_status() { "$$@" || [ $$? -eq 5 ]; }; test_status) python -m pytest tests
 
-# All suites at a time: each waits now and then, and they share the cores.
+# All suites at a time: each waits now and then, and they share the cores. What they trained is compared at the end.
+test: export GM_KERAS_TEST_RECORDS := $(FOUND)/parity
+test: export GM_KERAS_TEST_FIGURES := $(FOUND)/figures
+test: export GM_KERAS_TEST_PROJECTS := $(FOUND)/projects
 test: $(STAMP)
-	$(MAKE) --no-print-directory -j3 --output-sync=target test-tensorflow test-jax test-once
+	@rm -rf $(FOUND)
+	@status=0; \
+	$(MAKE) --no-print-directory -k -j3 --output-sync=target test-tensorflow test-jax test-once || status=$$?; \
+	$(MAKE) --no-print-directory test-parity || status=$$?; \
+	python -m tests.figures $(FOUND)/figures; exit $$status
 
 test-once: $(STAMP)
-	python -m pytest tests -m "not backend"
+	$(PYTEST) -m "not backend and not parity"
 
 test-jax: $(STAMP)
-	KERAS_BACKEND=jax python -m pytest tests -m backend
+	KERAS_BACKEND=jax; export KERAS_BACKEND; $(PYTEST) -m backend
 
 test-tensorflow: $(STAMP)
-	KERAS_BACKEND=tensorflow python -m pytest tests -m backend
+	KERAS_BACKEND=tensorflow; export KERAS_BACKEND; $(PYTEST) -m backend
+
+test-parity: $(STAMP)
+	$(PYTEST) -m parity
+
+# The library on one backend, without stages and flows: for another Python, or while one works.
+test-quick: $(STAMP)
+	KERAS_BACKEND=$${KERAS_BACKEND:-jax}; export KERAS_BACKEND; $(PYTEST) -m "backend and not pipeline and not slow"
 
 lint: $(STAMP)
 	ruff format --check .
