@@ -1,11 +1,15 @@
 # make repro   trains what params.yaml names         make test   runs every test
 #                                                (SYSTEM=vae, FAMILY=gan: what concerns them)
 # make lint    format, lint, direction of imports    make ui     opens MLflow
+# make venv    makes the environment: the active Python or the newest of 3.11 to 3.13; PYTHON= names another
 # make bench   measures speed against PyTorch and other libraries (GROUP=train: one group; ARGS="--only vae")
-PYTHON ?= python3.11
+
+# Left empty, requirements/install.sh looks for one.
+PYTHON ?=
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
+BIN := $(abspath $(VENV))/bin
 STAMP := $(VENV)/.installed
+LOCKS := $(wildcard requirements/*.lock)
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS ?= 1
 export DO_NOT_TRACK ?= 1
@@ -20,18 +24,20 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 .PHONY: help venv repro test test-once test-jax test-tensorflow test-parity test-quick lint format lock ui bench bench-gpu bench-peers clean
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^#/!q; s/^# //p' Makefile
 
 venv: $(STAMP)
 
-# uv installs requirements.lock in a fraction of pip's time; pip knows of mirrors that uv does not.
-$(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
-	  { echo "error: $(PYTHON) is not Python 3.11; name it with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet uv
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock || \
-	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+# An environment of another Python than PYTHON is made anew.
+version = $(shell { $(1) -c 'import sys; print(sys.version_info[:2])'; } 2>/dev/null)
+ifneq ($(PYTHON),)
+ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
+.PHONY: $(STAMP)
+endif
+endif
+
+$(STAMP): $(LOCKS) requirements/install.sh pyproject.toml
+	requirements/install.sh $(VENV) $(PYTHON)
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $(STAMP)
 
@@ -49,8 +55,6 @@ $(TESTS): export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
 $(TESTS): export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
 $(TESTS): export SYSTEM := $(SYSTEM)
 $(TESTS): export FAMILY := $(FAMILY)
-# Exit status 5: no test of this kind concerns the chosen systems.
-PYTEST = $(if $(SYSTEM)$(FAMILY),test_status() { "$$@" || [ $$? -eq 5 ]; }; test_status) python -m pytest tests
 
 # All suites at a time: each waits now and then, and they share the cores. What they trained is compared at the end.
 test: export GM_KERAS_TEST_RECORDS := $(FOUND)/parity
@@ -64,20 +68,23 @@ test: $(STAMP)
 	python -m tests.figures $(FOUND)/figures; exit $$status
 
 test-once: $(STAMP)
-	$(PYTEST) -m "not backend and not parity"
+	python -m pytest tests -m "not backend and not parity"
 
 test-jax: $(STAMP)
-	KERAS_BACKEND=jax; export KERAS_BACKEND; $(PYTEST) -m backend
+	KERAS_BACKEND=jax python -m pytest tests -m backend
 
 test-tensorflow: $(STAMP)
-	KERAS_BACKEND=tensorflow; export KERAS_BACKEND; $(PYTEST) -m backend
+	KERAS_BACKEND=tensorflow python -m pytest tests -m backend
 
 test-parity: $(STAMP)
-	$(PYTEST) -m parity
+	python -m pytest tests -m parity
 
-# The library on one backend, without stages and flows: for another Python, or while one works.
+# What a Python or a release of the libraries is likeliest to break: make test-quick PYTHON=python3.13 VENV=.venv-3.13
+QUICK := tests/models/test_contract.py tests/models/test_compiled.py -k "not (test_contract or test_compiled) or [vae]"
 test-quick: $(STAMP)
-	KERAS_BACKEND=$${KERAS_BACKEND:-jax}; export KERAS_BACKEND; $(PYTEST) -m "backend and not pipeline and not slow"
+	KERAS_BACKEND=jax python -m pytest tests/core tests/ops tests/backend $(QUICK) -m backend
+	KERAS_BACKEND=tensorflow python -m pytest $(QUICK) -m backend
+	python -m pytest tests/pipelines/test_signatures.py tests/pipelines/test_settings.py
 
 lint: $(STAMP)
 	ruff format --check .
@@ -85,12 +92,16 @@ lint: $(STAMP)
 	lint-imports
 
 format: $(STAMP)
+	python -m tests.stubs
 	ruff format .
 	ruff check --fix .
 
 lock:
-	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-annotate --extra dev --extra native --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	for lock in $(LOCKS); do \
+	  $(BIN)/uv pip compile --quiet --python-version $$(basename $$lock .lock) --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-annotate --extra dev --extra native \
+	    --custom-compile-command "make lock" --output-file $$lock pyproject.toml || exit 1; \
+	done
 
 ui: $(STAMP)
 	python -m pipelines.tracking.ui
@@ -99,8 +110,8 @@ ui: $(STAMP)
 PEERS := $(CURDIR)/.venv-peers
 bench-peers: $(PEERS)/.installed
 
-$(PEERS)/.installed: benchmarks/peers.txt
-	$(PYTHON) -m venv $(PEERS)
+$(PEERS)/.installed: benchmarks/peers.txt | $(STAMP)
+	$(BIN)/python -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --requirement benchmarks/peers.txt
 	@touch $@
 
@@ -109,9 +120,8 @@ bench: $(STAMP) $(PEERS)/.installed
 
 # JAX for the card, and PyTorch as the peers have it.
 GPU := $(CURDIR)/.venv-gpu
-$(GPU)/.installed: requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(GPU)
-	$(GPU)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+$(GPU)/.installed: $(LOCKS) requirements/install.sh pyproject.toml
+	requirements/install.sh $(GPU) $(PYTHON)
 	$(GPU)/bin/python -m pip install --quiet --editable ".[cuda-jax]"
 	@touch $@
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from flows import command
 from flows.promotion import Decision, Score, decide
+from gm_keras import reading
 from pipelines.settings import Settings
-from pipelines.shared import reading
 from pipelines.shared.errors import UserError
 from pipelines.tracking.store import open_store, unusable
 

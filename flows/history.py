@@ -8,7 +8,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.shared import reading
+from gm_keras import reading
 
 PLACE = Path(".dvc") / "tmp" / "gm_keras_retrained.json"
 

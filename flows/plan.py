@@ -1,15 +1,16 @@
 """Which stages bring systems up to date, in which order, and what one failure holds up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.settings import NOTHING, Settings
 from pipelines.shared.errors import UserError
 
-FIRST = "check"
+FIRST = ("check", "sources")
 DATA_STAGES = ("prepare", "extractor")
 SYSTEM_STAGES = ("train", "evaluate", "export")
+PAGE = "page"
 REPORT = "report"
 
 # Runs one stage, forced or not; returns what failed in a line, or None.
@@ -69,7 +70,7 @@ def make(
             if target not in names:
                 raise UserError(f"dvc.yaml has no stage {target}; it has {', '.join(names)}")
     folders = {f"prepare@{name}" for name in data if settings.data[name].source == "folder"}
-    first = [FIRST] if FIRST in names else []
+    first = [stage for stage in FIRST if stage in names]
     forced = frozenset(folders) if fresh_data else frozenset()
     return Plan(first, data, systems, data_of, uses, forced)
 
@@ -118,11 +119,14 @@ def execute(plan: Plan, run: Run, log: Log) -> dict[str, str]:
     return failures
 
 
-def run_report(settings: Settings, names: list[str], root: Path, run: Run, log: Log) -> str | None:
-    """Runs the report, which is of all systems, once each has been evaluated.
+def run_report(
+    settings: Settings, keys: Iterable[str], names: list[str], root: Path, run: Run, log: Log
+) -> str | None:
+    """Runs the pages of systems, and the index of all pages once each system has been evaluated.
 
     Args:
         settings: `params.yaml`.
+        keys: The systems whose pages are made; one that was not evaluated gets none.
         names: The stages that `dvc.yaml` has.
         root: The folder of the project.
         run: Runs one stage.
@@ -134,10 +138,13 @@ def run_report(settings: Settings, names: list[str], root: Path, run: Run, log: 
     missing = [
         key for key in settings.systems if not (root / "reports" / key / "metrics.json").is_file()
     ]
+    targets = [f"{PAGE}@{key}" for key in keys if key not in missing]
     if missing:
-        log(f"no report yet: not evaluated so far: {', '.join(missing)}")
-        return None
-    return run(REPORT, False) if REPORT in names else None
+        log(f"no index yet: not evaluated so far: {', '.join(missing)}")
+    else:
+        targets.append(REPORT)
+    failures = [run(target, False) for target in targets if target in names]
+    return next(filter(None, failures), None)
 
 
 def _chain(plan: Plan, targets: list[str], run: Run) -> str | None:

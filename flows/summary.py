@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.promotion import Decision
+from gm_keras import reading
 from pipelines.settings import Settings
-from pipelines.shared import reading
 
 
 def trained(settings: Settings, keys: list[str], failures: dict[str, str], root: Path) -> str:

@@ -8,6 +8,9 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+#: How long a film shows a frame, in milliseconds.
+FRAME = 125
+
 
 def grid(images: np.ndarray, columns: int | None = None, size: int = 480) -> np.ndarray:
     """Lays images out in rows.
@@ -114,5 +117,17 @@ def text(passages: Sequence[str], columns: int = 80, lines: int = 12) -> np.ndar
 
 
 def save(picture: np.ndarray, target: str | Path | BinaryIO) -> None:
-    """Writes a picture as PNG into a file, the same bytes for the same picture."""
-    Image.fromarray(picture).save(target, format="PNG", optimize=False)
+    """Writes a picture as PNG into a file, the same bytes for the same picture.
+
+    Args:
+        picture: `(height, width, 3)`, or a film `(frames, height, width, 3)`, uint8. A film is a PNG whose frames
+            follow each other for ever; what shows no films shows its first.
+        target: The file.
+    """
+    first, *others = (
+        Image.fromarray(frame) for frame in (picture if picture.ndim == 4 else [picture])
+    )
+    film = (
+        {"save_all": True, "append_images": others, "duration": FRAME, "loop": 0} if others else {}
+    )
+    first.save(target, format="PNG", optimize=False, **film)

@@ -1,34 +1,26 @@
-"""Every system by name."""
+"""Every system by name: where its class is. A class is imported when it is asked for."""
 
-from gm_keras.core import GenerativeModel
-from gm_keras.models.autoregressive.gated_pixelcnn import GatedPixelCNN
-from gm_keras.models.boltzmann.helmholtz_machine import HelmholtzMachine
-from gm_keras.models.boltzmann.rbm import RBM
-from gm_keras.models.diffusion.ddpm import DDPM
-from gm_keras.models.flow.realnvp import RealNVP
-from gm_keras.models.gan.dcgan import DCGAN
-from gm_keras.models.gan.progressive_gan import ProgressiveGAN
-from gm_keras.models.gan.wgan_gp import WGANGP
-from gm_keras.models.latent.vae import VAE
-from gm_keras.models.latent.vqvae import VQVAE
-from gm_keras.models.latent.vqvae_prior import VQVAEPrior
-from gm_keras.models.sequence.gpt2 import GPT2
-from gm_keras.models.translation.pix2pix import Pix2Pix
+import importlib
+from typing import TYPE_CHECKING
 
-SYSTEMS: dict[str, type[GenerativeModel]] = {
-    "gated_pixelcnn": GatedPixelCNN,
-    "vae": VAE,
-    "vqvae": VQVAE,
-    "vqvae_prior": VQVAEPrior,
-    "ddpm": DDPM,
-    "dcgan": DCGAN,
-    "realnvp": RealNVP,
-    "wgan_gp": WGANGP,
-    "progressive_gan": ProgressiveGAN,
-    "pix2pix": Pix2Pix,
-    "rbm": RBM,
-    "helmholtz_machine": HelmholtzMachine,
-    "gpt2": GPT2,
+if TYPE_CHECKING:
+    from gm_keras.core import GenerativeModel
+
+#: For each system, its family and its class: `gm_keras.models.<family>.<name>` holds it.
+SYSTEMS: dict[str, tuple[str, str]] = {
+    "dcgan": ("gan", "DCGAN"),
+    "ddpm": ("diffusion", "DDPM"),
+    "gated_pixelcnn": ("autoregressive", "GatedPixelCNN"),
+    "gpt2": ("sequence", "GPT2"),
+    "helmholtz_machine": ("boltzmann", "HelmholtzMachine"),
+    "pix2pix": ("translation", "Pix2Pix"),
+    "progressive_gan": ("gan", "ProgressiveGAN"),
+    "rbm": ("boltzmann", "RBM"),
+    "realnvp": ("flow", "RealNVP"),
+    "vae": ("latent", "VAE"),
+    "vqvae": ("latent", "VQVAE"),
+    "vqvae_prior": ("latent", "VQVAEPrior"),
+    "wgan_gp": ("gan", "WGANGP"),
 }
 
 
@@ -37,8 +29,24 @@ def names() -> list[str]:
     return sorted(SYSTEMS)
 
 
-def get(name: str) -> type[GenerativeModel]:
-    """Returns the class of a system.
+def module_of(name: str) -> str:
+    """The module that holds the class of a system, such as "gm_keras.models.latent.vae".
+
+    Raises:
+        ValueError: If there is no such system; the message lists those there are.
+    """
+    if name not in SYSTEMS:
+        raise ValueError(f'there is no system "{name}"; known: {", ".join(names())}')
+    return f"gm_keras.models.{SYSTEMS[name][0]}.{name}"
+
+
+def classes() -> dict[str, str]:
+    """For each class of a system, the module that holds it."""
+    return {cls: module_of(name) for name, (_, cls) in SYSTEMS.items()}
+
+
+def get(name: str) -> type["GenerativeModel"]:
+    """Imports the class of a system.
 
     Args:
         name: For example "vae".
@@ -46,6 +54,4 @@ def get(name: str) -> type[GenerativeModel]:
     Raises:
         ValueError: If there is no such system; the message lists those there are.
     """
-    if name not in SYSTEMS:
-        raise ValueError(f'there is no system "{name}"; known: {", ".join(names())}')
-    return SYSTEMS[name]
+    return getattr(importlib.import_module(module_of(name)), SYSTEMS[name][1])

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pipelines.running import code
 from pipelines.running.compiled import keep_compiled
 from pipelines.running.measurement import Measurement
 from pipelines.running.stages import end_with_dvc, need, quick, quiet
@@ -67,6 +68,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
     write_json(report / "timing.json", timing)
     facts = run_facts(key, settings, root)
     tracked = tracking.resume_run(settings.tracking, key, trained.run_id, **facts)
+    tracked.set_tag("code.evaluate", code.digest("evaluate", key, settings))
     scores = numbers(metrics)
     tracked.log_metrics({f"test/{name}": value for name, value in scores.items()})
     for row in ("floor", "ceiling"):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import tracking
+from pipelines.running import code
 from pipelines.running.stages import need, stage
 from pipelines.settings import BACKENDS, Settings
 from pipelines.shared import written
@@ -75,10 +76,12 @@ def export(key: str, settings: Settings, root: Path) -> None:
             key=key,
             model=folder / "model.keras",
             shape=() if model.data_field == "tokens" else model.data_shape,
-            source_shape=model.fields.get("source"),
+            conditions=model.conditions,
             backend=backend,
             options=settings.system(key).sample,
+            code=code.digest("export", key, settings),
         )
+        current.set_tag("code.export", sampler.code)
         tags = {"weights_sha256": sha256(source / "model.weights.h5")}
         version = register(current, sampler, tags)
         write_json(folder / "export.json", {"system": key, **content})
@@ -114,6 +117,7 @@ def write_exports(model: "GenerativeModel", folder: Path) -> dict[str, Any]:
         "capabilities": sorted(model.capabilities),
         "sample_shape": list(model.data_shape),
         "num_classes": model.num_classes,
+        "conditions": {name: each.described() for name, each in model.conditions.items()},
         "model_sha256": sha256(folder / "model.keras"),
         "formats": list(FORMATS),
         "networks": {

@@ -16,7 +16,7 @@ from pipelines.settings import NOTHING, Settings
 from pipelines.shared.errors import UserError, out_of_memory
 from pipelines.shared.files import replacing, write_json, writing
 from pipelines.shared.locks import alone
-from pipelines.tracking.revision import revision_tags
+from pipelines.tracking.revision import changes, revision_tags
 
 
 def run(key: str, settings: Settings, root: Path) -> None:
@@ -40,7 +40,7 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
 
     from gm_keras import backend
     from gm_keras.core import io
-    from pipelines.running import resume
+    from pipelines.running import code, machine, resume
     from pipelines.running.build import build_model, check_sampling, compile_model, prepared
     from pipelines.running.facts import run_facts
 
@@ -55,9 +55,10 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
     feeds.check()
     print(f"{key}: {model.count_params():,} parameters, {backend.name} on {backend.device_name()}")
 
-    tags = revision_tags(root, None)
+    tags, changed = revision_tags(root, None), changes(root)
     folder = work / resume.fingerprint(key, settings, root)
     facts = run_facts(key, settings, root)
+    facts["tags"]["code.train"] = code.digest("train", key, settings)
     with resume.open_run(folder, settings, key, facts) as tracked:
         started = time.monotonic()
         history, whole = _fit(key, settings, feeds, ends, tracked, folder)
@@ -73,6 +74,8 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
             "training_seconds": seconds if whole else None,
             "git_revision": tags.get("git.revision"),
             "git_dirty": tags.get("git.dirty") == "true",
+            "git_changes": changed,
+            "machine": machine.describe(backend.name, backend.device_name()),
         }
         write_json(target / "run.json", record)
     report = root / "reports" / key
@@ -132,10 +135,15 @@ class _Feeds:
         model, data, fit = self.model, self.data, self.settings.system(self.key).fit
         repeats = max(phase.repeats for phase in model.phase_list) if model.fresh_batches else 1
         window = {"window": model.data_shape[0]} if data.stream else {}
-        options.setdefault("on_device", backend.on_accelerator() and held.fits(data, split))
+        # What the model has no use for is neither read nor copied.
+        used = {*model.fields, "label", *getattr(model, "conditions", ())}
+        fields = [field for field in data.info["fields"] if field in used]
+        fits = backend.on_accelerator() and held.fits(data, split, fields)
+        options.setdefault("on_device", fits)
+        size = fit.batch_size * repeats
         try:
             return Batches(
-                data, split, fit.batch_size * repeats, self.settings.seed, **options, **window
+                data, split, size, self.settings.seed, fields=fields, **options, **window
             )
         except ValueError as error:
             where = f"params.yaml: systems.{self.key}"

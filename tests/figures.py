@@ -38,8 +38,12 @@ def table(folder: Path) -> str:
         small = [values for _, values in rows if values[0] < 1.0]
         shown = [(part, *values) for part, values in rows if values[0] >= 1.0]
         if small:
-            shown.append((f"{len(small)} parts below a second", *map(sum, zip(*small, strict=True))))
-        shown.append((title, *(sum(values[index] for values in parts.values()) for index in (0, 1))))
+            shown.append(
+                (f"{len(small)} parts below a second", *map(sum, zip(*small, strict=True)))
+            )
+        shown.append(
+            (title, *(sum(values[index] for values in parts.values()) for index in (0, 1)))
+        )
         lines += [f"{cpu:11.1f} {wall:8.1f}  {part}" for part, cpu, wall in shown]
     if systems:
         mean = sum(values[0] for values in systems.values()) / len(systems)

@@ -31,7 +31,6 @@ data:
 systems:
   vae:
     class: vae
-    family: latent
     data: digits
     uses: none
     model: {latent_dim: 4, network: dense, units: [32], binarize: true, num_classes: 10}
@@ -150,7 +149,9 @@ def copy_of(project: Path, folder: Path) -> Path:
     """A copy of a trained project, for tests that change it; its store names the places of the copy."""
     shutil.copytree(project, folder, symlinks=True, dirs_exist_ok=True)
     with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as store, store:
-        tables = [name for (name,) in store.execute("SELECT name FROM sqlite_schema WHERE type='table'")]
+        tables = [
+            name for (name,) in store.execute("SELECT name FROM sqlite_schema WHERE type='table'")
+        ]
         for table in tables:
             for _, column, kind, *_ in store.execute(f'PRAGMA table_info("{table}")').fetchall():
                 if kind.startswith(("VARCHAR", "TEXT")):

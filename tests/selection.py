@@ -2,21 +2,13 @@
 
 import os
 from functools import cache
-from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
-RECIPES = Path(__file__).parents[1] / "gm_keras" / "recipes"
+from gm_keras import registry
 
-
-@cache
-def families() -> dict[str, str]:
-    """The family of each system, read from the recipes: without Keras."""
-    return {
-        path.stem: YAML(typ="safe").load(path.read_text(encoding="utf-8"))["family"]
-        for path in sorted(RECIPES.glob("*.yaml"))
-    }
+#: The family of each system.
+FAMILIES = {name: family for name, (family, _) in registry.SYSTEMS.items()}
 
 
 @cache
@@ -29,14 +21,14 @@ def chosen() -> frozenset[str]:
     systems = os.environ.get("SYSTEM", "").replace(",", " ").split()
     wanted = os.environ.get("FAMILY", "").replace(",", " ").split()
     for kind, names, known in (
-        ("SYSTEM", systems, set(families())),
-        ("FAMILY", wanted, set(families().values())),
+        ("SYSTEM", systems, set(FAMILIES)),
+        ("FAMILY", wanted, set(FAMILIES.values())),
     ):
         for name in names:
             if name not in known:
                 there = ", ".join(sorted(known))
                 raise pytest.UsageError(f"{kind}={name}: expected one of {there}")
-    return frozenset(systems) | {name for name, family in families().items() if family in wanted}
+    return frozenset(systems) | {name for name, family in FAMILIES.items() if family in wanted}
 
 
 def system_of(item: pytest.Item) -> str | None:
@@ -45,10 +37,10 @@ def system_of(item: pytest.Item) -> str | None:
         return marker.args[0]
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     for value in parameters:
-        if isinstance(value, str) and value.split("~")[0] in families():
+        if isinstance(value, str) and value.split("~")[0] in FAMILIES:
             return value.split("~")[0]
     name = item.path.stem.removeprefix("test_")
-    return name if name in families() else None
+    return name if name in FAMILIES else None
 
 
 def runs_with(item: pytest.Item, backend: str) -> bool:

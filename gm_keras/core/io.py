@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from gm_keras import reading
+from gm_keras import reading, saved_names
 from gm_keras.core.model import GenerativeModel
 from gm_keras.telling import LONGEST, one_line
 from gm_keras.weights_file import save_weights
@@ -109,6 +109,7 @@ def _check_sums(config: Path, weights: Path, described: dict[str, Any], checksum
 
 def _built(path: Path, described: dict[str, Any]) -> GenerativeModel:
     name = described["class"]
+    saved_names.import_class(name)
     known = keras.saving.get_registered_object(name)
     if not (isinstance(known, type) and issubclass(known, GenerativeModel)):
         raise ValueError(

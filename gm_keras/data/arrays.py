@@ -1,4 +1,4 @@
-"""A user's own arrays: an `.npz` file of images, pairs, vectors, tokens or audio, or a bare `.npy` file."""
+"""A user's own arrays: an `.npz` file of fields by their names, or a bare `.npy` file of images or vectors."""
 
 import math
 import os
@@ -13,8 +13,10 @@ from typing import IO
 
 import numpy as np
 
+from gm_keras.data import array_fields
 from gm_keras.data.audio import fitted
 from gm_keras.data.classes import RENUMBER
+from gm_keras.data.fields import ATTRIBUTE, COMPANIONS, IMAGES, PRIMARY
 from gm_keras.data.source import (
     DataError,
     Example,
@@ -35,8 +37,16 @@ ROLES = {
     "target": ("target", "targets"),
     "tokens": ("tokens",),
     "audio": ("audio",),
+    "strokes": ("strokes",),
+    "lengths": ("lengths",),
+    "video": ("video", "videos"),
+    "voxels": ("voxels",),
+    "caption": ("caption", "captions"),
+    "mask": ("mask", "masks"),
     "label": ("label", "labels", "y"),
 }
+# What comes with the field that is modelled.
+EXTRA = (*COMPANIONS, "lengths")
 # What describes a mixture that vectors were drawn from.
 MIXTURE = ("centres", "deviation")
 # The readers of a member's header, by the version of the format.
@@ -49,8 +59,8 @@ ROWS = 65_536
 # The bytes of this machine's memory.
 MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 KEYS = (
-    "expected image (or x), source and target, tokens, or audio and, if there are labels, label "
-    "(or y), each also as train_..., validation_... and test_..."
+    "expected image (or x), source and target, tokens, audio, strokes, video or voxels and, if there are, label "
+    "(or y), caption, mask and attribute_NAME, each also as train_..., validation_... and test_..."
 )
 
 Splits = dict[str, dict[str, np.ndarray]]
@@ -72,20 +82,23 @@ def array_source(
     length: int | None = None,
     renumber: bool = False,
 ) -> Source:
-    """Reads arrays of images, pairs of images, vectors, tokens or audio.
+    """Reads arrays of images, pairs of images, vectors, tokens, audio, strokes, video or voxels.
 
     Images are uint8 (or bool) of (n, height, width) or (n, height, width, 1 or 3); vectors are
     floats of (n, features); tokens are integers from 0 of (n, length); audio is int16, or floats
-    in [-1, 1], of (n, samples). Labels are integers from 0, or strings, of (n,) or (n, 1). Vectors drawn
+    in [-1, 1], of (n, samples); strokes are numbers of (n, length, 3 or 5), or of (points, 3) with `lengths` (n,);
+    video and voxels are uint8 (or bool) of (n, frames or depth, height, width) and perhaps (..., 1 or 3). With them
+    may come captions, strings of (n,), with images masks, integers from 0 of (n, height, width), and attributes,
+    numbers or strings. Labels are integers from 0, or strings, of (n,) or (n, 1). Vectors drawn
     around known centres may come with `centres` (modes, features) and `deviation`, one number or one for each centre.
 
     Args:
-        path: An `.npz` file with arrays `image` (or `x`), or `source` and `target`, or `tokens`,
-            or `audio`, and perhaps `label` (or `y`), all named `train_image`, `test_image`, ...
-            if it has splits of its own (`x_train` as in Keras' files will do); or an `.npy` file
+        path: An `.npz` file with arrays `image` (or `x`), or `source` and `target`, or one of the other fields, and
+            perhaps `label` (or `y`), `caption`, `mask` and `attribute_NAME`, all named `train_image`,
+            `test_image`, ... if it has splits of its own (`x_train` as in Keras' files will do); or an `.npy` file
             with images or vectors alone.
         image_size: Scale and cut images to this height and width.
-        length: Cut recordings to so many samples, or fill them up.
+        length: Cut recordings to so many samples and videos to so many frames, or fill them up.
         renumber: Take integers of any kind as labels: the classes are those that there are, in their order.
 
     Returns:
@@ -94,29 +107,37 @@ def array_source(
     splits, mixture = _load(path)
     columns = []
     for role in next(iter(splits.values())):
-        if role != "label":
+        if role not in ("label", "lengths"):
             arrays = {split: roles[role] for split, roles in splits.items()}
-            columns.append(_column(role, arrays, image_size, length, path))
+            lengths = {
+                split: roles["lengths"] for split, roles in splits.items() if "lengths" in roles
+            }
+            columns.append(_column(role, arrays, lengths, image_size, length, path))
     for option, value, wanted in (
         ("image_size", image_size, ("image", "source", "target")),
-        ("length", length, ("audio",)),
+        ("length", length, ("audio", "video")),
     ):
         if value is not None and columns[0].name not in wanted:
             raise DataError(f"{path}: {option} does not go with {columns[0].name}; remove it")
-    labels, names = _labels(splits, path, renumber)
+    sizes = _sizes(columns, path)
+    labels, names = _labels(splits, sizes, path, renumber)
+    _check_masks(columns, path)
     _check_mixture(mixture, columns[0], path)
-    fields = {column.name: column.spec for column in columns}
+    specs = {column.name: column.spec for column in columns}
+    fields = {name: spec for name, spec in specs.items() if not name.startswith(ATTRIBUTE)}
+    attributes = {name: spec for name, spec in specs.items() if name.startswith(ATTRIBUTE)}
     if labels is not None:
         fields["label"] = Field((), "int32")
     return Source(
         kind=f"folder:{shown(path.name)}",
         version=digest(path),
         fields=fields,
-        splits={split: len(values) for split, values in columns[0].splits.items()},
+        splits=sizes,
         read=partial(_read, columns, labels),
         class_names=names,
         labels=None if labels is None else labels.__getitem__,
         mixture={name: values.tolist() for name, values in mixture.items()} or None,
+        attributes={name.removeprefix(ATTRIBUTE): spec for name, spec in attributes.items()},
     )
 
 
@@ -149,7 +170,7 @@ def _load(path: Path) -> tuple[Splits, dict[str, np.ndarray]]:
             raise DataError(f"{path}: two arrays say the same for {split}, one of them {key}")
         splits[split][role] = values
     for split, roles in splits.items():
-        _check_roles(split, set(roles) - {"label"}, path)
+        _check_roles(split, set(roles), path)
     if "train" not in splits:
         raise DataError(f"{path} has no array image (or x, or train_image): {KEYS}")
     for split, roles in splits.items():
@@ -158,7 +179,15 @@ def _load(path: Path) -> tuple[Splits, dict[str, np.ndarray]]:
                 f"{path}: the splits differ: train has {_listed(splits['train'])}, {split} has "
                 f"{_listed(roles)}"
             )
-    return {split: dict(sorted(roles.items())) for split, roles in splits.items()}, mixture
+    # What is modelled comes first.
+    return {
+        split: dict(sorted(roles.items(), key=lambda each: (_is_extra(each[0]), each[0])))
+        for split, roles in splits.items()
+    }, mixture
+
+
+def _is_extra(role: str) -> bool:
+    return role in EXTRA or role.startswith(ATTRIBUTE)
 
 
 def _members(path: Path) -> dict[str, np.ndarray]:
@@ -220,16 +249,22 @@ def _check_mixture(mixture: dict[str, np.ndarray], column: _Column, path: Path) 
         )
 
 
-def _check_roles(split: str, roles: set[str], path: Path) -> None:
+def _check_roles(split: str, given: set[str], path: Path) -> None:
+    roles = {role for role in given if not _is_extra(role)}
     if not roles:
-        raise DataError(f"{path} has labels but no image (or x) for {split}: {KEYS}")
+        what = "labels" if "label" in given else sorted(given)[0]
+        raise DataError(f"{path} has {what} but no image (or x) for {split}: {KEYS}")
+    for extra, partner in (("mask", "data"), ("lengths", "strokes")):
+        if extra in given and partner not in roles:
+            told = "images" if partner == "data" else partner
+            raise DataError(f"{path} has {extra} for {split}, which goes with {told}; remove it")
     for role, partner in (("source", "target"), ("target", "source")):
         if role in roles and partner not in roles:
             raise DataError(f"{path} has a {role} but no {partner} for {split}: pairs need both")
     if len(roles) > 1 and roles != {"source", "target"}:
         raise DataError(
             f"{path} has {_listed(roles)} for {split}: a data set has one of image, source and "
-            "target, features, tokens and audio; keep the others in another file"
+            f"target, {', '.join(name for name in PRIMARY if name not in IMAGES)}; keep the others in another file"
         )
 
 
@@ -251,16 +286,32 @@ def _role(key: str, path: Path) -> tuple[str, str]:
     for role, names in ROLES.items():
         if key_of_split in names:
             return split_name, role
+    if key_of_split.startswith(ATTRIBUTE) and key_of_split.isidentifier():
+        return split_name, key_of_split
     raise DataError(f'{path} has an array "{key}" of unknown use: {KEYS}')
 
 
 def _column(
     role: str,
     arrays: dict[str, np.ndarray],
+    lengths: dict[str, np.ndarray],
     image_size: int | None,
     length: int | None,
     path: Path,
 ) -> _Column:
+    where = str(path)
+    if role == "caption":
+        return _Column(role, *array_fields.caption(arrays, where))
+    if role == "mask":
+        return _Column(role, *array_fields.mask(arrays, where, image_size))
+    if role == "strokes":
+        return _Column(role, *array_fields.drawings(arrays, lengths, where))
+    if role in ("video", "voxels"):
+        frames = length if role == "video" else None
+        return _Column(role, *array_fields.pixels(role, arrays, where, frames))
+    if role.startswith(ATTRIBUTE):
+        name = role.removeprefix(ATTRIBUTE)
+        return _Column(role, *array_fields.attribute(name, arrays, where))
     check = {"tokens": _tokens, "audio": _audio, "data": _data}.get(role, _images)
     splits = {split: check(values, f"{path} ({split})") for split, values in arrays.items()}
     kinds = {(values.shape[1:], values.dtype.kind) for values in splits.values()}
@@ -361,9 +412,8 @@ def _data(values: np.ndarray, where: str) -> np.ndarray:
 
 
 def _labels(
-    splits: Splits, path: Path, renumber: bool
+    splits: Splits, sizes: dict[str, int], path: Path, renumber: bool
 ) -> tuple[dict[str, np.ndarray] | None, tuple[str, ...] | None]:
-    sizes = {split: _examples(roles, split, path) for split, roles in splits.items()}
     given = {split: roles["label"] for split, roles in splits.items() if "label" in roles}
     if not given:
         return None, None
@@ -414,12 +464,25 @@ def _numbered(
     }
 
 
-def _examples(roles: dict[str, np.ndarray], split: str, path: Path) -> int:
-    sizes = {role: len(values) for role, values in roles.items() if role != "label"}
-    if len(set(sizes.values())) > 1:
-        given = " and ".join(f"{size} in {role}" for role, size in sizes.items())
-        raise DataError(f"{path}: {split} has {given}: each needs its partner")
-    return next(iter(sizes.values()))
+def _sizes(columns: list[_Column], path: Path) -> dict[str, int]:
+    """The examples of each split, of which every field has as many."""
+    sizes = {}
+    for split in columns[0].splits:
+        given = {column.name: len(column.splits[split]) for column in columns}
+        if len(set(given.values())) > 1:
+            told = " and ".join(f"{size} in {name}" for name, size in given.items())
+            raise DataError(f"{path}: {split} has {told}: each needs its partner")
+        sizes[split] = given[columns[0].name]
+    return sizes
+
+
+def _check_masks(columns: list[_Column], path: Path) -> None:
+    shapes = {column.name: column.spec.shape for column in columns}
+    if "mask" in shapes and shapes["mask"][:2] != shapes.get("image", ())[:2]:
+        raise DataError(
+            f"{path}: a mask has a class for each pixel of its image, but masks are {shapes['mask']}, and "
+            f"{columns[0].name} is {columns[0].spec.shape}"
+        )
 
 
 def _read(

@@ -1,5 +1,7 @@
 """Batches for `fit`, whose order depends on nothing but the seed and the step."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -33,7 +35,7 @@ class Batches(keras.utils.PyDataset):
 
     Args:
         data: The data set.
-        split: `train`, `validation` or `test`.
+        split: `train`, `validation`, `test` or another that there is.
         batch_size: Examples in a batch.
         seed: Chooses the orders.
         shuffle: Shuffle, and leave out a smaller last batch of a pass (it would trace the step a
@@ -48,6 +50,7 @@ class Batches(keras.utils.PyDataset):
         on_device: Hold the split in the memory of the device; for small splits on a GPU. The values are the same.
         window: For a stream of tokens, and only there: the tokens of an example, a model's
             context and one more.
+        fields: Read these and no others; by default all.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Batches(keras.utils.PyDataset):
         first_batch: int = 0,
         window: int | None = None,
         on_device: bool = False,
+        fields: Sequence[str] | None = None,
     ):
         # One reader in the calling thread: Keras starts worker threads before `on_epoch_begin`.
         super().__init__(workers=1, use_multiprocessing=False)
@@ -78,6 +82,7 @@ class Batches(keras.utils.PyDataset):
                 else f'data set "{data.name}" is no stream of tokens: it takes no window'
             )
         self.data, self.split, self.window = data, split, window
+        self.fields = data.chosen(fields)
         self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
         self.size = self._count()
         if shuffle and self.size < batch_size:
@@ -96,9 +101,9 @@ class Batches(keras.utils.PyDataset):
             )
         self.epoch = self.initial_epoch = initial_epoch
         self.first_batch = first_batch
-        self._held = HeldSplit(data, split) if on_device else None
+        self._held = HeldSplit(data, split, self.fields) if on_device else None
         if shuffle and not on_device:
-            data.map_pages(split)
+            data.map_pages(split, self.fields)
         self._order: tuple[int, np.ndarray] | None = None
         # Within an epoch of Keras: the number asked for -> the batch that it got.
         self._answered: dict[int, int] | None = None
@@ -115,10 +120,9 @@ class Batches(keras.utils.PyDataset):
                 number not asked for yet gives the next batch.
 
         Returns:
-            Every field of the data set: `image`, `source` and `target` float32 (batch_size,
-            height, width, channels) in [-1, 1], `features` float32 (batch_size, features),
-            `audio` float32 (batch_size, samples) in [-1, 1), `tokens` int32 (batch_size, length
-            or window), `label` int32 (batch_size,).
+            The fields, each (batch_size, *shape of one example), as `gm_keras.data.fields` has them in a batch:
+            pixels float32 in [-1, 1], `audio` float32 in [-1, 1), `features` and `strokes` float32; `tokens`,
+            `caption`, `mask` and `label` int32. Windows of a stream are `tokens` (batch_size, window).
         """
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
@@ -137,11 +141,12 @@ class Batches(keras.utils.PyDataset):
             return {"tokens": self._held.windows(rows, self.window)}
         if self.window is not None:
             return {"tokens": self.data.windows(self.split, self.window, rows)}
-        fields = self.data.info["fields"]
         batch = {
-            field: self.data.scaled(self.split, field, rows) for field in fields if field != "label"
+            field: self.data.scaled(self.split, field, rows)
+            for field in self.fields
+            if field != "label"
         }
-        if "label" in fields:
+        if "label" in self.fields:
             batch["label"] = self.data.rows(self.split, "label", rows).astype("int32")
         return batch
 

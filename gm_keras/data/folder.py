@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from gm_keras.data import captions
+from gm_keras.data.folder_captions import CAPTION, captions_beside
 from gm_keras.data.source import DataError, Example, Field, Source, fit_square, natural
 from gm_keras.data.splits import ALIASES
 from gm_keras.reading import FileError, check_file, shown
@@ -32,6 +34,7 @@ def folder_source(path: Path, image_size: int | None = None, pairs: str | None =
         path: The folder. Labels follow the sorted names of the subfolders (2 before 10); subfolders
             `train`, `validation` and `test` are splits. Links to folders are followed; what is hidden
             is left out.
+            A text file beside each image, cat.txt beside cat.png, is its caption.
         image_size: Scale and cut images to this height and width. Without it they must all have
             one size.
         pairs: `side_by_side` takes the left half of each image as `source` and the right one as
@@ -49,9 +52,12 @@ def folder_source(path: Path, image_size: int | None = None, pairs: str | None =
     splits, names = _layout(path, notes)
     files = [file for entries in splits.values() for file, _ in entries]
     halves = pairs == "side_by_side"
+    texts = {} if halves else captions_beside(files)
     grey, size = _survey(files, image_size, halves)
     field = Field((size[1], size[0], 1 if grey else 3), "uint8", 256)
     fields = {"source": field, "target": field} if halves else {"image": field}
+    if texts:
+        fields["caption"] = Field((max(1, *map(len, texts.values())),), "uint8", captions.LEVELS)
     if names is not None:
         fields["label"] = Field((), "int32")
 
@@ -68,11 +74,14 @@ def folder_source(path: Path, image_size: int | None = None, pairs: str | None =
                 }
             else:
                 example = {"image": _pixels(picture, image_size)}
+            if texts:
+                row = np.frombuffer(texts[file], "uint8")
+                example["caption"] = np.pad(row, (0, fields["caption"].shape[0] - len(row)))
             yield example if label is None else {**example, "label": np.int32(label)}
 
     return Source(
         kind=f"folder:{shown(path.name)}",
-        version=_digest(files, path),
+        version=_digest([*files, *(file.with_suffix(CAPTION) for file in texts)], path),
         fields=fields,
         splits={split: len(entries) for split, entries in splits.items()},
         read=read,

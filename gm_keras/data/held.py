@@ -1,19 +1,22 @@
 """A small split in the memory of the device: a batch is taken there, and nothing is copied to it in each step."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from gm_keras.data.prepared import IMAGES, PreparedData
+from gm_keras.data.fields import scaling
+from gm_keras.data.prepared import PreparedData
 
 #: The most bytes of a split that is held.
 MOST_BYTES = 2**30
 
 
-def fits(data: PreparedData, split: str) -> bool:
-    """Whether a split is small enough to be held."""
-    return sum(array.nbytes for array in data.arrays(split).values()) <= MOST_BYTES
+def fits(data: PreparedData, split: str, fields: Sequence[str] | None = None) -> bool:
+    """Whether a split, or these fields of it, are small enough to be held."""
+    arrays = data.arrays(split)
+    return sum(arrays[field].nbytes for field in data.chosen(fields)) <= MOST_BYTES
 
 
 class HeldSplit:
@@ -22,18 +25,20 @@ class HeldSplit:
     Args:
         data: The data set.
         split: Of it.
+        fields: By default all.
     """
 
-    def __init__(self, data: PreparedData, split: str):
+    def __init__(self, data: PreparedData, split: str, fields: Sequence[str] | None = None):
+        arrays = data.arrays(split)
         self._values = {
-            field: ops.convert_to_tensor(np.array(array))
-            for field, array in data.arrays(split).items()
+            field: ops.convert_to_tensor(np.array(arrays[field])) for field in data.chosen(fields)
         }
         self._tables = {
             field: ops.convert_to_tensor(data.table(field))
             for field in self._values
-            if field in IMAGES
+            if scaling(field) == "pixels"
         }
+        self._divisors = data.divisors if "strokes" in self._values else None
 
     def take(self, rows: np.ndarray) -> dict[str, Any]:
         """The same batch as `PreparedData.scaled` gives, of every field."""
@@ -46,8 +51,13 @@ class HeldSplit:
 
     def _scaled(self, field: str, rows: np.ndarray) -> Any:
         values = ops.take(self._values[field], rows, axis=0)
-        if field in IMAGES:
-            return ops.take(self._tables[field], ops.cast(values, "int32"), axis=0)
-        if field == "audio":
-            return ops.cast(values, "float32") / np.float32(2**15)
-        return ops.cast(values, "int32" if field in ("tokens", "label") else "float32")
+        match scaling(field):
+            case "pixels":
+                return ops.take(self._tables[field], ops.cast(values, "int32"), axis=0)
+            case "codes":
+                return ops.cast(values, "int32")
+            case "sound":
+                return ops.cast(values, "float32") / np.float32(2**15)
+            case "strokes":
+                return ops.cast(values, "float32") / self._divisors
+        return ops.cast(values, "float32")

@@ -1,21 +1,22 @@
 """A prepared data set: memory-mapped arrays in a folder, described by its `dataset.json`.
 
-The stage `train` depends on this file, on `batches.py` and on `held.py`, so it imports nothing else of
-`gm_keras.data`.
+The stage `train` depends on this file, on `batches.py`, `captions.py`, `fields.py`, `held.py` and `strokes.py`, so it
+imports nothing else of `gm_keras.data`.
 """
 
 import contextlib
 import mmap
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gm_keras.data.fields import ATTRIBUTE, FIELDS, scaling
 from gm_keras.reading import FileError, check_file, read_json, shown
 
 KEYS = ("name", "primary", "fields", "splits", "levels", "num_classes")
-IMAGES = ("image", "source", "target")
 #: The most bytes of an array whose pages are all mapped at once.
 MOST_MAPPED = 2**29
 # Linux's number; the modules of Python 3.11 do not name it.
@@ -44,7 +45,16 @@ class PreparedData:
         self.path = Path(path)
         self.info: dict[str, Any] = self._read_info()
         self._arrays = {
-            split: {field: self._open(split, field) for field in self.info["fields"]}
+            split: {
+                name: self._open(split, name, spec) for name, spec in self.info["fields"].items()
+            }
+            for split in self.info["splits"]
+        }
+        described = self.info.get("attributes", {})
+        self._attributes = {
+            split: {
+                name: self._open(split, ATTRIBUTE + name, spec) for name, spec in described.items()
+            }
             for split in self.info["splits"]
         }
         self._tables: dict[str, np.ndarray] = {}
@@ -56,7 +66,7 @@ class PreparedData:
 
     @property
     def primary(self) -> str:
-        """The field that is modelled: `image`, `target`, `features`, `tokens` or `audio`."""
+        """The field that is modelled, such as `image`: see `gm_keras.data.fields`."""
         return self.info["primary"]
 
     @property
@@ -66,7 +76,7 @@ class PreparedData:
 
     @property
     def levels(self) -> int | None:
-        """The number of values that a pixel or token can take; None for features and audio."""
+        """The number of values that a pixel or token can take; None for features, audio and strokes."""
         return self.info["levels"]
 
     @property
@@ -89,8 +99,17 @@ class PreparedData:
         return tuple(self._spec(field)["shape"])
 
     def levels_of(self, field: str) -> int | None:
-        """The number of values of a field's pixels or tokens: each field has its own."""
+        """The number of values of a field's pixels, tokens or classes: each field has its own."""
         return self.levels if field == self.primary else self._spec(field).get("levels")
+
+    def names(self, field: str) -> list[str] | None:
+        """What the values of labels, masks or an attribute are called, from 0 on; None if they have no names."""
+        if field == "label":
+            return self.info.get("class_names")
+        described = self.info.get("attributes", {})
+        return (
+            described[field].get("names") if field in described else self._spec(field).get("names")
+        )
 
     def size(self, split: str) -> int:
         """The number of examples of a split; of tokens where it is a stream."""
@@ -100,25 +119,48 @@ class PreparedData:
         """The arrays of a split, read-only and memory-mapped.
 
         Args:
-            split: `train`, `validation` or `test`.
+            split: `train`, `validation`, `test` or another that there is.
 
         Returns:
-            By field: `image`, `source` and `target` uint8 (n, height, width, channels),
-            `features` float32 (n, features), `audio` int16 (n, samples), `tokens` uint8, uint16
-            or int32 (n, length), or (n,) if it is a stream; `label` int32 (n,) where there are
-            labels.
+            By field (n, *shape of one example), as `gm_keras.data.fields` has them on disk.
         """
-        if split not in self._arrays:
-            known = ", ".join(self._arrays)
-            raise ValueError(f'data set "{self.name}" has no split "{split}"; it has {known}')
-        return self._arrays[split]
+        return self._of(split, self._arrays)
 
-    def map_pages(self, split: str) -> None:
+    def attributes(self, split: str) -> dict[str, np.ndarray]:
+        """What is known of the examples of a split beside their fields, read-only and memory-mapped.
+
+        Args:
+            split: `train`, `validation`, `test` or another that there is.
+
+        Returns:
+            By name (n, *shape of one value): numbers, or places in `names(name)`. Empty where nothing is known.
+        """
+        return self._of(split, self._attributes)
+
+    def _of(self, split: str, arrays: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        if split not in arrays:
+            known = ", ".join(arrays)
+            raise ValueError(f'data set "{self.name}" has no split "{split}"; it has {known}')
+        return arrays[split]
+
+    def chosen(self, fields: Sequence[str] | None) -> list[str]:
+        """The fields of these names, in the order of the data set; all for None.
+
+        Raises:
+            ValueError: There is no such field; one line.
+        """
+        for field in fields or ():
+            self._spec(field)
+        return [field for field in self.info["fields"] if fields is None or field in fields]
+
+    def map_pages(self, split: str, fields: Sequence[str] | None = None) -> None:
         """Has the system read and map a split whose rows will be taken in random order, as far as it is small.
 
         Else each row is a fault of its own when a batch first takes it, which takes longer than to copy it.
         """
-        for array in self.arrays(split).values():
+        arrays = self.arrays(split)
+        for field in self.chosen(fields):
+            array = arrays[field]
             memory = array.base
             if sys.platform == "linux" and isinstance(memory, mmap.mmap):
                 if 0 < array.nbytes <= MOST_MAPPED:
@@ -137,35 +179,39 @@ class PreparedData:
         """Examples as a model takes them; only the rows asked for are read.
 
         Args:
-            split: `train`, `validation` or `test`.
+            split: `train`, `validation`, `test` or another that there is.
             field: Any field but `label`; by default the primary one.
             indices: Rows, as indices or a slice; by default all.
 
         Returns:
-            (rows, *shape(field)), float32: images in [-1, 1] (value v of L levels becomes
-            2 v / (L - 1) - 1), audio in [-1, 1), features unchanged. Tokens are int32.
+            (rows, *shape(field)), as `gm_keras.data.fields` has them in a batch: pixels float32 in [-1, 1] (value
+            v of L levels becomes 2 v / (L - 1) - 1), audio in [-1, 1), features unchanged; tokens, captions and
+            masks int32.
         """
         field = field or self.primary
         if field == "label":
             raise ValueError(f'data set "{self.name}": "label" has no scale; see arrays()')
-        levels = self.levels_of(field)
+        self._spec(field)
         rows = self.rows(split, field, slice(None) if indices is None else indices)
-        if field in IMAGES:
-            try:
-                return self.table(field).take(rows)
-            except IndexError:
-                raise ValueError(
-                    f"{self.path}: an image of {split}_{field} has a value above {levels - 1}; "
-                    + self._remedy()
-                ) from None
-        if field == "audio":
-            return np.array(rows, "float32") / np.float32(2**15)
-        if field == "tokens":
-            return self._tokens(rows, split)
+        match scaling(field):
+            case "pixels":
+                return self._pixels(rows, field, split)
+            case "codes":
+                return self._codes(rows, field, split)
+            case "sound":
+                return np.array(rows, "float32") / np.float32(2**15)
+            case "strokes":
+                return np.array(rows, "float32") / self.divisors
         return np.array(rows, "float32")
 
+    @property
+    def divisors(self) -> np.ndarray:
+        """What the columns of strokes on disk are divided by, float32 (3,): offsets by their deviation."""
+        scale = self._spec("strokes").get("scale", 1.0)
+        return np.array([scale, scale, 1.0], "float32")
+
     def table(self, field: str) -> np.ndarray:
-        """What each value of a field of images becomes: float32 (levels,) from -1 to 1."""
+        """What each value of a field of pixels becomes: float32 (levels,) from -1 to 1."""
         if field not in self._tables:
             # A table makes both ends exact, and is faster than arithmetic on every pixel.
             levels = self.levels_of(field)
@@ -200,16 +246,26 @@ class PreparedData:
         count = self.count_windows(split, window)
         starts = np.arange(count) * (window - 1) if starts is None else starts
         view = np.lib.stride_tricks.sliding_window_view(self.arrays(split)["tokens"], window)
-        return self._tokens(view[starts], split)
+        return self._codes(view[starts], "tokens", split)
 
-    def _tokens(self, rows: np.ndarray, split: str) -> np.ndarray:
-        tokens = np.array(rows, "int32")
-        if tokens.size and not 0 <= tokens.min() <= tokens.max() < self.levels_of("tokens"):
+    def _pixels(self, rows: np.ndarray, field: str, split: str) -> np.ndarray:
+        try:
+            return self.table(field).take(rows)
+        except IndexError:
             raise ValueError(
-                f"{self.path}: a token of {split} is outside 0 to {self.levels_of('tokens') - 1}; "
+                f"{self.path}: an image of {split}_{field} has a value above {self.levels_of(field) - 1}; "
                 + self._remedy()
+            ) from None
+
+    def _codes(self, rows: np.ndarray, field: str, split: str) -> np.ndarray:
+        codes = np.array(rows, "int32")
+        levels = self.levels_of(field)
+        if codes.size and not 0 <= codes.min() <= codes.max() < levels:
+            what = "token" if field == "tokens" else f"value of {field}"
+            raise ValueError(
+                f"{self.path}: a {what} of {split} is outside 0 to {levels - 1}; " + self._remedy()
             )
-        return tokens
+        return codes
 
     def _spec(self, field: str) -> dict[str, Any]:
         if field not in self.info["fields"]:
@@ -240,9 +296,8 @@ class PreparedData:
             raise ValueError(f"{file} does not describe its fields; {self._remedy()}")
         return info
 
-    def _open(self, split: str, field: str) -> np.memmap:
-        file = self.path / f"{split}_{field}.npy"
-        spec = self.info["fields"][field]
+    def _open(self, split: str, name: str, spec: dict[str, Any]) -> np.memmap:
+        file = self.path / f"{split}_{name}.npy"
         shape, dtype = (self.info["splits"][split], *spec["shape"]), np.dtype(spec["dtype"])
         try:
             check_file(file)
@@ -274,10 +329,16 @@ def _makes_sense(info: dict[str, Any]) -> bool:
         isinstance(info["name"], str) and isinstance(fields, dict) and isinstance(splits, dict)
     ):
         return False
-    if not all(map(_is_field, fields.values())) or not all(map(_is_count, splits.values())):
+    attributes = info.get("attributes", {})
+    if not isinstance(attributes, dict):
+        return False
+    if not all(map(_is_field, (*fields.values(), *attributes.values()))):
+        return False
+    if not all(map(_is_count, splits.values())):
         return False
     # They are names of files.
-    if not splits or not all(name.isidentifier() for name in (*fields, *splits)):
+    files = (*fields, *splits, *(ATTRIBUTE + name for name in attributes))
+    if not splits or not all(name.isidentifier() for name in files):
         return False
     if not isinstance(primary, str) or primary not in fields:
         return False
@@ -288,7 +349,8 @@ def _makes_sense(info: dict[str, Any]) -> bool:
     if not all(value is None or _is_count(value) for value in levels.values()):
         return False
     # A pixel of one level would have no scale.
-    least = {field: 2 if field in IMAGES else 1 for field in fields if field in (*IMAGES, "tokens")}
+    known = {field: scaling(field) for field in FIELDS if field in fields and field != "label"}
+    least = {field: {"pixels": 2, "codes": 1}.get(kind, 0) for field, kind in known.items()}
     return all((levels[field] or 0) >= at_least for field, at_least in least.items()) and (
         _describes_classes(info)
     )
@@ -315,6 +377,11 @@ def _is_field(spec: Any) -> bool:
     if not isinstance(spec, dict) or not {"shape", "dtype"} <= set(spec):
         return False
     if not isinstance(spec["shape"], list) or not all(map(_is_count, spec["shape"])):
+        return False
+    names, scale = spec.get("names", []), spec.get("scale", 1.0)
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        return False
+    if not isinstance(scale, float) or not 0.0 < scale < float("inf"):
         return False
     try:
         return isinstance(spec["dtype"], str) and np.dtype(spec["dtype"]).kind in "biuf"

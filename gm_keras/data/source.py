@@ -3,19 +3,16 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from gm_keras.data.prepared import IMAGES
+from gm_keras.data.fields import ATTRIBUTE, PRIMARY
 from gm_keras.reading import check_file
 
 Example = dict[str, np.ndarray]
-
-# The first of these that a data set has is the field that is modelled.
-PRIMARY = ("target", "image", "tokens", "audio", "features")
 
 
 class DataError(ValueError):
@@ -24,19 +21,20 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """One field of an example.
+    """One field of an example, or one attribute: see `gm_keras.data.fields`.
 
     Attributes:
         shape: The shape of one example, () for a label and in a stream of tokens.
-        dtype: What is stored: uint8 (images), float32 (features), int16 (audio), int32 (labels),
-            the smallest of uint8, uint16 and int32 (tokens).
-        levels: The number of values of a pixel or token; None if there is no such number, or if
+        dtype: What is stored; for tokens the smallest of uint8, uint16 and int32.
+        levels: The number of values of a pixel, token or class; None if there is no such number, or if
             the pixels are to tell.
+        names: What the values of a mask or an attribute are called, from 0 on; None if they have no names.
     """
 
     shape: tuple[int, ...]
     dtype: str
     levels: int | None = None
+    names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,12 +44,11 @@ class Source:
     Attributes:
         kind: Where it comes from, as noted in `dataset.json`.
         version: Names the content.
-        fields: `image`, or `source` and `target`, or `features`, `tokens` or `audio`; and `label`
-            where there are labels.
+        fields: A field that is modelled, and what comes with it.
         splits: The examples in each split that the source itself has; `train` is among them. In a
             stream, the tokens.
-        read: Yields the examples of one of these splits, always in the same order; in a stream,
-            `tokens` with as many at a time as it likes.
+        read: Yields the examples of one of these splits, always in the same order, attributes included, whose names
+            begin with `fields.ATTRIBUTE`; in a stream, `tokens` with as many at a time as it likes.
         class_names: The classes in the order of their labels; None without labels.
         stream: Whether a split is one long sequence of tokens.
         vocabulary: The character of each token in order, or `bytes`; None without text.
@@ -61,6 +58,7 @@ class Source:
         labels: Gives the labels of a split in the order of `read`, without the examples; None without
             labels.
         notes: What a user should know of the data, each in one line.
+        attributes: What is known of each example beside its fields.
     """
 
     kind: str
@@ -75,16 +73,18 @@ class Source:
     mixture: dict[str, list | float] | None = None
     labels: Callable[[str], np.ndarray] | None = None
     notes: tuple[str, ...] = ()
+    attributes: dict[str, Field] = field(default_factory=dict)
 
     @property
     def primary(self) -> str:
         """The field that is modelled."""
-        return next(field for field in PRIMARY if field in self.fields)
+        return next(name for name in PRIMARY if name in self.fields)
 
     @property
-    def images(self) -> tuple[str, ...]:
-        """The fields that are images."""
-        return tuple(field for field in self.fields if field in IMAGES)
+    def arrays(self) -> dict[str, Field]:
+        """What is written of each example: fields and attributes, by the names that they have in `read`."""
+        described = {ATTRIBUTE + name: spec for name, spec in self.attributes.items()}
+        return {**self.fields, **described}
 
 
 def token_dtype(levels: int) -> str:
@@ -106,13 +106,17 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
-def fit_square(image: Image.Image, size: int) -> Image.Image:
-    """Scales an image so that its smaller side is `size` pixels, and cuts out the centre."""
-    return ImageOps.fit(image, (size, size), method=Image.Resampling.LANCZOS)
+def fit_square(image: Image.Image, size: int, classes: bool = False) -> Image.Image:
+    """Scales an image so that its smaller side is `size` pixels, and cuts out the centre.
+
+    With `classes` each pixel is one of the image, for nothing lies between two classes.
+    """
+    method = Image.Resampling.NEAREST if classes else Image.Resampling.LANCZOS
+    return ImageOps.fit(image, (size, size), method=method)
 
 
-def fit_square_array(image: np.ndarray, size: int) -> np.ndarray:
+def fit_square_array(image: np.ndarray, size: int, classes: bool = False) -> np.ndarray:
     """`fit_square` of a uint8 array (height, width, 1 or 3), with as many channels."""
     channels = image.shape[-1]
     picture = Image.fromarray(image[..., 0] if channels == 1 else image)
-    return np.asarray(fit_square(picture, size)).reshape(size, size, channels)
+    return np.asarray(fit_square(picture, size, classes)).reshape(size, size, channels)

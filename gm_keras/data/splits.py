@@ -6,6 +6,8 @@ from gm_keras.data.source import DataError
 
 MINIMUM = 10
 SPLITS = ("train", "validation", "test")
+# What a source may have beside them, and no other source lacks: combinations that are not in `train`.
+FURTHER = ("unseen",)
 # What they are called elsewhere: by TFDS, in folders, in .npz files.
 ALIASES = {
     "train": "train",
@@ -13,6 +15,7 @@ ALIASES = {
     "valid": "validation",
     "val": "validation",
     "test": "test",
+    "unseen": "unseen",
 }
 
 
@@ -46,6 +49,7 @@ def assign(
         raise DataError(f"{given} too few: at least {MINIMUM} are needed")
     order = np.random.default_rng(seed).permutation(n)
     plan: dict[str, dict[str, np.ndarray]] = {"train": {}}
+    plan |= {split: {split: np.arange(counts[split])} for split in FURTHER if split in counts}
     sizes: dict[str, int] = {}
     for split, part in (("test", test), ("validation", validation)):
         if split in counts:

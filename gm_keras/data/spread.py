@@ -2,10 +2,33 @@
 
 import numpy as np
 
+from gm_keras.data.strokes import ENDED
+
 # Beyond these, steps of the usual size are too large or too small.
 LARGEST_DEVIATION = 10.0
 SMALLEST_DEVIATION = 0.01
 LARGEST_VALUE = 1_000.0
+
+
+class Offsets:
+    """How large the offsets of drawings are, one drawing after the other."""
+
+    def __init__(self):
+        self._count, self._sum, self._squares = 0, 0.0, 0.0
+
+    def add(self, drawing: np.ndarray) -> None:
+        """Looks at one drawing, `(length, 3)`."""
+        offsets = drawing[drawing[:, 2] != ENDED, :2].astype("float64")
+        self._count += offsets.size
+        self._sum += float(offsets.sum())
+        self._squares += float(np.square(offsets).sum())
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of all of them, dx and dy together; 1 if they do not differ."""
+        mean = self._sum / max(1, self._count)
+        variance = self._squares / max(1, self._count) - mean**2
+        return float(np.float32(np.sqrt(variance))) if variance > 1e-12 else 1.0
 
 
 class Spread:

@@ -9,13 +9,15 @@ import warnings
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from gm_keras.data import downloads
+from gm_keras.data import downloads, tfds_extras
 from gm_keras.data.audio import fitted
 from gm_keras.data.builders import BUILDERS
+from gm_keras.data.fields import ATTRIBUTE
 from gm_keras.data.source import DataError, Example, Field, Source, fit_square_array
 from gm_keras.data.splits import ALIASES
 from gm_keras.data.text import text_source
@@ -40,17 +42,18 @@ def tfds_source(
         scratch: A folder for our own sets: they are built anew each time, so that a change of
             their code is never hidden by an older build.
         image_size: Scale and cut images to this height and width; None leaves them alone.
-        length: Cut recordings to so many samples, or fill them up with silence.
+        length: Cut recordings to so many samples, or fill them up with silence; cut videos to so many frames, or
+            repeat the last one.
         level: What the tokens of a text are: `characters` or `bytes`.
         validation: The part at the end of a text that becomes `validation`, if there is none.
         test: Likewise for `test`.
 
     Returns:
-        A source whose splits are the data set's `train` and, if there, `validation` and `test`.
+        A source whose splits are the data set's `train` and, if there, `validation`, `test` and `unseen`.
 
     Raises:
         DataError: There is no such data set, it cannot be downloaded, or it is none of images,
-            vectors or recordings of one size, nor a text.
+            videos, voxels, vectors or recordings of one size, nor a text.
     """
     for noisy in ("absl", "urllib3", "tensorflow"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -65,18 +68,26 @@ def tfds_source(
     if "text" in fields:
         texts = _texts(builder, aliases, name)
         return text_source(kind, version, texts, level, validation, test, f'TFDS data set "{name}"')
-    label = builder.info.features["label"] if "label" in fields else None
-    audio = builder.info.features["audio"] if "audio" in fields else None
+    features = builder.info.features
+    label = features["label"] if "label" in fields else None
+    audio = features["audio"] if "audio" in fields else None
+    if "image" in fields and (key := tfds_extras.mask_key(features)):
+        where = f'TFDS data set "{name}"'
+        fields["mask"] = tfds_extras.mask(features[key], fields["image"], image_size, where)
+    if "caption" in features and isinstance(features["caption"], tfds.features.Text):
+        fields["caption"] = _captions(builder, aliases, name)
+    attributes = tfds_extras.attributes(features)
     return Source(
         kind=kind,
         version=version,
         fields=fields,
         splits={split: builder.info.splits[alias].num_examples for split, alias in aliases.items()},
-        read=partial(_read, builder, aliases, fields, image_size),
+        read=partial(_read, builder, aliases, fields, tuple(attributes), image_size),
         class_names=tuple(label.names) if label is not None else None,
         labels=partial(_labels, builder, aliases) if label is not None else None,
         sample_rate=getattr(audio, "sample_rate", None),
         mixture=(builder.info.metadata or {}).get("mixture") if "features" in fields else None,
+        attributes=attributes,
     )
 
 
@@ -142,8 +153,10 @@ def _fields(
     keys = features.keys() if isinstance(features, tfds.features.FeaturesDict) else ()
     for key, kind, field in (
         ("image", tfds.features.Image, partial(_image, builder, image_size=image_size)),
+        ("video", tfds.features.Video, partial(_video, builder, length=length)),
         ("audio", tfds.features.Audio, partial(_audio, builder, length=length)),
         ("text", tfds.features.Text, lambda where: Field((), "uint8")),
+        ("voxels", tfds.features.Tensor, partial(_voxels, builder)),
         ("features", tfds.features.FeatureConnector, partial(_vector, builder)),
     ):
         if key in keys and isinstance(features[key], kind):
@@ -152,12 +165,15 @@ def _fields(
     else:
         raise DataError(
             f'TFDS data set "{name}" has no "image": it has {", ".join(keys) or features}; only '
-            'images, "audio", a "text", or vectors named "features" can be prepared'
+            'images, a "video", "audio", a "text", "voxels", or vectors named "features" can be prepared'
         )
-    for option, value, wanted in (("image_size", image_size, "image"), ("length", length, "audio")):
-        if value is not None and wanted not in fields:
+    for option, value, wanted in (
+        ("image_size", image_size, ("image",)),
+        ("length", length, ("audio", "video")),
+    ):
+        if value is not None and not set(wanted) & set(fields):
             raise DataError(
-                f'{option} does not go with data set "{name}", which has no {wanted}; remove it'
+                f'{option} does not go with data set "{name}", which has no {" or ".join(wanted)}; remove it'
             )
     if "label" in keys and isinstance(features["label"], tfds.features.ClassLabel):
         fields["label"] = Field((), "int32")
@@ -201,6 +217,34 @@ def _audio(builder: tfds.core.DatasetBuilder, where: str, length: int | None) ->
     return Field((length or shape[0],), "int16")
 
 
+def _video(builder: tfds.core.DatasetBuilder, where: str, length: int | None) -> Field:
+    feature = builder.info.features["video"]
+    shape, dtype = tuple(feature.shape), np.dtype(feature.np_dtype)
+    if dtype != np.uint8 or len(shape) != 4 or shape[-1] not in (1, 3) or None in shape[1:]:
+        raise DataError(
+            f"{where}: its videos are {dtype} {shape}; expected uint8 (frames, height, width, 1 or 3) of one size"
+        )
+    if length is None and shape[0] is None:
+        raise DataError(
+            f"{where}: its videos have different lengths; add length to its entry under data: in params.yaml "
+            "(in frames) to cut or fill them up, for example length: 16"
+        )
+    return Field((length or shape[0], *shape[1:]), "uint8")
+
+
+def _voxels(builder: tfds.core.DatasetBuilder, where: str) -> Field:
+    feature = builder.info.features["voxels"]
+    shape, dtype = tuple(feature.shape), np.dtype(feature.np_dtype)
+    if dtype not in (np.uint8, np.bool_) or None in shape or len(shape) not in (3, 4):
+        raise DataError(
+            f"{where}: its voxels are {dtype} {shape}; expected uint8 or bool (depth, height, width, 1 or 3)"
+        )
+    shape = shape if len(shape) == 4 else (*shape, 1)
+    if shape[-1] not in (1, 3):
+        raise DataError(f"{where}: its voxels have {shape[-1]} channels; expected 1 or 3")
+    return Field(shape, "uint8", 2 if dtype == np.bool_ else None)
+
+
 def _vector(builder: tfds.core.DatasetBuilder, where: str) -> Field:
     feature = builder.info.features["features"]
     shape = tuple(feature.shape or ())
@@ -220,15 +264,27 @@ def _texts(
                 f'TFDS data set "{name}" has {count} texts in {alias}; only one long text a split, '
                 "as in tiny_shakespeare, can be prepared (or your own .txt file)"
             )
-        (example,) = _read(builder, aliases, {"text": Field((), "uint8")}, None, split)
+        (example,) = _read(builder, aliases, {"text": Field((), "uint8")}, (), None, split)
         texts[split] = example["text"]
     return texts
 
 
 def _labels(builder: tfds.core.DatasetBuilder, aliases: dict[str, str], split: str) -> np.ndarray:
-    batches = _batches(builder, aliases[split], ("label",), READ_AT_ONCE)
+    batches = _batches(builder, aliases[split], {"label": True}, READ_AT_ONCE)
     try:
         return np.concatenate([batch["label"] for batch in batches])
+    except Exception as error:
+        raise _unreadable(builder, error) from None
+
+
+def _captions(builder: tfds.core.DatasetBuilder, aliases: dict[str, str], name: str) -> Field:
+    def batches(split: str, wanted: dict) -> Iterator[dict[str, np.ndarray]]:
+        return _batches(builder, split, wanted, READ_AT_ONCE)
+
+    try:
+        return tfds_extras.caption(list(aliases.values()), batches, f'TFDS data set "{name}"')
+    except DataError:
+        raise
     except Exception as error:
         raise _unreadable(builder, error) from None
 
@@ -237,21 +293,26 @@ def _read(
     builder: tfds.core.DatasetBuilder,
     aliases: dict[str, str],
     fields: dict[str, Field],
+    attributes: tuple[str, ...],
     image_size: int | None,
     split: str,
 ) -> Iterator[Example]:
     # What is still to be brought to one size cannot be stacked.
-    together = 1 if image_size or "audio" in fields else READ_AT_ONCE
+    together = 1 if image_size or {"audio", "video"} & set(fields) else READ_AT_ONCE
+    keys = {field: field for field in fields}
+    if "mask" in fields:
+        keys["mask"] = tfds_extras.mask_key(builder.info.features)
+    wanted: dict[str, Any] = dict.fromkeys(keys.values(), True)
+    if attributes:
+        wanted[tfds_extras.ATTRIBUTES] = dict.fromkeys(attributes, True)
     seen = 0
     try:
-        for batch in _batches(builder, aliases[split], tuple(fields), together):
-            for row in range(len(batch[next(iter(fields))])):
-                example = {field: batch[field][row] for field in fields}
-                if image_size:
-                    example["image"] = fit_square_array(example["image"], image_size)
-                if "audio" in fields:
-                    where = f"{builder.name}: recording {seen} of {split}"
-                    example["audio"] = fitted(example["audio"], fields["audio"].shape[0], where)
+        for batch in _batches(builder, aliases[split], wanted, together):
+            known = batch.get(tfds_extras.ATTRIBUTES, {})
+            for row in range(len(batch[next(iter(wanted))])):
+                example = {field: batch[key][row] for field, key in keys.items()}
+                example |= {ATTRIBUTE + name: known[name][row] for name in attributes}
+                _fit(example, fields, image_size, f"{builder.name}: %s {seen} of {split}")
                 seen += 1
                 yield example
     except DataError:
@@ -260,13 +321,34 @@ def _read(
         raise _unreadable(builder, error) from None
 
 
+def _fit(example: Example, fields: dict[str, Field], image_size: int | None, where: str) -> None:
+    """Brings what TFDS has to the shape in which it is stored."""
+    if image_size:
+        example["image"] = fit_square_array(example["image"], image_size)
+        if "mask" in fields:
+            example["mask"] = fit_square_array(example["mask"], image_size, classes=True)
+    if "audio" in fields:
+        length = fields["audio"].shape[0]
+        example["audio"] = fitted(example["audio"], length, where % "recording")
+    if "video" in fields:
+        frames = np.arange(fields["video"].shape[0])
+        example["video"] = example["video"][np.minimum(frames, len(example["video"]) - 1)]
+    if "voxels" in fields:
+        example["voxels"] = example["voxels"].reshape(fields["voxels"].shape)
+    if "caption" in fields:
+        if b"\0" in example["caption"]:
+            raise DataError(f"{where % 'caption'} has a null character")
+        row = np.frombuffer(example["caption"], "uint8")
+        example["caption"] = np.pad(row, (0, fields["caption"].shape[0] - len(row)))
+
+
 def _batches(
-    builder: tfds.core.DatasetBuilder, split: str, fields: tuple[str, ...], size: int
-) -> Iterator[dict[str, np.ndarray]]:
+    builder: tfds.core.DatasetBuilder, split: str, fields: dict[str, Any], size: int
+) -> Iterator[dict[str, Any]]:
     dataset = builder.as_dataset(
         split=split,
         shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding(dict.fromkeys(fields, True)),
+        decoders=tfds.decode.PartialDecoding(fields),
         # One file after the other: the order must not depend on a default of TFDS.
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )

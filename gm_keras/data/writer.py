@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from gm_keras.data import strokes
+from gm_keras.data.fields import scaling
 from gm_keras.data.source import DataError, Field, Source
-from gm_keras.data.splits import SPLITS
-from gm_keras.data.spread import Spread
+from gm_keras.data.splits import FURTHER, SPLITS
+from gm_keras.data.spread import Offsets, Spread
 
 # A nearest neighbour's neighbourhood takes so many test examples.
 FEW = 4
@@ -47,6 +49,31 @@ class _ArrayFile:
 Files = dict[str, dict[str, _ArrayFile]]
 
 
+class _Seen:
+    """What is noted of the values while they are copied.
+
+    Attributes:
+        top: The highest value of each field of pixels or classes.
+        spread: How features are spread; None for other data.
+        offsets: How large the offsets of the drawings to train on are; None for other data.
+    """
+
+    def __init__(self, source: Source):
+        self.top = {
+            field: 0 for field in source.fields if scaling(field) == "pixels" or field == "mask"
+        }
+        self.spread = Spread() if source.primary == "features" else None
+        self.offsets = Offsets() if source.primary == "strokes" else None
+
+    def add(self, example: dict[str, np.ndarray], part: str) -> None:
+        if self.spread is not None:
+            self.spread.add(example["features"])
+        if self.offsets is not None and part == "train":
+            self.offsets.add(example["strokes"])
+        for field in self.top:
+            self.top[field] = max(self.top[field], int(example[field].max()))
+
+
 def write(
     source: Source, plan: dict[str, dict[str, np.ndarray]], folder: Path, name: str
 ) -> list[str]:
@@ -66,15 +93,14 @@ def write(
         OSError: The folder cannot be written.
     """
     counts = {split: len(rows) for parts in plan.values() for split, rows in parts.items()}
-    counts = {split: counts[split] for split in SPLITS}
+    counts = {split: counts[split] for split in (*SPLITS, *FURTHER) if split in counts}
     files: Files = {}
-    top = dict.fromkeys(source.images, 0)
-    spread = Spread() if source.primary == "features" else None
+    noted = _Seen(source)
     try:
         for split, rows in counts.items():
             files[split] = {
                 field: _ArrayFile(folder / f"{split}_{field}.npy", spec, rows)
-                for field, spec in source.fields.items()
+                for field, spec in source.arrays.items()
             }
         with tqdm(
             total=sum(source.splits[split] for split in plan),
@@ -84,7 +110,7 @@ def write(
             mininterval=0.2 if sys.stderr.isatty() else 10.0,
         ) as bar:
             for split, parts in plan.items():
-                _pour(source, split, parts, files, top, spread, bar)
+                _pour(source, split, parts, files, noted, bar)
     finally:
         for arrays in files.values():
             for array in arrays.values():
@@ -94,10 +120,10 @@ def write(
         for arrays in files.values()
         for array in arrays.values()
     }
-    info = _describe(source, counts, top, spread, name, checksums)
+    info = _describe(source, counts, noted, name, checksums)
     text = json.dumps(info, indent=2, ensure_ascii=False) + "\n"
     (folder / "dataset.json").write_text(text, encoding="utf-8")
-    notes = spread.notes() if spread is not None else []
+    notes = noted.spread.notes() if noted.spread is not None else []
     if not source.stream and counts["test"] < FEW:
         notes.append(
             f"{counts['train']} examples to train on, {counts['validation']} to validate, {counts['test']} to "
@@ -112,17 +138,15 @@ def _pour(
     split: str,
     parts: dict[str, np.ndarray],
     files: Files,
-    top: dict[str, int],
-    spread: Spread | None,
+    noted: _Seen,
     bar: tqdm,
 ) -> None:
-    """Copies one split of the source to its files; notes the highest pixel of each image field, and how
-    features are spread.
-    """
+    """Copies one split of the source to its files; notes what there is to say of its values."""
     announced = source.splits[split]
+    names = tuple(parts)
     target = np.empty(announced, "uint8")
-    for part, rows in parts.items():
-        target[rows] = SPLITS.index(part)
+    for number, rows in enumerate(parts.values()):
+        target[rows] = number
     seen = 0
     for example in source.read(split):
         read = len(example["tokens"]) if source.stream else 1
@@ -131,16 +155,13 @@ def _pour(
         if source.stream:
             goes = target[seen : seen + read]
             for index in np.unique(goes):
-                files[SPLITS[index]]["tokens"].add(example["tokens"][goes == index])
+                files[names[index]]["tokens"].add(example["tokens"][goes == index])
         else:
-            arrays = files[SPLITS[target[seen]]]
-            for field, spec in source.fields.items():
+            part = names[target[seen]]
+            for field, spec in source.arrays.items():
                 _check(example[field], field, spec, source, f"example {seen} of {split}")
-                arrays[field].add(example[field])
-            if spread is not None:
-                spread.add(example["features"])
-            for field in top:
-                top[field] = max(top[field], int(example[field].max()))
+                files[part][field].add(example[field])
+            noted.add(example, part)
         seen += read
         bar.update(read)
     if seen < announced:
@@ -153,11 +174,17 @@ def _check(value: np.ndarray, field: str, spec: Field, source: Source, where: st
         raise DataError(f"{where}: {field} has shape {value.shape}, the others {spec.shape}")
     if field == "features" and not np.isfinite(value).all():
         raise DataError(f"{where}: a feature is NaN or infinite; mend or remove the example")
-    if field in source.images and spec.levels and value.max() >= spec.levels:
+    pixels = scaling(field) == "pixels" or field == "mask"
+    if pixels and spec.levels and value.max() >= spec.levels:
         raise DataError(
             f"{where}: a pixel of {field} is {value.max()}, but there are {spec.levels} levels "
             f"(0 to {spec.levels - 1})"
         )
+    if field == "strokes":
+        try:
+            strokes.check(value[None])
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from None
     if field == "label" and not 0 <= value < len(source.class_names):
         raise DataError(f"{where}: label {value} is outside 0 to {len(source.class_names) - 1}")
 
@@ -165,26 +192,28 @@ def _check(value: np.ndarray, field: str, spec: Field, source: Source, where: st
 def _describe(
     source: Source,
     counts: dict[str, int],
-    top: dict[str, int],
-    spread: Spread | None,
+    noted: _Seen,
     name: str,
     checksums: dict[str, str],
 ) -> dict:
     levels = {field: spec.levels for field, spec in source.fields.items()}
-    for field, highest in top.items():
+    for field, highest in noted.top.items():
         # Nothing but 0 and 1 is a binary image (binarized MNIST), not a nearly black one.
-        levels[field] = levels[field] or (2 if highest <= 1 else 256)
+        told = max(2, highest + 1) if field == "mask" else 2 if highest <= 1 else 256
+        levels[field] = levels[field] or told
     names = source.class_names
+    fields = {
+        field: _layout(spec) | ({"levels": levels[field]} if levels[field] else {})
+        for field, spec in source.fields.items()
+    }
+    if noted.offsets is not None:
+        fields["strokes"]["scale"] = noted.offsets.deviation
     info = {
         "name": name,
         "source": source.kind,
         "version": source.version,
         "primary": source.primary,
-        "fields": {
-            field: {"shape": list(spec.shape), "dtype": spec.dtype}
-            | ({"levels": levels[field]} if levels[field] else {})
-            for field, spec in source.fields.items()
-        },
+        "fields": fields,
         "splits": counts,
         "levels": levels[source.primary],
         "num_classes": None if names is None else len(names),
@@ -196,8 +225,15 @@ def _describe(
         info["vocabulary"] = source.vocabulary
     if source.sample_rate is not None:
         info["sample_rate"] = source.sample_rate
-    if spread is not None:
-        info["range"] = [float(spread.low.min()), float(spread.high.max())]
+    if noted.spread is not None:
+        info["range"] = [float(noted.spread.low.min()), float(noted.spread.high.max())]
     if source.mixture is not None:
         info["mixture"] = source.mixture
+    if source.attributes:
+        info["attributes"] = {name: _layout(spec) for name, spec in source.attributes.items()}
     return info | {"checksums": dict(sorted(checksums.items()))}
+
+
+def _layout(spec: Field) -> dict:
+    names = {} if spec.names is None else {"names": list(spec.names)}
+    return {"shape": list(spec.shape), "dtype": spec.dtype} | names

@@ -23,24 +23,27 @@ app = typer.Typer(
 )
 
 PARAMS = Path("params.yaml")
+VALUES = "VALUE is a number, a text, or the name of an image or .npy file"
 Exported = Annotated[str, typer.Argument(help="A system of params.yaml that has been exported.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same picture.")]
 
 
 @app.command("list")
-def list_systems() -> None:
-    """The systems that there are recipes for: family, capabilities, data sets, year."""
-    from pipelines.shared import catalog
+def list_systems(
+    family: Annotated[
+        list[str] | None, typer.Option(help="Only this family; may be given again.")
+    ] = None,
+    offers: Annotated[
+        list[str] | None, typer.Option(help="Only what offers this, such as density.")
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Only for this data set, or this kind: text, images.")
+    ] = None,
+) -> None:
+    """The systems that there are recipes for, by family: capabilities, data sets, year."""
+    from pipelines.command import listing
 
-    rows = [("system", "family", "year", "capabilities", "data sets")]
-    for recipe in catalog.recipes():
-        year = str(recipe.paper["year"])
-        skills, datasets = ", ".join(recipe.capabilities), ", ".join(recipe.datasets)
-        rows.append((recipe.name, recipe.family, year, skills, datasets))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
+    typer.echo(listing.listing(family or (), offers or (), data or ()))
 
 
 @app.command()
@@ -81,20 +84,53 @@ def add(
 
 
 @app.command()
+def record(
+    key: Annotated[
+        str, typer.Argument(help="A system of params.yaml, trained and evaluated as its recipe is.")
+    ],
+    recipe: Annotated[
+        Path | None, typer.Option(help="The recipe to write; by default the checkout's own.")
+    ] = None,
+) -> None:
+    """Writes what a finished run reached into the recipe of its system."""
+    from pipelines.command import recording
+
+    path, entry = recording.record(PARAMS, key, recipe)
+    typer.echo(f"{len(entry['scores'])} scores of {key} on {entry['data']} in {path}")
+
+
+@app.command()
+def docs(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether the pages are as they should be.")
+    ] = False,
+) -> None:
+    """Writes docs/systems.md, and the tables of the README, from the recipes of this checkout."""
+    from pipelines.command import documenting
+
+    typer.echo(documenting.write(check=check))
+
+
+@app.command()
 def sample(
     key: Annotated[str, typer.Argument(help="A system of params.yaml that has been exported.")],
     n: Annotated[int, typer.Option("-n", help="How many samples.")] = 64,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
     label: Annotated[str | None, typer.Option(help=f"The class to draw, {labels.HELP}.")] = None,
+    caption: Annotated[str | None, typer.Option(help="What the samples shall show.")] = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help=f"Another condition; {VALUES}.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The PNG file; by default KEY.png.")
     ] = None,
 ) -> None:
     """Draws samples from a trained and exported system into a picture."""
-    from pipelines.command import sampling
+    from pipelines.command import sampling, telling
 
     output = output or Path(f"{key}.png")
-    drawn = sampling.sample_to_file(PARAMS, key, n=n, seed=seed, label=label, output=output)
+    given = telling.gathered(label, caption, condition or ())
+    drawn = sampling.sample_to_file(PARAMS, key, n=n, seed=seed, given=given, output=output)
     typer.echo(f"{n} samples of {key}{f', {drawn}' if drawn else ''} in {output}")
 
 

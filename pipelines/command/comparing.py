@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.settings import load_settings
-from pipelines.shared import scores, written
+from pipelines.shared import catalog, scores, written
 
 MARKS = {"best": "*", "tied": "=", "": ""}
+GIVEN = "i"
 
 
 def comparison(params: Path, keys: list[str]) -> str:
@@ -19,26 +20,29 @@ def comparison(params: Path, keys: list[str]) -> str:
     Returns:
         The table: a row for each score that one of them has, with its standard error, and what the scores
         were measured on. `*` is the best of a row, `=` what cannot be told apart from it; a row has no such
-        marks where the systems were not measured alike.
+        marks where the systems were not measured alike, and a system has none where it could not but be the best.
 
     Raises:
         UserError: There is no such system, or it was not evaluated.
     """
     settings = load_settings(params)
     keys = list(dict.fromkeys(keys))
-    columns = []
+    columns, offered = [], []
     for key in keys:
-        settings.system(key)
+        offered.append(catalog.recipe(settings.system(key).class_name).capabilities)
         path = params.resolve().parent / "reports" / key / "metrics.json"
         columns.append(written.read_plain(path, written.Metrics, f"dvc repro evaluate@{key}"))
     rows, apart = [["", *keys]], []
     for name in (name for name in scores.SCORES if any(name in each for each in columns)):
+        score = scores.SCORES[name]
         values = [(scores.value_of(each, name), scores.error_of(each, name)) for each in columns]
-        ranks = scores.ranks(name, values)
-        if not scores.comparable(scores.SCORES[name], columns):
+        rivals = [score.earned_by(each) for each in offered]
+        ranks = scores.ranks(name, values, rivals)
+        if not scores.comparable(score, columns):
             ranks = [""] * len(keys)
-            apart.append(scores.SCORES[name].title)
-        cells = [_cell(name, *each, rank) for each, rank in zip(values, ranks, strict=True)]
+            apart.append(score.title)
+        marks = [MARKS[rank] if rival else GIVEN for rank, rival in zip(ranks, rivals, strict=True)]
+        cells = [_cell(name, *each, mark) for each, mark in zip(values, marks, strict=True)]
         rows.append([_title(name), *cells])
     rows += [
         ["data", *(str(each["data"]) for each in columns)],
@@ -50,6 +54,8 @@ def comparison(params: Path, keys: list[str]) -> str:
     if len(keys) > 1:
         tied = f"{MARKS['tied']} not told apart from it by {scores.APART:g} standard errors"
         lines += ["", f"{MARKS['best']} best   {tied}"]
+    if any(cell.endswith(f" {GIVEN}") for row in rows for cell in row):
+        lines.append(f"{GIVEN} {scores.BY_CONSTRUCTION}")
     if apart:
         lines.append(f"No best value is marked for {', '.join(apart)}: {scores.NOT_ALIKE}.")
     return "\n".join(lines)
@@ -62,10 +68,10 @@ def _title(name: str) -> str:
     return f"{score.title}{unit}{arrow}"
 
 
-def _cell(name: str, value: float | None, error: float | None, rank: str) -> str:
+def _cell(name: str, value: float | None, error: float | None, mark: str) -> str:
     if value is None:
         return "–"
-    return f"{scores.written(name, value, error)} {MARKS[rank]}".rstrip()
+    return f"{scores.written(name, value, error)} {mark}".rstrip()
 
 
 def _samples(metrics: dict[str, Any]) -> str:

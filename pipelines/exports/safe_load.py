@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.shared import reading
+from gm_keras import reading
 from pipelines.shared.errors import UserError
 
 # The bit of a zip archive that says so.

@@ -1,5 +1,5 @@
-"""The stage `report`: one self-contained page with every system that was evaluated.
+"""The stages `page`, a self-contained page of one system, and `report`, the index of all of them.
 
-`inputs` reads what the other stages wrote; `leaderboard`, `readings`, `curves`, `published` and
-`lineage` turn it into what the page shows; `page` puts it together with `templates/`.
+`inputs` reads what the other stages wrote; `readings`, `curves`, `published` and `lineage` turn it into what
+`page` shows. With the page goes a card (`cards`); from the cards `leaderboard` and `index` make the way in.
 """

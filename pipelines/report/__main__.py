@@ -1,12 +1,12 @@
-"""`python -m pipelines.report`: writes `reports/index.html` and `reports/samples.png`."""
+"""`python -m pipelines.report KEY`: the page of a system; without KEY: the index, and all samples on one picture."""
 
 import sys
 
-from pipelines.report import page
+from pipelines.report import index, page
 from pipelines.shared import errors
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print("usage: python -m pipelines.report", file=sys.stderr)
+    if len(sys.argv) > 2:
+        print("usage: python -m pipelines.report [KEY]", file=sys.stderr)
         raise SystemExit(2)
-    errors.main(page.run)
+    errors.main(lambda: page.run(sys.argv[1]) if len(sys.argv) == 2 else index.run())

@@ -15,8 +15,9 @@ from typing import Any
 
 import h5py
 
+from gm_keras import reading
 from pipelines.settings import Settings, SystemSettings
-from pipelines.shared import catalog, reading, scores, written
+from pipelines.shared import catalog, scores, written
 from pipelines.shared.errors import UserError
 from pipelines.shared.written import Calibration, Metrics, Picture, Timing, Training
 

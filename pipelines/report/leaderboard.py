@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from pipelines.report import readings
-from pipelines.report.inputs import System
+from pipelines.report.cards import Card
 from pipelines.shared import scores
 
 
@@ -27,12 +27,21 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One value, as it is written; `sort` is the number, or None where the system has none."""
+    """One value, as it is written.
+
+    Attributes:
+        text: The value.
+        error: Its standard error; None where there is none.
+        sort: The number; None where the system has none.
+        rank: "best", "tied" or "".
+        given: The system has it by construction.
+    """
 
     text: str = "\N{EN DASH}"
     error: str | None = None
     sort: float | None = None
     rank: scores.Rank = ""
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,14 +51,14 @@ class Table:
     Attributes:
         data: Its name.
         columns: The scores that at least one system has, then parameters and training time.
-        rows: For each system its key and its cells.
+        rows: For each system its card and its cells.
         calibration: The rows that the scores are read by, as (title, cells).
         notes: Sentences below the table: what was measured with what.
     """
 
     data: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[System, tuple[Cell, ...]], ...]
+    rows: tuple[tuple[Card, tuple[Cell, ...]], ...]
     calibration: tuple[tuple[str, tuple[Cell, ...]], ...]
     notes: tuple[str, ...]
 
@@ -59,13 +68,13 @@ PARAMETERS = Column("parameters", "Parameters", "numbers in the weights file", "
 TRAINING = Column("training_seconds", "Training", "time that the training took", "lower")
 
 
-def tables(systems: list[System]) -> list[Table]:
+def tables(systems: list[Card]) -> list[Table]:
     """One table for each data set, in the order in which the systems name them."""
     data = dict.fromkeys(system.metrics.data for system in systems)
     return [_table(name, [each for each in systems if each.metrics.data == name]) for name in data]
 
 
-def _table(data: str, systems: list[System]) -> Table:
+def _table(data: str, systems: list[Card]) -> Table:
     compared = [
         score
         for name, score in scores.SCORES.items()
@@ -76,7 +85,7 @@ def _table(data: str, systems: list[System]) -> Table:
     cells = [_score_cells(score, systems) for score in compared]
     for column, values, write in (
         (PARAMETERS, [each.parameters for each in systems], lambda value: f"{value:,}"),
-        (TRAINING, [each.training.training_seconds for each in systems], duration),
+        (TRAINING, [each.training_seconds for each in systems], duration),
     ):
         if any(value is not None for value in values):
             columns.append(column)
@@ -99,28 +108,29 @@ def _table(data: str, systems: list[System]) -> Table:
     )
 
 
-def _score_cells(score: scores.Score, systems: list[System]) -> list[Cell]:
+def _score_cells(score: scores.Score, systems: list[Card]) -> list[Cell]:
     name = score.name
     values = [(system.value(name), system.error(name)) for system in systems]
+    rivals = [system.earns(score) for system in systems]
     ranks: list[scores.Rank] = [""] * len(systems)
     if _comparable(score, systems):
-        ranks = scores.ranks(name, values)
+        ranks = scores.ranks(name, values, rivals)
     cells = []
-    for system, (value, error), rank in zip(systems, values, ranks, strict=True):
+    for system, (value, error), rank, rival in zip(systems, values, ranks, rivals, strict=True):
         if value is None:
             cells.append(Cell())
             continue
         text, error_text = scores.parts(name, value, error)
-        cells.append(Cell(readings.sign(system, name) + text, error_text, value, rank))
+        cells.append(Cell(readings.sign(system, name) + text, error_text, value, rank, not rival))
     return cells
 
 
-def _comparable(score: scores.Score, systems: list[System]) -> bool:
+def _comparable(score: scores.Score, systems: list[Card]) -> bool:
     return scores.comparable(score, [system.metrics.model_dump() for system in systems])
 
 
 def _calibration(
-    columns: list[Column], systems: list[System]
+    columns: list[Column], systems: list[Card]
 ) -> tuple[list[tuple[str, tuple[Cell, ...]]], list[str]]:
     """Floor and ceiling, and sentences on what they are.
 
@@ -163,7 +173,7 @@ def _calibration_cell(name: str, rows: list[dict[str, float | None]]) -> Cell:
     return Cell(low if low == high else f"{low}{RANGE}{high}", sort=min(found)[0])
 
 
-def _circumstances(systems: list[System]) -> list[str]:
+def _circumstances(systems: list[Card]) -> list[str]:
     """One sentence for all systems that were measured alike."""
     groups: dict[str, list[str]] = {}
     for system in systems:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from pipelines.shared.errors import UserError
 
 # Below this width a picture is shown larger than it is, and its pixels are to stay sharp.
 SMALL = 640
-THUMBNAIL = 192
+#: Of thumbnails: seventy of them are to be a megabyte or two at most.
+THUMBNAIL, QUALITY = 176, 78
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """A PNG within the page: its data address, and its size in pixels."""
+    """A picture within the page: its data address, and its size in pixels."""
 
     address: str
     width: int
@@ -40,23 +42,24 @@ def embed(path: Path, made_by: str) -> Embedded:
     """
     with _opened(path, made_by) as picture:
         size = picture.size
-    return Embedded(_address(path.read_bytes()), *size)
+    return Embedded(_address("png", path.read_bytes()), *size)
 
 
 def thumbnail(path: Path, made_by: str) -> Embedded:
-    """The upper left corner of a picture of samples: a square as high as the picture is, but small."""
+    """The upper left corner of a picture of samples as a small square of a few kilobytes, whatever is on it."""
     with _opened(path, made_by) as picture:
         side = min(picture.size)
         corner = picture.convert("RGB").crop((0, 0, side, side))
     if side > THUMBNAIL:
         corner = corner.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     buffer = io.BytesIO()
-    corner.save(buffer, "PNG", optimize=True)
-    return Embedded(_address(buffer.getvalue()), *corner.size)
+    corner.save(buffer, "WEBP", quality=QUALITY, method=6)
+    return Embedded(_address("webp", buffer.getvalue()), *corner.size)
 
 
-def overview(paths: list[Path], columns: int = 2, height: int = 360, gap: int = 12) -> Image.Image:
-    """Puts the samples of all systems on one picture, in the order of `params.yaml`."""
+def overview(paths: list[Path], height: int = 360, gap: int = 12) -> Image.Image:
+    """Puts the samples of all systems on one picture, about square, in the order of `params.yaml`."""
+    columns = max(math.ceil(math.sqrt(len(paths))), 1)
     pictures = []
     for path in paths:
         with Image.open(path) as opened:
@@ -84,5 +87,5 @@ def _opened(path: Path, made_by: str) -> Image.Image:
     return picture
 
 
-def _address(content: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(content).decode()
+def _address(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode()

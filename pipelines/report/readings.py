@@ -1,9 +1,11 @@
 """Each score of a system beside what it is read by: real data at one end, noise at the other."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from pipelines.report.inputs import System
 from pipelines.shared import scores
+from pipelines.shared.written import Metrics
 
 KINDS = {"exact": "exact", "bound": "a bound", "estimate": "an estimate"}
 OF = {
@@ -11,6 +13,14 @@ OF = {
     "density": "a density",
     "relaxed": "of a Bernoulli distribution relaxed to grey levels",
 }
+
+
+class Measured(Protocol):
+    """A system with its scores: as its page has it, or as the index has it."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Scores and circumstances."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,7 @@ class Reading:
         ceiling: The score of noise or of an untrained model.
         reached: The share of the way from ceiling to floor, from 0 to 1; None where one of the
             two is missing or they do not differ in the right direction.
+        given: The system has it by construction, whatever it has learned.
     """
 
     score: scores.Score
@@ -33,13 +44,14 @@ class Reading:
     floor: str | None
     ceiling: str | None
     reached: float | None
+    given: bool = False
 
 
-def sign(system: System, name: str) -> str:
+def sign(system: Measured, name: str) -> str:
     """What stands before a score: "≤ " where it is a bound on what its title says."""
     likelihood = system.metrics.likelihood
     bounded = likelihood is not None and likelihood.kind == "bound"
-    return "≤ " if bounded and name in ("nll_nats", "bits_per_dim", "nats_per_token") else ""
+    return "≤ " if bounded and name in scores.BOUNDED else ""
 
 
 def readings(system: System) -> dict[str, list[Reading]]:
@@ -57,6 +69,7 @@ def _reading(system: System, score: scores.Score) -> Reading:
     if name == "modes" and total is not None:
         text = f"{text} of {total:.0f}"
     floor, ceiling = {}, {}
+    given = not score.earned_by(system.recipe.capabilities)
     if system.calibration:
         floor, ceiling = system.calibration.floor, system.calibration.ceiling
     return Reading(
@@ -65,7 +78,10 @@ def _reading(system: System, score: scores.Score) -> Reading:
         error=error,
         floor=_written(name, floor),
         ceiling=_written(name, ceiling),
-        reached=_reached(name, value, scores.value_of(floor, name), scores.value_of(ceiling, name)),
+        reached=None
+        if given
+        else _reached(name, value, scores.value_of(floor, name), scores.value_of(ceiling, name)),
+        given=given,
     )
 
 
@@ -80,7 +96,7 @@ def _reached(name: str, value: float, floor: float | None, ceiling: float | None
     return min(max((value - ceiling) / (floor - ceiling), 0.0), 1.0)
 
 
-def circumstances(system: System) -> list[str]:
+def circumstances(system: Measured) -> list[str]:
     """What the scores depend on, in sentences: examples, extractor, likelihood, scales, seed."""
     metrics = system.metrics
     draws = f", seed {metrics.seed}"
@@ -100,7 +116,7 @@ def circumstances(system: System) -> list[str]:
     return said
 
 
-def extractor(system: System) -> str:
+def extractor(system: Measured) -> str:
     """Where the features come from, with the hash of the weights."""
     used = system.metrics.extractor
     facts = []
@@ -119,7 +135,7 @@ def extractor(system: System) -> str:
     return f"Features are the data themselves{within}."
 
 
-def _likelihood(system: System) -> str:
+def _likelihood(system: Measured) -> str:
     likelihood = system.metrics.likelihood
     said = [f"The likelihood is {KINDS.get(likelihood.kind, likelihood.kind)}"]
     if likelihood.of:

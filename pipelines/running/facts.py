@@ -7,6 +7,7 @@ import keras
 
 from gm_keras import backend
 from pipelines.settings import Settings
+from pipelines.shared import catalog
 
 
 def run_facts(key: str, settings: Settings, root: Path) -> dict[str, Any]:
@@ -14,7 +15,7 @@ def run_facts(key: str, settings: Settings, root: Path) -> dict[str, Any]:
     block = settings.system(key).model_dump(by_alias=True)
     tags = {
         "system": block["class"],
-        "family": block["family"],
+        "family": catalog.recipe(block["class"]).family,
         "data": block["data"],
         "backend": backend.name,
         "backend.version": backend.version(),

@@ -20,14 +20,10 @@ import keras
 from gm_keras import backend, reading
 from gm_keras.callbacks import Checkpoints
 from pipelines import tracking
+from pipelines.running import code
 from pipelines.settings import NOTHING, Settings, project_root
-from pipelines.shared import catalog
 from pipelines.shared.files import write_json
 from pipelines.tracking.revision import dvc_hash
-
-#: What of the package has no part in training.
-APART = ("metrics", "recipes", "data/builders", "models", "__pycache__")
-STAGE_CODE = ("build.py", "train.py", "resume.py")
 
 
 def fingerprint(key: str, settings: Settings, root: Path) -> str:
@@ -52,22 +48,11 @@ def fingerprint(key: str, settings: Settings, root: Path) -> str:
         "system": block,
         "seed": settings.seed,
         "backend": [backend.name, backend.version(), backend.device_name(), keras.__version__],
-        "files": [_checksum(path) for path in [*files, *_code(system.family)]],
+        "files": [_checksum(path) for path in files],
+        "code": code.digest("train", key, settings),
     }
     text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _code(family: str) -> list[Path]:
-    package = catalog.folder().parent
-    own = package / "models" / family
-    files = [
-        path
-        for path in package.rglob("*.py")
-        if own in path.parents
-        or not any(path.relative_to(package).as_posix().startswith(part) for part in APART)
-    ]
-    return [*sorted(files), *(Path(__file__).with_name(name) for name in STAGE_CODE)]
 
 
 def _checksum(path: Path) -> str:

@@ -15,8 +15,10 @@ KEY = re.compile(rf"[A-Za-z][A-Za-z0-9_-]{{0,{LENGTH - 1}}}")
 STAGE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{LENGTH - 1}}}")
 #: `uses:` of a system that stands on its own.
 NOTHING = "none"
-#: Bare words that a reader of YAML 1.1 or 1.2 takes for something else.
-RESERVED = frozenset({NOTHING, "y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+#: Bare words that a reader of YAML 1.1 or 1.2 takes for something else; `reports/index.html` is of all systems.
+RESERVED = frozenset(
+    {NOTHING, "index", "y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+)
 
 
 def check(where: str, key: str, pattern: re.Pattern[str] = KEY) -> None:

@@ -55,6 +55,7 @@ def settings_of(content: Any, file: str = "params.yaml") -> Settings:
     if not isinstance(content, dict):
         raise UserError(f"{file} must hold keys and values; see the README for an example")
     _check_keys(file, content)
+    _refuse_families(file, content)
     try:
         settings = Settings.model_validate(content)
     except ValidationError as error:
@@ -77,6 +78,21 @@ def _check_keys(file: str, content: dict[str, Any]) -> None:
         fit = block.get("fit")
         if isinstance(fit, dict) and isinstance(fit.get("stages"), dict):
             keys.check_all(f"{file}: systems.{key}.fit.stages", fit["stages"], keys.STAGE)
+
+
+def _refuse_families(file: str, content: dict[str, Any]) -> None:
+    """Says of a file of earlier versions what has to go, in all blocks at once."""
+    systems = content.get("systems")
+    found = [
+        f"systems.{key}"
+        for key, block in (systems.items() if isinstance(systems, dict) else ())
+        if isinstance(block, dict) and "family" in block
+    ]
+    if found:
+        raise UserError(
+            f"{file}: {found[0]}.family is not a known key: remove the line family: from "
+            f"{', '.join(found)}; the recipe of a system says it"
+        )
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -111,11 +127,6 @@ def _check_system(file: str, key: str, system: SystemSettings, settings: Setting
     if system.class_name not in catalog.names():
         known = nearest(system.class_name, catalog.names())
         raise UserError(f"{where}.class: there is no system {shown(system.class_name)}: {known}")
-    family = catalog.recipe(system.class_name).family
-    if system.family != family:
-        raise UserError(
-            f'{where}.family: {system.class_name} belongs to "{family}", not {shown(system.family)}'
-        )
     if system.data not in settings.data:
         known = nearest(system.data, list(settings.data))
         raise UserError(

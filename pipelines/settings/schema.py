@@ -129,7 +129,6 @@ class SystemSettings(_Block):
     """One system that this checkout trains."""
 
     class_name: str = Field(alias="class")
-    family: str
     data: str
     uses: str = NOTHING
     model: dict[str, Any]

@@ -1,7 +1,8 @@
 """The arguments of a model and the options of its sampler, read from its source and checked by its annotations.
 
-No Keras, no seconds of importing: annotations are evaluated in the vocabulary of `gm_keras.types`, which is loaded by
-its address on disk. What they name besides (the class of a first stage) is left to the model itself.
+No Keras, no seconds of importing: annotations are evaluated in the vocabulary of `gm_keras.types`, and checked by
+`gm_keras.core.arguments`, which is loaded by its address on disk, as its package imports Keras. What annotations name
+besides (the class of a first stage) is left to the model itself.
 """
 
 import ast
@@ -19,6 +20,7 @@ from typing import Any
 
 import pydantic
 
+from gm_keras import types
 from pipelines.shared import catalog
 from pipelines.shared.errors import UserError, nearest
 
@@ -108,15 +110,13 @@ def check_sample(where: str, system: str, block: Mapping[str, Any]) -> None:
 
 def _unknown(where: str, name: Any, known: str) -> UserError:
     shown = (
-        name
-        if isinstance(name, str) and name.isidentifier()
-        else _loaded("core/arguments.py").shown(name)
+        name if isinstance(name, str) and name.isidentifier() else _arguments_module().shown(name)
     )
     return UserError(f"{where}.{shown} is not a known key: {known}")
 
 
 def _check(where: str, parameters: _Parameters, block: Mapping[str, Any]) -> None:
-    arguments = _loaded("core/arguments.py")
+    arguments = _arguments_module()
     check = arguments.Checker(parameters.annotations, parameters.defaults, none="null")
     for name, value in block.items():
         try:
@@ -134,18 +134,16 @@ def _constructor(system: str) -> _Parameters:
 
 @cache
 def _sampler(system: str) -> _Parameters:
-    method = "translate" if "translator" in catalog.recipe(system).capabilities else "sample_batch"
-    found = _Family(system).parameters(method, keywords_only=True)
+    found = _Family(system).parameters("sample_batch", keywords_only=True)
     for name in OF_THE_PIPELINE:
         found.annotations.pop(name, None)
     return found
 
 
 @cache
-def _loaded(name: str) -> ModuleType:
-    """A module of gm_keras that needs neither Keras nor its package."""
-    path = _library() / name
-    spec = importlib.util.spec_from_file_location(f"_{path.stem}_of_gm_keras", path)
+def _arguments_module() -> ModuleType:
+    path = _library() / "core" / "arguments.py"
+    spec = importlib.util.spec_from_file_location("_arguments_of_gm_keras", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -237,7 +235,7 @@ def _evaluated(annotation: ast.expr | None) -> Any:
         **vars(typing),
         "Sequence": Sequence,
         "Field": pydantic.Field,
-        **vars(_loaded("types.py")),
+        **vars(types),
     }
     try:
         return eval(compile(ast.Expression(annotation), "<annotation>", "eval"), names)

@@ -1,18 +1,19 @@
-"""The catalogue of systems: what the recipes say, read without importing Keras.
-
-The package is found by its address on disk and not imported: that takes seconds, and the command
-line answers in a fraction of one.
-"""
+"""The catalogue of systems: what the recipes say, read without importing Keras."""
 
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+import gm_keras
 from pipelines.shared import yaml_file
 from pipelines.shared.errors import UserError, nearest
 
+#: What begins a recipe's block for `params.yaml`. All that a list of systems tells stands above it.
+BLOCK = "\nsystem:"
 NEEDED = ("paper", "summary", "family", "capabilities", "datasets", "system")
 
 
@@ -35,6 +36,7 @@ class Recipe:
         published: Figures that papers report of this system, each with `data`, `metric` (a name of
             `pipelines.shared.scores` where one fits), `value`, `source` and, where known, `error`, `unit`
             and `setting`.
+        reached: What `gm-keras record` wrote of finished runs of this recipe, one for each data set.
     """
 
     name: str
@@ -49,15 +51,12 @@ class Recipe:
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
     test: dict[str, Any] = field(default_factory=dict)
     published: tuple[dict[str, Any], ...] = ()
+    reached: tuple[dict[str, Any], ...] = ()
 
 
-@cache
 def folder() -> Path:
     """Returns the folder of the recipes."""
-    spec = find_spec("gm_keras")
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError("the package gm_keras is not installed: pip install -e . in its checkout")
-    return Path(spec.submodule_search_locations[0]) / "recipes"
+    return Path(gm_keras.__file__).parent / "recipes"
 
 
 def names() -> list[str]:
@@ -100,7 +99,50 @@ def recipe(name: str) -> Recipe:
         overrides=content.get("datasets_overrides") or {},
         test=content.get("test") or {},
         published=tuple(content.get("published") or ()),
+        reached=tuple(content.get("reached") or ()),
     )
+
+
+@dataclass(frozen=True)
+class Head:
+    """The beginning of a recipe, as far as a list of systems needs it; see `Recipe`."""
+
+    name: str
+    paper: dict[str, Any]
+    summary: str
+    family: str
+    capabilities: tuple[str, ...]
+    datasets: tuple[str, ...]
+
+
+def heads() -> list[Head]:
+    """Reads the beginning of every recipe, in the order of the names: a tenth of the time of reading all of it."""
+    return [_head(name) for name in names()]
+
+
+def _head(name: str) -> Head:
+    text = yaml_file.read(folder() / f"{name}.yaml")
+    try:
+        # With the C parser where it is installed; whatever it does not like is told by the other one.
+        content = YAML(typ="safe").load(text.partition(BLOCK)[0])
+        return Head(
+            name,
+            content["paper"],
+            content["summary"],
+            content["family"],
+            tuple(content["capabilities"]),
+            tuple(content["datasets"]),
+        )
+    except (YAMLError, LookupError, TypeError):
+        whole = recipe(name)
+        return Head(
+            name,
+            whole.paper,
+            whole.summary,
+            whole.family,
+            whole.capabilities,
+            whole.datasets,
+        )
 
 
 def used(system: dict[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.shared import reading
+from gm_keras import reading
 from pipelines.shared.errors import UserError
 
 #: What a file of JSON may hold, by its type in Python.

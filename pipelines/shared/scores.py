@@ -4,7 +4,7 @@ The report and `gm-keras compare` read `metrics.json` by it. It imports nothing 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,6 +28,8 @@ class Score:
         unit: "" for a number without one.
         share: It lies between 0 and 1, and is written with so many digits that small shares differ.
         compared: It is a column of the leaderboard. What only explains another score is not.
+        given_by: The capability that gives it by construction, whatever was learned: who offers it is no
+            rival of the others. "" where none does.
     """
 
     name: str
@@ -38,6 +40,11 @@ class Score:
     unit: str = ""
     share: bool = False
     compared: bool = True
+    given_by: str = ""
+
+    def earned_by(self, capabilities: Collection[str]) -> bool:
+        """Whether a system with these capabilities has to learn what this score measures."""
+        return not self.given_by or self.given_by not in capabilities
 
 
 LIKELIHOOD = "Likelihood"
@@ -129,6 +136,8 @@ _LIKELIHOODS = (
         LIKELIHOOD,
     ),
 )
+# A model that can be inverted gives every example back to the last digit before it has learned anything.
+_RECONSTRUCTIONS = {"group": RECONSTRUCTION, "given_by": "invertible"}
 _PAIRS = (
     Score(
         "l1",
@@ -160,24 +169,24 @@ _PAIRS = (
         "PSNR of reconstructions",
         "of test examples, encoded and decoded",
         "higher",
-        RECONSTRUCTION,
-        "dB",
+        unit="dB",
+        **_RECONSTRUCTIONS,
     ),
     Score(
         "reconstruction_ssim",
         "SSIM of reconstructions",
         "structural similarity of example and reconstruction",
         "higher",
-        RECONSTRUCTION,
         share=True,
+        **_RECONSTRUCTIONS,
     ),
     Score(
         "reconstruction_ms_ssim",
         "MS-SSIM of reconstructions",
         "the same at several scales",
         "higher",
-        RECONSTRUCTION,
         share=True,
+        **_RECONSTRUCTIONS,
     ),
 )
 _DISTANCES = (
@@ -382,17 +391,26 @@ def is_better(name: str, value: float, other: float) -> bool:
     return (better == "lower" and value < other) or (better == "higher" and value > other)
 
 
-def ranks(name: str, values: Sequence[tuple[float | None, float | None]]) -> list[Rank]:
+def ranks(
+    name: str,
+    values: Sequence[tuple[float | None, float | None]],
+    rivals: Sequence[bool] | None = None,
+) -> list[Rank]:
     """Which of several systems is best in one score, and which cannot be told apart from it.
 
     Args:
         name: The score.
         values: For each system its value and standard error; None where it has none.
+        rivals: For each system whether it takes part, as `Score.earned_by` says; by default all do.
 
     Returns:
         For each system "best", "tied" (within `APART` standard errors of the difference) or "";
         all "" where fewer than two have the score, or neither way is better.
     """
+    if rivals is not None:
+        values = [
+            each if rival else (None, None) for each, rival in zip(values, rivals, strict=True)
+        ]
     having = [(value, error) for value, error in values if value is not None]
     better = SCORES[name].better if name in SCORES else "neither"
     if len(having) < 2 or better == "neither":
@@ -436,6 +454,11 @@ def comparable(score: Score, systems: Sequence[Mapping[str, Any]]) -> bool:
     having = [each for each in systems if value_of(each, score.name) is not None]
     return len({measured_with(score, each) for each in having}) <= 1
 
+
+#: What is a bound on what its title says where the likelihood is one.
+BOUNDED = ("nll_nats", "bits_per_dim", "nats_per_token")
+#: What is said of a score that a system has by construction.
+BY_CONSTRUCTION = "exact by construction, and so no rival"
 
 #: Why no best value of some scores is marked.
 NOT_ALIKE = (

@@ -110,6 +110,8 @@ class Training(_Written):
     training_seconds: float | None = None
     git_revision: str | None = None
     git_dirty: bool | None = None
+    git_changes: list[str] | None = None
+    machine: str | None = None
 
 
 class Timing(_Written):

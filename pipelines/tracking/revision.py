@@ -31,6 +31,12 @@ def short_revision(root: Path) -> str:
     return _git(root, "rev-parse", "--short", "HEAD") or "nogit"
 
 
+def changes(root: Path) -> list[str]:
+    """The tracked files that differ from the commit, but for those that the pipeline writes."""
+    named = ("diff", "--name-only", "--relative", "HEAD", "--", ".", *WRITTEN_BY_THE_PIPELINE)
+    return (_git(root, *named) or "").splitlines()
+
+
 def revision_tags(root: Path, data: Path | None) -> dict[str, str]:
     """Returns the tags that say which code and which data a run was made from.
 
@@ -45,10 +51,9 @@ def revision_tags(root: Path, data: Path | None) -> dict[str, str]:
     """
     tags = {}
     if revision := _git(root, "rev-parse", "HEAD"):
-        changed = _git(root, "status", "--porcelain", "-uno", "--", ".", *WRITTEN_BY_THE_PIPELINE)
         tags["git.revision"] = revision
-        tags["git.dirty"] = "true" if changed else "false"
-    if data is not None and (data_revision := dvc_hash(root, data) or _md5(data / "dataset.json")):
+        tags["git.dirty"] = "true" if changes(root) else "false"
+    if data is not None and (data_revision := dvc_hash(root, data) or md5(data / "dataset.json")):
         tags["dvc.revision"] = data_revision
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags["dvc.experiment"] = experiment
@@ -82,7 +87,8 @@ def locked_outputs(root: Path) -> list[tuple[str, str | None]]:
         return []  # not there yet, or not as DVC writes it: DVC itself says so
 
 
-def _md5(path: Path) -> str | None:
+def md5(path: Path) -> str | None:
+    """The MD5 of a file, as DVC has it; None where there is no file."""
     if not path.is_file():
         return None
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

@@ -181,7 +181,7 @@ def test_features_of_another_scale_are_told(make_data, capsys: pytest.CaptureFix
         ({"x": POINTS, "y": np.ones(20)}, "labels must be integers .*, not float64"),
         ({"x": POINTS, "y": np.arange(20) - 1}, "labels must be the classes 0, 1, 2.*found -1"),
         ({"x": POINTS, "y": np.arange(20) * 9}, "labels must be the classes 0, 1, 2.*found 171"),
-        ({"x": POINTS, "mask": POINTS}, 'array "mask" of unknown use: expected image'),
+        ({"x": POINTS, "weight": POINTS}, 'array "weight" of unknown use: expected image'),
         ({"x": POINTS, "image": IMAGES}, "two arrays say the same"),
         ({"label": np.arange(20)}, "labels but no image"),
         ({"x_test": POINTS}, "no array image"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gm_keras.data import PreparedData
+from gm_keras.data import PreparedData, captions
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
 from pipelines.shared.errors import UserError
@@ -262,3 +262,29 @@ def test_other_modes_and_names_with_blanks(tmp_path: Path):
     assert found.count((255, 255, 255)) == 2
     assert {(50, 60, 70), (0, 0, 200)} <= set(found)
     assert any(red < 10 and green > 245 and blue > 245 for red, green, blue in found)
+
+
+def test_a_text_beside_each_image_is_its_caption(tmp_path: Path):
+    texts = {
+        bytes(image): f"Bild {number}, 像" for number, image in enumerate(save(tmp_path / "p"))
+    }
+    for number, text in enumerate(texts.values()):
+        (tmp_path / "p" / f"{number:03}.txt").write_text(f"{text}\n", encoding="utf-8")
+    data = prepared(tmp_path / "p")
+    assert list(data.info["fields"]) == ["image", "caption"]
+    for image, text in zip(every(data), captions.decode(every(data, "caption")), strict=True):
+        assert texts[bytes(image)] == text
+    before = data.info["version"]
+    (tmp_path / "p" / "003.txt").write_text("another", encoding="utf-8")
+    assert prepared(tmp_path / "p").info["version"] != before
+
+
+def test_captions_that_are_missing_or_no_text(tmp_path: Path):
+    save(tmp_path / "p")
+    (tmp_path / "p" / "003.txt").write_text("one")
+    assert "000.png has no caption, but 1 of 12 images have one: add 000.txt" in error(
+        tmp_path / "p"
+    )
+    for number in range(12):
+        (tmp_path / "p" / f"{number:03}.txt").write_bytes(b"\xff\xfe")
+    assert "000.txt is not UTF-8: byte 0; convert it" in error(tmp_path / "p")

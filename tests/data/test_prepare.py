@@ -77,7 +77,7 @@ def test_the_command(tmp_path: Path):
     np.savez(tmp_path / "own.npz", x=np.ones((20, 2)))
     (tmp_path / "params.yaml").write_text(
         "data: {own: {source: folder, path: own.npz}}\n"
-        "systems: {vae: {class: vae, family: latent, data: own, uses: none, model: {latent_dim: 2}, "
+        "systems: {vae: {class: vae, data: own, uses: none, model: {latent_dim: 2}, "
         "optimizers: {main: {class: adam}}, fit: {epochs: 1, batch_size: 17}, sample: {}, evaluate: {}}}\n"
     )
     result = command(tmp_path, "own")

@@ -7,7 +7,7 @@ from pipelines.settings import Settings
 from pipelines.shared.errors import UserError
 
 SYSTEM = {
-    "class": "any", "family": "any", "model": {}, "optimizers": {}, "sample": {},
+    "class": "any", "model": {}, "optimizers": {}, "sample": {},
     "fit": {"epochs": 1, "batch_size": 1}, "evaluate": {"samples": 1},
 }  # fmt: skip
 SETTINGS = Settings.model_validate(
@@ -94,13 +94,34 @@ def test_stages_missing_from_dvc_yaml():
         plan.make(SETTINGS, ["a"], [name for name in NAMES if name != "export@a"])
 
 
-def test_the_report_waits_for_all_systems(tmp_path):
+def test_the_index_waits_for_all_systems_and_a_page_for_its_own(tmp_path):
     calls, told = [], []
+
+    def report(*keys):
+        calls.clear()
+        run = lambda *call: calls.append(call)  # noqa: E731
+        return plan.run_report(SETTINGS, keys, [*NAMES, "page@a"], tmp_path, run, told.append)
+
     for key in "abc":
-        plan.run_report(SETTINGS, NAMES, tmp_path, lambda *call: calls.append(call), told.append)
+        report("a")
+        assert calls == ([] if key == "a" else [("page@a", False)])
         (tmp_path / "reports" / key).mkdir(parents=True)
         (tmp_path / "reports" / key / "metrics.json").touch()
-    assert calls == []
     assert "a, b, c" in told[0]
-    plan.run_report(SETTINGS, NAMES, tmp_path, lambda *call: calls.append(call), told.append)
-    assert calls == [("report", False)]
+    report("a", "b")
+    assert calls == [("page@a", False), ("report", False)]
+
+
+def test_a_page_that_fails_is_told_and_holds_up_no_other(tmp_path):
+    names = ["page@a", "page@b", "report"]
+    for key in "abc":
+        (tmp_path / "reports" / key).mkdir(parents=True)
+        (tmp_path / "reports" / key / "metrics.json").touch()
+    calls = []
+
+    def run(target, _):
+        calls.append(target)
+        return "page@a: damaged" if target == "page@a" else None
+
+    assert plan.run_report(SETTINGS, "ab", names, tmp_path, run, print) == "page@a: damaged"
+    assert calls == names

@@ -191,6 +191,56 @@ def test_a_numba_that_cannot_be_imported_leaves_the_work_to_xla(monkeypatch):
     assert not numba_kernels._compiler.__wrapped__()
 
 
+WITHOUT = "import jax.{module}; del jax.{module}.{name}"
+REFUSED = """
+import numba
+from gm_keras.backend.intrinsics import words
+from gm_keras.backend.native import interface
+@numba.cfunc(numba.int64(numba.int64))
+def handle(frame):
+    extension = words(frame)[interface._EXTENSION]
+    words(words(extension)[3])[3] = 0 | 99 << 32
+    return 0
+register = interface.register
+interface.register = lambda target, _: register(target, handle)
+"""
+BOTH = """
+import jax, keras, numpy as np
+from gm_keras.ops.convolution import convolve
+from gm_keras.ops.random import RandomStream
+inputs, kernel = np.ones((24, 14, 14, 24), "float32"), np.ones((3, 3, 24, 48), "float32")
+def both(inputs, kernel):
+    return convolve(inputs, kernel), keras.random.normal((5000,), seed=RandomStream(0).at(0))
+program = jax.jit(both).lower(inputs, kernel)
+print([name for name in ("onednn", "noise") if "gm_keras_" + name in program.as_text()])
+print(program.compile()(inputs, kernel)[0][0, 5, 5, 0])
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "ours"),
+    [
+        pytest.param(WITHOUT.format(module="ffi", name="ffi_call"), [], id="calls"),
+        pytest.param(
+            WITHOUT.format(module="extend.random", name="threefry_prng_impl"),
+            ["onednn"],
+            id="generators",
+        ),
+        pytest.param(REFUSED, [], id="version"),
+    ],
+)
+def test_what_this_jax_lacks_leaves_the_work_to_xla(before, ours):
+    done = subprocess.run(
+        [sys.executable, "-c", before + BOTH],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str(ours), "216.0"]
+
+
 def test_small_work_stays_with_xla():
     assert calls(convolve, values((1, 4, 4, 2), 0), values((3, 3, 2, 2), 1)) == 0
     assert calls(project, values((64, 64), 0), values((64, 64), 1)) == 0

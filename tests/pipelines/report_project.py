@@ -16,7 +16,6 @@ data:
 systems:
   vae:
     class: vae
-    family: latent
     data: digits
     uses: none
     model: {latent_dim: 4}
@@ -26,7 +25,6 @@ systems:
     evaluate: {samples: 200}
   dcgan:
     class: dcgan
-    family: gan
     data: digits
     uses: none
     model: {}
@@ -36,7 +34,6 @@ systems:
     evaluate: {samples: 200}
   pix2pix:
     class: pix2pix
-    family: translation
     data: digits
     uses: none
     model: {}
@@ -46,7 +43,6 @@ systems:
     evaluate: {samples: 200}
   gpt2:
     class: gpt2
-    family: sequence
     data: shakespeare
     uses: none
     model: {}

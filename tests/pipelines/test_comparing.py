@@ -10,7 +10,6 @@ from pipelines.shared.errors import UserError
 
 SYSTEM = """
     class: dcgan
-    family: gan
     data: {data}
     uses: none
     model: {{}}

@@ -24,7 +24,6 @@ data:
 systems:
   vae:
     class: vae
-    family: latent
     data: digits
     uses: none
     model: { latent_dim: 3, network: dense, units: [16], num_classes: 10 }
@@ -34,7 +33,6 @@ systems:
     evaluate: { samples: 8 }
   gan:
     class: dcgan
-    family: gan
     data: digits
     uses: none
     model: { latent_dim: 4, filters: 4, stages: 1 }
@@ -44,7 +42,6 @@ systems:
     evaluate: { samples: 8 }
   diffusion:
     class: ddpm
-    family: diffusion
     data: digits
     uses: none
     model: { timesteps: 3 }
@@ -54,7 +51,6 @@ systems:
     evaluate: { samples: 8 }
   boltzmann:
     class: rbm
-    family: boltzmann
     data: digits
     uses: none
     model: { hidden: 4 }

@@ -192,7 +192,7 @@ def test_the_sampler_is_registered_in_the_run_of_the_training(project, client, d
 def _register(project: Path, model: Path) -> str:
     run_id = json.loads((project / "models" / "tiny" / "run.json").read_text())["run_id"]
     run = tracking.resume_run(TRACKING, "tiny", run_id, parameters={}, tags={})
-    sampler = registration.Sampler("tiny", model, (8, 8, 1), "jax", {})
+    sampler = registration.Sampler("tiny", model, (8, 8, 1), "jax", {}, "0" * 16)
     return registration.register(run, sampler, {})
 
 

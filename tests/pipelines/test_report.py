@@ -1,4 +1,4 @@
-"""The page: what it says of the scores, and what happens when an input is missing or damaged."""
+"""The pages: what they say of the scores, and what happens when an input is missing or damaged."""
 
 import json
 import re
@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.report import curves, inputs, leaderboard, lineage, page, published, readings
+from pipelines.report import (
+    cards,
+    curves,
+    index,
+    inputs,
+    leaderboard,
+    lineage,
+    page,
+    published,
+    readings,
+)
 from pipelines.settings import load_settings
 from pipelines.shared import catalog, scores
 from pipelines.shared.errors import UserError
@@ -27,13 +37,30 @@ def system(root: Path, key: str) -> inputs.System:
     return inputs.read_system(key, load_settings(root / "params.yaml"), root)
 
 
-def systems(root: Path) -> list[inputs.System]:
-    return [system(root, key) for key in report_project.METRICS]
+def tables(root: Path) -> list[leaderboard.Table]:
+    return leaderboard.tables([cards.card(system(root, key)) for key in report_project.METRICS])
 
 
-def written(root: Path) -> str:
-    page.run()
+def written(root: Path, key: str = "vae") -> str:
+    """The page of a system."""
+    page.run(key)
+    return (root / f"reports/{key}.html").read_text(encoding="utf-8")
+
+
+def indexed(root: Path) -> str:
+    """The index, with the pages as they are."""
+    index.run()
     return (root / "reports/index.html").read_text(encoding="utf-8")
+
+
+def all_written(root: Path) -> dict[str, str]:
+    """Every page, and the index."""
+    settings = load_settings(root / "params.yaml")
+    for key in report_project.METRICS:
+        page.write(key, settings, root)
+    index.run()
+    names = (*report_project.METRICS, "index")
+    return {name: (root / f"reports/{name}.html").read_text(encoding="utf-8") for name in names}
 
 
 def change(root: Path, key: str, **entries) -> None:
@@ -65,43 +92,114 @@ class Page(HTMLParser):
         self.links += [found[name] for name in ("href", "src") if name in found]
 
 
-def test_the_page_holds_everything_it_needs(root):
-    found = Page(written(root))
-    # Two pictures of each of three systems, two epochs of each of four, one of the latents.
-    assert len(found.images) == 2 * 3 + 2 * 4 + 1
-    assert all(image["alt"] for image in found.images)
-    assert all(link.startswith(("#", "data:")) for link in found.links)
-    assert len(found.ids) == len(set(found.ids))
-    assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
-    assert set(report_project.METRICS) <= set(found.ids)
+def test_the_pages_hold_everything_they_need(root):
+    pages = {key: Page(text) for key, text in all_written(root).items()}
+    # A picture of three systems on the index; on each page samples, two epochs, one of the latents.
+    numbers = {key: len(found.images) for key, found in pages.items()}
+    assert numbers == {"index": 3, "vae": 4, "dcgan": 3, "pix2pix": 3, "gpt2": 2}
+    for key, found in pages.items():
+        assert all(image["alt"] for image in found.images)
+        assert len(found.ids) == len(set(found.ids))
+        for link in found.links:
+            target, _, fragment = link.partition("#")
+            if link.startswith("data:"):
+                continue
+            name = target.partition("?")[0].removesuffix(".html") or key
+            assert name in pages, f"{link} on {key}"
+            assert not fragment or fragment in pages[name].ids, f"{link} on {key}"
+    assert {f"{key}.html" for key in report_project.METRICS} <= set(pages["index"].links)
+    assert all("index.html" in pages[key].links for key in report_project.METRICS)
 
 
 def test_the_same_inputs_give_the_same_bytes(root):
-    files = [root / "reports" / name for name in ("index.html", "samples.png")]
-    page.run()
+    files = [root / "reports" / name for name in ("index.html", "vae.html", "samples.png")]
+    all_written(root)
     first = [path.read_bytes() for path in files]
-    page.run()
+    all_written(root)
     assert [path.read_bytes() for path in files] == first
 
 
-def test_what_a_model_wrote_cannot_become_part_of_the_page(root):
-    text = written(root)
-    assert "What &lt;b&gt;say&lt;/b&gt; you, &lt;/script&gt; &amp; friends?" in text
-    assert text.count("</script>") == 1
+def test_what_a_model_wrote_cannot_become_part_of_a_page(root):
+    written(root)
+    for text in (written(root, "gpt2"), indexed(root)):
+        assert "What &lt;b&gt;say&lt;/b&gt; you, &lt;/script&gt; &amp; friends?" in text
+        assert text.count("</script>") == 1
 
 
-def test_systems_that_were_not_evaluated_are_named(root, capsys):
+def test_systems_without_a_page_are_named(root, capsys):
+    all_written(root)
     (root / "reports/dcgan/metrics.json").unlink()
-    assert "Not evaluated, and so not here: dcgan." in written(root)
-    assert "dcgan is not on the page: evaluate it with: dvc repro evaluate@dcgan" in (
+    assert "Without a page so far, and so not here: dcgan." in indexed(root)
+    assert "dcgan is not on the index: make its page with: dvc repro page@dcgan" in (
         capsys.readouterr().out
     )
+    with pytest.raises(UserError, match="evaluate it with: dvc repro evaluate@dcgan"):
+        page.run("dcgan")
 
 
-def test_a_page_of_nothing_says_what_to_do(root):
-    for key in report_project.METRICS:
-        (root / f"reports/{key}/metrics.json").unlink()
-    assert "Nothing was evaluated yet" in written(root)
+def test_nothing_leads_to_the_page_of_a_system_that_was_taken_out(root):
+    assert "dcgan.html" in all_written(root)["index"]
+    params = root / "params.yaml"
+    text = params.read_text()
+    cut = text[: text.index("  dcgan:")] + text[text.index("  pix2pix:") :]
+    params.write_text(cut)
+    assert "dcgan" not in indexed(root)
+    assert (root / "reports/dcgan.html").is_file()
+
+
+def test_an_index_of_nothing_says_what_to_do(root):
+    assert "There is no page of a system yet" in indexed(root)
+
+
+def test_a_damaged_card_is_one_line(root):
+    before = all_written(root)["index"]
+    for content in ("{", '{"key": "vae"}', cards.path("gpt2", root).read_text()):
+        cards.path("vae", root).write_text(content)
+        with pytest.raises(UserError, match="make it again with: dvc repro -f page@vae"):
+            index.run()
+    assert (root / "reports/index.html").read_text(encoding="utf-8") == before
+
+
+def test_the_index_of_seventy_systems_is_small(root):
+    """Seventy pictures of noise in colour, which no format makes small, and every score."""
+    every = dict.fromkeys(scores.SCORES, 0.5) | {f"{name}_stderr": 0.01 for name in scores.SCORES}
+    change(root, "vae", **every)
+    report_project.write_picture(root / "reports/vae/samples.png", 0, (700, 700))
+    written(root)
+    content = json.loads(cards.path("vae", root).read_text())
+    params = report_project.PARAMS
+    block = params[params.index("  vae:") : params.index("  dcgan:")]
+    keys = [f"vae_{number}" for number in range(70)]
+    (root / "params.yaml").write_text(
+        "data:\n  digits: {source: tfds}\nsystems:\n"
+        + "".join(block.replace("  vae:", f"  {key}:") for key in keys)
+    )
+    for key in keys:
+        report_project.write_json(root / f"reports/{key}/metrics.json", {})
+        report_project.write_json(cards.path(key, root), content | {"key": key})
+        (root / f"reports/{key}/samples.png").symlink_to(root / "reports/dcgan/samples.png")
+    assert len(indexed(root)) < 3e6
+
+
+def test_what_a_system_has_by_construction_is_no_victory(root):
+    change(root, "vae", reconstruction_psnr=20.0)
+    change(root, "dcgan", reconstruction_psnr=140.0)
+    change(root, "pix2pix", reconstruction_psnr=19.0)
+    made = [cards.card(system(root, key)) for key in ("vae", "dcgan", "pix2pix")]
+
+    def ranked(found):
+        table = leaderboard.tables(found)[0]
+        return {key: cells(table, key)["reconstruction_psnr"] for key in ("vae", "dcgan")}
+
+    assert ranked(made)["dcgan"].rank == "best"
+    made[1] = made[1].model_copy(update={"capabilities": ["sampler", "invertible"]})
+    assert (ranked(made)["dcgan"].rank, ranked(made)["dcgan"].given) == ("", True)
+    assert (ranked(made)["vae"].rank, ranked(made)["vae"].given) == ("best", False)
+    flow = system(root, "dcgan")
+    flow = replace(flow, recipe=catalog.recipe("realnvp"))
+    (row,) = readings.readings(flow)[scores.RECONSTRUCTION]
+    assert row.given
+    assert row.reached is None
 
 
 def test_results_without_the_newer_entries_are_shown(root):
@@ -134,9 +232,12 @@ def test_every_system_of_the_catalogue_can_be_shown(tmp_path, monkeypatch):
     for recipe in recipes:
         metrics = report_project.METRICS["dcgan"] | {"data": recipe.system["data"]}
         report_project.write_system(tmp_path, recipe.name, metrics, seed=0)
-    text = written(tmp_path)
-    assert set(catalog.names()) <= set(Page(text).ids)
-    assert all(entry["source"] in text for entry in catalog.recipe("ddpm").published)
+    settings, texts = load_settings(tmp_path / "params.yaml"), {}
+    for name in catalog.names():
+        page.write(name, settings, tmp_path)
+        texts[name] = (tmp_path / f"reports/{name}.html").read_text(encoding="utf-8")
+    assert {f"{name}.html" for name in texts} <= set(Page(indexed(tmp_path)).links)
+    assert all(entry["source"] in texts["ddpm"] for entry in catalog.recipe("ddpm").published)
 
 
 @pytest.mark.parametrize(
@@ -169,16 +270,16 @@ def test_a_bad_input_is_one_line_and_the_page_stays(root, name, content, command
     if content is not None:
         path.write_text(content, encoding="utf-8")
     with pytest.raises(UserError) as caught:
-        page.run()
+        page.run("vae")
     message = str(caught.value)
     assert str(path) in message
     assert command in message
     assert "\n" not in message
-    assert (root / "reports/index.html").read_text(encoding="utf-8") == before
+    assert (root / "reports/vae.html").read_text(encoding="utf-8") == before
 
 
 def test_the_leaderboard_has_a_table_for_each_data_set(root):
-    digits, shakespeare = leaderboard.tables(systems(root))
+    digits, shakespeare = tables(root)
     assert [column.title for column in digits.columns] == [
         "Negative ELBO",
         "Mean absolute error",
@@ -201,14 +302,14 @@ def test_training_time_is_a_column_where_it_is_known(root):
     report_project.write_json(
         root / "models/vae/run.json", {"run_id": "run", "training_seconds": 4000.0}
     )
-    digits, shakespeare = leaderboard.tables(systems(root))
+    digits, shakespeare = tables(root)
     assert cells(digits, "vae")["training_seconds"].text == "67 min"
     assert cells(digits, "dcgan")["training_seconds"].sort is None
     assert "training_seconds" not in cells(shakespeare, "gpt2")
 
 
 def test_the_best_is_marked_with_what_cannot_be_told_apart_from_it(root):
-    digits, _ = leaderboard.tables(systems(root))
+    digits, _ = tables(root)
     ranks = {
         key: {name: cell.rank for name, cell in cells(digits, key).items()}
         for key in ("vae", "dcgan", "pix2pix")
@@ -230,7 +331,7 @@ def test_the_best_is_marked_with_what_cannot_be_told_apart_from_it(root):
 )
 def test_nothing_is_best_among_what_was_not_measured_alike(root, entries):
     change(root, "dcgan", **entries)
-    digits, _ = leaderboard.tables(systems(root))
+    digits, _ = tables(root)
     assert all(cells(digits, key)["classifier_fid"].rank == "" for key in ("vae", "dcgan"))
     assert any("No best value is marked for Classifier FID" in note for note in digits.notes)
 
@@ -238,15 +339,15 @@ def test_nothing_is_best_among_what_was_not_measured_alike(root, entries):
 def test_likelihoods_of_different_things_are_not_ranked(root):
     likelihood = {"kind": "bound", "of": "discrete"}
     change(root, "dcgan", negative_elbo_nats=150.0, likelihood=likelihood)
-    digits, _ = leaderboard.tables(systems(root))
+    digits, _ = tables(root)
     assert cells(digits, "vae")["negative_elbo_nats"].rank == "best"
     change(root, "dcgan", likelihood=likelihood | {"of": "density"})
-    digits, _ = leaderboard.tables(systems(root))
+    digits, _ = tables(root)
     assert cells(digits, "vae")["negative_elbo_nats"].rank == ""
 
 
 def test_calibration_is_one_value_or_an_honest_range(root):
-    digits, shakespeare = leaderboard.tables(systems(root))
+    digits, shakespeare = tables(root)
     rows = {
         title: dict(zip([column.name for column in digits.columns], row, strict=True))
         for title, row in digits.calibration
@@ -261,7 +362,7 @@ def test_calibration_is_one_value_or_an_honest_range(root):
 
 
 def test_the_notes_say_what_was_measured_with_what(root):
-    digits, shakespeare = leaderboard.tables(systems(root))
+    digits, shakespeare = tables(root)
     assert digits.notes[0] == (
         "vae: 360 test examples of digits against 200 samples for each of 2 seeds from 0 on. Features of a "
         "classifier that reads 97.5 % of the test set right (32 features, weights abababababab)."
@@ -304,7 +405,7 @@ def test_a_bound_is_written_as_one(root):
 
 
 def test_scores_left_out_are_named_with_the_reason(root):
-    assert "Recall was left out: needs at least 4 samples, there are 3." in written(root)
+    assert "Recall was left out: needs at least 4 samples, there are 3." in written(root, "dcgan")
 
 
 def test_pictures_left_out_are_named_with_the_reason(root):
@@ -339,10 +440,10 @@ def test_a_system_without_a_score_to_compare_trainings_by_is_shown(root):
 
 def test_the_page_of_healthy_results_leaves_nothing_out(root, capsys):
     change(root, "dcgan", left_out={})
-    text = written(root)
-    assert "was left out" not in text
-    assert "There is no picture" not in text
-    assert "cannot be drawn" not in text
+    for text in all_written(root).values():
+        assert "was left out" not in text
+        assert "There is no picture" not in text
+        assert "cannot be drawn" not in text
     assert not capsys.readouterr().err
 
 
@@ -461,26 +562,26 @@ def test_ranks_know_which_way_is_better():
     assert scores.ranks("fid", [(1.0, 0.1), (None, None)]) == ["", ""]
 
 
-def test_the_command_takes_no_argument_and_loads_no_keras():
+def test_the_command_takes_one_argument_at_most_and_loads_no_keras():
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.report", "vae"],
+        [sys.executable, "-m", "pipelines.report", "vae", "dcgan"],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr == "usage: python -m pipelines.report\n"
+    assert done.stderr == "usage: python -m pipelines.report [KEY]\n"
     code = (
-        "import sys; from pipelines.report import page; "
+        "import sys; from pipelines.report import index, page; "
         "sys.exit(any(name in sys.modules for name in ('keras', 'gm_keras', 'mlflow')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_page_loads_nothing_from_elsewhere(root):
-    text = written(root)
-    assert re.search(r"""content="default-src 'none'; img-src data:;""", text)
-    assert not re.search(r"@import|url\(|https?://", text)
+def test_the_pages_load_nothing_from_elsewhere(root):
+    for text in all_written(root).values():
+        assert re.search(r"""content="default-src 'none'; img-src data:;""", text)
+        assert not re.search(r"@import|url\(|https?://", text)
 
 
 def test_the_loss_of_one_phase_is_drawn_once():

@@ -1,4 +1,4 @@
-"""The page in headless Chromium: it works without an error, on a desk, on a phone, in the dark and on paper."""
+"""The pages in headless Chromium: they work without an error, on a desk, on a phone, in the dark and on paper."""
 
 import base64
 import json
@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-from pipelines.report import page
+from pipelines.report import index, page
+from pipelines.settings import load_settings
 from tests.pipelines import report_project
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER),
     reason="there is no Chromium: apt-get install chromium chromium-driver",
 )
-SECTIONS = ["all-systems", *report_project.METRICS]
+PAGES = ["index", *report_project.METRICS]
 MORE = (
     "nll_estimate_nats",
     "bits_per_dim",
@@ -77,15 +78,18 @@ return [worst[0], worst[1], seen];
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory) -> str:
+def folder(tmp_path_factory) -> str:
+    """The address of the folder of the pages, with a slash at its end."""
     root = report_project.make_project(tmp_path_factory.mktemp("project"))
     # A table that is wider than a desk.
     vae = report_project.METRICS["vae"] | dict.fromkeys(MORE, 0.5)
     report_project.write_json(root / "reports/vae/metrics.json", vae)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))
-        page.run()
-    return (root / "reports/index.html").as_uri()
+        for key in report_project.METRICS:
+            page.write(key, load_settings(root / "params.yaml"), root)
+        index.run()
+    return (root / "reports").as_uri() + "/"
 
 
 @pytest.fixture(scope="module")
@@ -101,21 +105,15 @@ def chromium(tmp_path_factory):
 
 
 @pytest.fixture
-def browser(chromium, address):
-    """The page, newly opened on a desk in the light; at the end nothing may have gone wrong in it."""
+def browser(chromium, folder):
+    """The index, newly opened on a desk in the light; at the end nothing may have gone wrong in it."""
     look(chromium)
     chromium.get("about:blank")
     chromium.get_log("browser")
     chromium.get_log("performance")
-    open_page(chromium, address)
+    chromium.get(f"{folder}index.html")
     yield chromium
     assert [each for each in chromium.get_log("browser") if each["level"] == "SEVERE"] == []
-
-
-def open_page(browser, address: str, section: str = "") -> None:
-    # An address that differs in its fragment only is not loaded anew.
-    browser.get("about:blank")
-    browser.get(f"{address}#{section}" if section else address)
 
 
 def look(browser, width: int = 1280, scheme: str = "light", media: str = "screen") -> None:
@@ -125,23 +123,27 @@ def look(browser, width: int = 1280, scheme: str = "light", media: str = "screen
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
 
 
-def shown(browser) -> list[str]:
-    """The sections that can be seen."""
+def shown(browser, selector: str) -> list[str]:
+    """The systems whose tiles, or rows, can be seen."""
     return browser.execute_script(
-        "return [...document.querySelectorAll('main > section')]"
-        ".filter((each) => each.checkVisibility()).map((each) => each.id)"
+        "return [...document.querySelectorAll(arguments[0])]"
+        ".filter((each) => each.checkVisibility()).map((each) => each.dataset.key)",
+        selector,
     )
+
+
+TILES, ROWS = ".gallery li", ".leaderboard tbody tr"
 
 
 def keys(browser) -> list[str]:
     """The systems of the first leaderboard, from the top."""
     rows = browser.find_elements(By.CSS_SELECTOR, "table.leaderboard")[0]
-    return [each.text for each in rows.find_elements(By.CSS_SELECTOR, "tbody th")]
+    return [each.text for each in rows.find_elements(By.CSS_SELECTOR, "tbody th a")]
 
 
-def heading(browser, title: str):
+def heading(browser, title: str, text: str = "innerText"):
     for each in browser.find_elements(By.CSS_SELECTOR, "table.leaderboard thead th"):
-        if each.text.startswith(title):
+        if each.get_property(text).startswith(title):
             return each
     raise AssertionError(f"there is no column {title}")
 
@@ -190,18 +192,51 @@ def test_systems_without_the_score_stay_last_and_calibration_below(browser):
     ]
 
 
-def test_every_picture_loads_and_has_alternative_text(browser, address):
-    found = []
-    for section in SECTIONS:
-        open_page(browser, address, section)
+def test_search_and_filters_leave_what_fits_and_the_address_keeps_the_choice(browser, folder):
+    everything = ["vae", "dcgan", "pix2pix", "gpt2"]
+    assert shown(browser, TILES) == shown(browser, ROWS) == everything
+    found = browser.find_element(By.CSS_SELECTOR, ".found output")
+    assert found.text == "4 systems"
+    browser.find_element(By.CSS_SELECTOR, ".chip input[value='latents']").click()
+    assert shown(browser, TILES) == shown(browser, ROWS) == ["vae", "dcgan"]
+    assert found.text == "2 of 4 systems"
+    # Of shakespeare nothing is left, nor is the column that only pix2pix had a value in.
+    assert not browser.find_element(By.ID, "data-shakespeare").is_displayed()
+    assert not heading(browser, "Mean absolute error", "textContent").is_displayed()
+    browser.find_element(By.CSS_SELECTOR, ".chip input[value='gan']").click()
+    assert shown(browser, TILES) == shown(browser, ROWS) == ["dcgan"]
+    browser.find_element(By.CSS_SELECTOR, ".gallery li:not([hidden]) a").click()
+    assert browser.find_element(By.TAG_NAME, "h1").text == "dcgan"
+    browser.back()
+    assert shown(browser, TILES) == ["dcgan"]
+    search = browser.find_element(By.NAME, "words")
+    search.send_keys("nothing of this name")
+    assert shown(browser, TILES) == []
+    assert browser.find_element(By.CSS_SELECTOR, ".none").is_displayed()
+    browser.find_element(By.CSS_SELECTOR, "[type=reset]").click()
+    assert shown(browser, TILES) == shown(browser, ROWS) == everything
+    search.send_keys("Shakespeare density")
+    assert shown(browser, ROWS) == ["gpt2"]
+    browser.get(f"{folder}vae.html")
+    browser.find_element(By.LINK_TEXT, "Family latent").click()
+    assert shown(browser, ROWS) == ["vae"]
+
+
+def test_every_picture_loads_and_has_alternative_text(browser, folder):
+    number = 0
+    for name in PAGES:
+        browser.get(f"{folder}{name}.html")
         found = browser.execute_script(
-            "return [...document.images].map((each) => [each.complete, each.naturalWidth, each.alt])"
+            "return [...document.images].filter((each) => !each.closest('.who'))"
+            ".map((each) => [each.complete, each.naturalWidth, each.alt])"
         )
-        assert all(complete and width > 0 and alt for complete, width, alt in found)
-    assert len(found) > 10
+        assert all(complete and width > 0 and alt for complete, width, alt in found), name
+        number += len(found)
+    assert number > 10
 
 
-def test_nothing_is_requested_but_the_file(browser):
+def test_nothing_is_requested_but_the_files(browser, folder):
+    browser.get(f"{folder}vae.html")
     requests = [json.loads(each["message"])["message"] for each in browser.get_log("performance")]
     addresses = [
         each["params"]["request"]["url"]
@@ -213,89 +248,69 @@ def test_nothing_is_requested_but_the_file(browser):
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_page_is_no_wider_than_the_window(browser, address, width):
+def test_no_page_is_wider_than_the_window(browser, folder, width):
     look(browser, width)
-    for section in SECTIONS:
-        open_page(browser, address, section)
+    for name in PAGES:
+        browser.get(f"{folder}{name}.html")
         wide, room, window = browser.execute_script(
             "document.querySelectorAll('details').forEach((each) => (each.open = true));"
             "const { scrollWidth, clientWidth } = document.documentElement;"
             "return [scrollWidth, clientWidth, innerWidth]"
         )
         assert window == width
-        assert wide <= room, section
+        assert wide <= room, name
         # Nor is anything cut off, outside of boxes that scroll.
         beyond = browser.execute_script(
             "return [...document.querySelectorAll('main *')].filter((each) => each.checkVisibility()"
-            " && !each.closest('.scroll, .heard, pre, svg')"
+            " && !each.closest('.scroll, .chips, .heard, pre, svg')"
             " && each.getBoundingClientRect().right > innerWidth + 1).map((each) => each.outerHTML)"
         )
         assert beyond == []
 
 
-def test_links_lead_to_one_system_at_a_time(browser, address):
-    assert shown(browser) == ["all-systems"]
-    browser.find_element(By.CSS_SELECTOR, "nav a[href='#dcgan']").click()
-    assert shown(browser) == ["dcgan"]
-    assert browser.title.startswith("dcgan")
-    current = browser.find_elements(By.CSS_SELECTOR, "nav [aria-current]")
-    assert [each.text for each in current] == ["dcgan"]
-    # The reader of a screen goes on in the section that came.
-    assert browser.switch_to.active_element.text == "dcgan"
-    browser.back()
-    assert shown(browser) == ["all-systems"]
-    browser.find_element(By.CSS_SELECTOR, "table.leaderboard a[href='#gpt2']").click()
-    assert shown(browser) == ["gpt2"]
-    open_page(browser, address, "vae")
-    assert shown(browser) == ["vae"]
-    open_page(browser, address, "nothing-of-this-name")
-    assert shown(browser) == ["all-systems"]
-
-
-def test_without_script_everything_is_there(browser, address):
+def test_without_script_every_system_is_there(browser, folder):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
-        open_page(browser, address)
-        sections = browser.find_elements(By.CSS_SELECTOR, "main > section")
-        assert [each.get_attribute("id") for each in sections] == SECTIONS
-        assert all(each.is_displayed() for each in sections)
+        browser.get(f"{folder}index.html")
+        links = browser.find_elements(By.CSS_SELECTOR, ".gallery a, .leaderboard a")
+        assert len(links) == 2 * len(report_project.METRICS)
+        assert all(each.is_displayed() for each in links)
+        # What does nothing without a script is not shown.
+        assert not browser.find_element(By.CSS_SELECTOR, ".filters").is_displayed()
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_can_be_read_in_the_light_and_in_the_dark(browser, address, scheme):
+def test_text_can_be_read_in_the_light_and_in_the_dark(browser, folder, scheme):
     look(browser, scheme=scheme)
-    open_page(browser, address)
     background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     brightness = sum(map(int, re.findall(r"\d+", background)[:3])) / 3
     assert brightness > 200 if scheme == "light" else brightness < 50
-    for section in SECTIONS:
-        open_page(browser, address, section)
+    for name in PAGES:
+        browser.get(f"{folder}{name}.html" + ("?family=gan" if name == "index" else ""))
         ratio, text, seen = browser.execute_script(CONTRAST)
         assert seen > 20
-        assert ratio >= 4.5, f"{text} in {section}"
+        assert ratio >= 4.5, f"{text} on {name}"
 
 
-def test_on_paper_everything_is_there_and_nothing_cut(browser, address):
+@pytest.mark.parametrize("name", ["index", "vae"])
+def test_on_paper_everything_is_there_and_nothing_cut(browser, folder, name):
     # The width of an A4 page without its margins, at 96 points an inch.
     look(browser, width=700, media="print")
-    open_page(browser, address, "vae")
-    assert shown(browser) == SECTIONS
+    browser.get(f"{folder}{name}.html")
     hidden = browser.execute_script(
-        "return [...document.querySelectorAll('table, img, svg, pre')]"
+        "return [...document.querySelectorAll('table, img, svg, pre')].filter((each) => !each.matches('.mini'))"
         ".filter((each) => !each.checkVisibility({contentVisibilityAuto: true})).length"
     )
     assert hidden == 0
     wide = browser.execute_script(
-        "return [...document.querySelectorAll('table')]"
+        "return [...document.querySelectorAll('table, .gallery')]"
         ".map((each) => each.getBoundingClientRect().right - innerWidth)"
     )
     assert max(wide) <= 0.0
     look(browser)
     printed = browser.execute_cdp_cmd("Page.printToPDF", {})
-    pages = base64.b64decode(printed["data"])
-    assert pages.startswith(b"%PDF")
-    assert len(re.findall(rb"/Type\s*/Page\b", pages)) >= len(SECTIONS)
+    assert base64.b64decode(printed["data"]).startswith(b"%PDF")
     # What was opened for the paper is closed again.
     assert browser.find_elements(By.CSS_SELECTOR, "details[open]") == []

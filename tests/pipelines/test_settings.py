@@ -18,7 +18,6 @@ data:
 systems:
   vae:
     class: vae
-    family: latent
     data: digits
     uses: none
     model: {latent_dim: 4}
@@ -50,7 +49,7 @@ def test_good_settings(tmp_path):
         ("epochs: 1", "epochs: 0", ["systems.vae.fit.epochs", "at least 1", "not 0"]),
         ("latent_dim: 4", "latent_dims: 4", ["systems.vae.model.latent_dims", '"latent_dim"']),
         ("class: vae", "class: vea", ['"vea"', 'did you mean "vae"']),
-        ("family: latent", "family: gan", ['belongs to "latent"']),
+        ("class: vae", "class: vae\n    family: latent", ["systems.vae.family", "remove the line"]),
         ("data: digits", "data: digit", ['"digit"', 'did you mean "digits"']),
         ("backend: jax", "backend: jaxx", ["backend", "jax"]),
         ("backend: jax", "backends: jax", ["backends", '"backend"']),

@@ -20,7 +20,6 @@ data:
 systems:
   vae:
     class: vae
-    family: latent
     data: digits
     uses: none
     model: {latent_dim: 4, units: [8]}
@@ -60,7 +59,6 @@ LEGAL = {
     "systems": [{}],
     "systems.vae": [],
     "systems.vae.class": [],
-    "systems.vae.family": [],
     "systems.vae.data": [],
     "systems.vae.uses": [],
     "systems.vae.optimizers": [],

@@ -10,7 +10,6 @@ data:
 systems:
   tiny:
     class: vae
-    family: latent
     data: digits
     uses: none
     model: { latent_dim: 2, network: dense, units: [8], num_classes: 10 }

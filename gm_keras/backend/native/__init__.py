@@ -1,12 +1,15 @@
 """Kernels for JAX on a CPU that are quicker than XLA's (`benchmarks/NOTES.md`): oneDNN's, and some compiled by numba.
 
 XLA calls them through its foreign function interface. Where the packages of the extra `native` are missing,
-GM_KERAS_NATIVE is 0, or oneDNN has nothing quick for this processor, they answer None, and the work is XLA's.
+GM_KERAS_NATIVE is 0, this JAX lacks what they are called through, or oneDNN has nothing quick for this processor, they
+answer None, and the work is XLA's.
 """
 
 import functools
+import importlib
 import itertools
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -124,10 +127,7 @@ def product(
 
 
 def _call(wanted: primitives.Work, first: jax.Array, second: jax.Array) -> jax.Array:
-    # With it comes numba, which takes a while to import.
-    from gm_keras.backend.native import onednn
-
-    return onednn.call(wanted, first, second)
+    return _kernels("onednn").call(wanted, first, second)
 
 
 def _ours(wanted: primitives.Work, first: jax.Array, second: jax.Array) -> bool:
@@ -135,8 +135,24 @@ def _ours(wanted: primitives.Work, first: jax.Array, second: jax.Array) -> bool:
         first.dtype == second.dtype
         and wanted.dtype in primitives.DTYPES
         and library.onednn() is not None
+        and _kernels("onednn") is not None
         and _supported(wanted)
     )
+
+
+@functools.cache
+def _kernels(name: str) -> ModuleType | None:
+    """A module of kernels, or None where they are not wanted, or are not to be called.
+
+    JAX promises neither its interfaces for foreign functions and generators, nor that its XLA takes handlers of any
+    version. Imported when it is first asked for: with it comes numba, which takes a while.
+    """
+    if not numba_kernels.wanted():
+        return None
+    try:
+        return importlib.import_module(f"{__name__}.{name}")
+    except (ImportError, jax.errors.JaxRuntimeError):
+        return None
 
 
 @functools.cache
@@ -157,30 +173,29 @@ def attends(joined: jax.Array, heads: int, causal: bool) -> bool:
         return False
     if 2 * batch * length**2 * features // 3 < _WORTH_ATTENTION:
         return False
-    from gm_keras.backend.native import attention
-
-    return all(map(_attends, attention.work_of(joined, heads, causal)))
+    attention = _kernels("attention")
+    return attention is not None and all(map(_attends, attention.work_of(joined, heads, causal)))
 
 
 @functools.cache
 def _attends(work: Any) -> bool:
-    from gm_keras.backend.native import attention
-
+    attention = _kernels("attention")
     most = attention.prepared.cache_info().currsize >= primitives.MOST
     return not most and attention.supported(work)
 
 
 def noise_key(words: jax.Array) -> jax.Array:
     """The two words of a seed as a key of `jax.random`: the same draws as without, larger ones quicker."""
-    if not numba_kernels.wanted():
+    noise = _kernels("noise")
+    if noise is None:
         return words
-    from gm_keras.backend.native import noise
-
     return jax.random.wrap_key_data(words, impl=noise.implementation())
 
 
 def normalizes(inputs: jax.Array) -> bool:
     """Whether group normalization of `(batch, positions, channels)` and the SiLU after it are ours to compute."""
     return (
-        inputs.dtype == "float32" and inputs.size >= _WORTH_NORMALIZATION and numba_kernels.wanted()
+        inputs.dtype == "float32"
+        and inputs.size >= _WORTH_NORMALIZATION
+        and _kernels("normalization") is not None
     )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import numba
 import numpy as np
+from jax.ffi import ffi_call
 
 from gm_keras.backend.intrinsics import address_of, bits_of, float_of, floats, known, space, words
 from gm_keras.backend.native import interface, library, onednn, primitives
@@ -215,7 +216,7 @@ def _call(work, given, results):
     size = work.width // work.heads
     numbers.append(int(np.float32(size**-0.5).view(np.int32)))
     workspace = jax.ShapeDtypeStruct((work.parts * ready.workspace,), np.uint8)
-    run = jax.ffi.ffi_call(_TARGET, (*results, workspace), vmap_method="sequential")
+    run = ffi_call(_TARGET, (*results, workspace), vmap_method="sequential")
     return run(*given, work=np.array(numbers, np.int64))[:-1]
 
 

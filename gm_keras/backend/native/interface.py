@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numba
 import numpy as np
+from jax.ffi import pycapsule, register_ffi_target
 
 from gm_keras.backend.intrinsics import (
     added,
@@ -182,6 +183,11 @@ def register(target: str, handle: Any) -> None:
     Args:
         target: Its name in programs.
         handle: From `handler`; it returns 0 or an error.
+
+    Raises:
+        JaxRuntimeError: If XLA does not take handlers of this version of the interface.
     """
     for_good(handle)
-    jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handle.ctypes), platform="cpu")
+    # Where no device has been looked for yet, XLA would be handed it later, and refusing it would cost the process its CPU.
+    jax.devices("cpu")
+    register_ffi_target(target, pycapsule(handle.ctypes), platform="cpu")

@@ -4,9 +4,10 @@ import functools
 from typing import Any
 
 import jax
-import jax.extend.random
 import numba
 import numpy as np
+from jax.extend.random import define_prng_impl, threefry_prng_impl
+from jax.ffi import ffi_call
 
 from gm_keras.backend.intrinsics import address_of, halves, known, words
 from gm_keras.backend.native import interface
@@ -33,17 +34,19 @@ _PARITY = np.uint32(0x1BD11BDA)
 @functools.cache
 def implementation() -> Any:
     """What JAX's keys are wrapped with: its own Threefry, but for large draws of 32 bits."""
-    plain = jax.extend.random.threefry_prng_impl
+    plain = threefry_prng_impl
 
     def random_bits(key, bit_width, shape):
         size = int(np.prod(shape, dtype=np.int64))
-        if bit_width != 32 or size < _WORTH or not jax.config.jax_threefry_partitionable:
+        # A JAX without the switch draws as others do with it.
+        partitionable = getattr(jax.config, "jax_threefry_partitionable", True)
+        if bit_width != 32 or size < _WORTH or not partitionable:
             return plain.random_bits(key, bit_width, shape)
         bits = jax.ShapeDtypeStruct(shape, np.uint32)
-        call = jax.ffi.ffi_call(_TARGET, bits, vmap_method="sequential")
+        call = ffi_call(_TARGET, bits, vmap_method="sequential")
         return call(key, work=np.array([size], np.int64))
 
-    return jax.extend.random.define_prng_impl(
+    return define_prng_impl(
         key_shape=plain.key_shape,
         seed=plain.seed,
         split=plain.split,

@@ -5,6 +5,7 @@ import math
 import jax
 import numba
 import numpy as np
+from jax.ffi import ffi_call
 
 from gm_keras.backend.intrinsics import address_of, float_of, floats, known, words
 from gm_keras.backend.native import interface
@@ -54,7 +55,7 @@ def gradients(
 def _call(kind, given, results, groups, epsilon):
     bits = int(np.float32(epsilon).view(np.int32))
     numbers = np.array([kind, *given[0].shape, groups, bits], np.int64)
-    return jax.ffi.ffi_call(_TARGET, results, vmap_method="sequential")(*given, work=numbers)
+    return ffi_call(_TARGET, results, vmap_method="sequential")(*given, work=numbers)
 
 
 @vectorized

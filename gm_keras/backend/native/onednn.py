@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numba
 import numpy as np
+from jax.ffi import ffi_call
 
 from gm_keras.backend.intrinsics import (
     address_of,
@@ -113,7 +114,7 @@ def call(work: primitives.Work, first: jax.Array, second: jax.Array) -> jax.Arra
         jax.ShapeDtypeStruct(work.result, first.dtype),
         jax.ShapeDtypeStruct((ready.workspace,), np.uint8),
     )
-    run = jax.ffi.ffi_call(_TARGET, results, vmap_method="sequential")
+    run = ffi_call(_TARGET, results, vmap_method="sequential")
     return run(first, second, work=np.array(numbers, np.int64))[0]
 
 

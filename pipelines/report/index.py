@@ -1,0 +1,40 @@
+"""The way in: `reports/index.html`, leaderboards of all systems, and `reports/samples.png`."""
+
+from pathlib import Path
+
+from pipelines.report import cards, inputs, leaderboard, pictures, templates
+from pipelines.settings import load_settings, project_root
+from pipelines.shared.files import replacing
+
+
+def run() -> None:
+    """Writes the index and the picture with the samples of all systems.
+
+    Both are of the systems of `params.yaml` that have a page; of one that is no longer there, a page may be
+    left behind, and nothing leads to it.
+    """
+    settings, root = load_settings(), project_root()
+    keys = [key for key in inputs.evaluated(settings, root) if cards.path(key, root).is_file()]
+    missing = [key for key in settings.systems if key not in keys]
+    found = [cards.read(key, root) for key in keys]
+    text = templates.render(
+        "index.html",
+        cards=found,
+        tables=leaderboard.tables(found),
+        filters=cards.shares(found),
+        missing=missing,
+        code=templates.code(root),
+    )
+    samples = pictures.overview([_samples(key, root) for key in keys])
+    target = root / "reports" / "index.html"
+    with replacing(target) as path:
+        path.write_text(text, encoding="utf-8")
+    with replacing(root / "reports" / "samples.png") as path:
+        samples.save(path)
+    for key in missing:
+        print(f"{key} is not on the index: make its page with: dvc repro page@{key}")
+    print(f"{len(found)} systems on {target}")
+
+
+def _samples(key: str, root: Path) -> Path:
+    return root / "reports" / key / "samples.png"

@@ -1,0 +1,79 @@
+"""The pages that a command writes are as it would write them, and say what the recipes say."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipelines.command import documenting, listing
+from pipelines.shared import catalog, kinds
+from pipelines.shared.errors import UserError
+from tests.pipelines.test_catalog import CAPABILITIES
+
+ROOT = Path(__file__).parents[2]
+RUN = {
+    "data": "digits",
+    "scores": [
+        {"metric": "negative_elbo_nats", "value": 21.5, "error": 0.25},
+        {"metric": "bits_per_dim", "value": 0.485, "error": 0.006},
+        {"metric": "classifier_fid", "value": 6.0, "error": 0.9},
+    ],
+    "likelihood": {"kind": "bound", "of": "discrete", "given": "label"},
+    "epochs": 150,
+    "seconds": 300.0,
+    "machine": "2 cores of a machine",
+    "commit": "0123456789ab",
+}
+
+
+def test_the_committed_pages_are_up_to_date():
+    for name, text in documenting.pages(ROOT).items():
+        assert (ROOT / name).read_text(encoding="utf-8") == text, "write it with: gm-keras docs"
+
+
+def test_the_page_shows_what_was_reached():
+    page = documenting.systems_page([replace(catalog.recipe("vae"), reached=(RUN,))])
+    assert (
+        "| [`vae`](#vae) | digits | Negative ELBO 21.50 ± 0.25 nats, Bits per dimension ≤ 0.4850 ± 0.0060 bits "
+        "| 6.00 ± 0.90 | – | – | 5 min |"
+    ) in page
+    assert "2 cores of a machine; commit 0123456789ab" in page
+    assert "given the label" in page
+
+
+def test_a_page_that_is_out_of_date_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(documenting, "checkout", lambda: tmp_path)
+    (tmp_path / "README.md").write_text(
+        "<!-- systems: begin -->\nold\n<!-- systems: end -->\nkept\n"
+    )
+    with pytest.raises(UserError, match="out of date: write it with: gm-keras docs"):
+        documenting.write(check=True)
+    assert "old" in (tmp_path / "README.md").read_text()
+    documenting.write()
+    text = (tmp_path / "README.md").read_text()
+    assert "old" not in text
+    assert text.endswith("<!-- systems: end -->\nkept\n")
+    assert documenting.write(check=True) == "every page is up to date"
+
+
+def test_every_capability_and_every_data_set_has_a_meaning():
+    assert set(documenting.CAPABILITIES) == CAPABILITIES
+    for recipe in catalog.recipes():
+        assert all(kinds.kind_of(name) for name in recipe.datasets), recipe.name
+
+
+def test_the_beginning_of_a_recipe_says_what_all_of_it_says():
+    for head, recipe in zip(catalog.heads(), catalog.recipes(), strict=True):
+        for name in ("name", "paper", "summary", "family", "capabilities", "datasets"):
+            assert getattr(head, name) == getattr(recipe, name)
+
+
+def test_the_list_is_grouped_and_filtered():
+    lines = listing.listing(data=["text"], capabilities=["density"]).splitlines()
+    assert [line.split()[0] for line in lines if line.strip()] == ["system", "sequence", "gpt2"]
+    assert "  gpt2" in lines[-1]
+    assert (
+        listing.listing(families=["gan"], capabilities=["density"]) == "No system is all of that."
+    )
+    with pytest.raises(UserError, match='--offers: no recipe has "densty": did you mean "density"'):
+        listing.listing(capabilities=["densty"])
