@@ -69,6 +69,11 @@ class Condition:
         return cls((size,), "a vector", **options)
 
     @property
+    def is_class(self) -> bool:
+        """Whether it is one class for each example."""
+        return self.classes is not None and not self.shape
+
+    @property
     def optional(self) -> bool:
         """Whether calls may leave it out: the model has learned to do without."""
         return self.dropout > 0.0
@@ -76,7 +81,7 @@ class Condition:
     @property
     def drawn(self) -> bool:
         """Whether samples for which it is left out draw it: one class, each as often as the others."""
-        return self.classes is not None and not self.shape and not self.optional
+        return self.is_class and not self.optional
 
     @property
     def dtype(self) -> str:
