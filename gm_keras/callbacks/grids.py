@@ -42,7 +42,7 @@ def _columns(model: Any) -> int | None:
 
 def _of_examples(model: Any) -> list[str]:
     """The conditions that pictures take from test examples: those that are not one class."""
-    return [name for name, each in model.conditions.items() if each.classes is None or each.shape]
+    return [name for name, each in model.conditions.items() if not each.is_class]
 
 
 def examples(model: Any, data: Any) -> dict[str, np.ndarray]:

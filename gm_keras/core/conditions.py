@@ -1,7 +1,6 @@
 """What a model can be told beside its examples: the declaration of a condition, and the check of its values."""
 
 import dataclasses
-import math
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,10 +9,9 @@ import numpy as np
 from keras import ops
 
 from gm_keras.core.arguments import shown
+from gm_keras.core.values import extent, within
 from gm_keras.data import captions
 
-#: Pixels may leave their range by so much: interpolation does that.
-TOLERANCE = 1e-3
 #: Names by which users ask for conditions, also of a model that has none of them.
 NAMES = ("label", "caption", "mask", "source", "style")
 
@@ -69,6 +67,11 @@ class Condition:
         return cls((size,), "a vector", **options)
 
     @property
+    def is_class(self) -> bool:
+        """Whether it is one class for each example."""
+        return self.classes is not None and not self.shape
+
+    @property
     def optional(self) -> bool:
         """Whether calls may leave it out: the model has learned to do without."""
         return self.dropout > 0.0
@@ -76,7 +79,7 @@ class Condition:
     @property
     def drawn(self) -> bool:
         """Whether samples for which it is left out draw it: one class, each as often as the others."""
-        return self.classes is not None and not self.shape and not self.optional
+        return self.is_class and not self.optional
 
     @property
     def dtype(self) -> str:
@@ -194,25 +197,6 @@ class Condition:
             one = f"{numbers} of shape {self.shape}, or {(n, *self.shape)}"
             return f"text, {n} texts, or {one}" if self.text else one
         return f"{'a number' if self.classes is None else 'an integer'}, or {n} of them"
-
-
-def extent(name: str, values: np.ndarray) -> tuple[float, float]:
-    """The lowest and the highest value.
-
-    Raises:
-        ValueError: One line, if the values are no finite numbers.
-    """
-    if values.dtype.kind not in "biuf" and values.dtype.name != "bfloat16":
-        raise ValueError(f'"{name}" must be an array of numbers, not of {values.dtype}')
-    low, high = float(values.min()), float(values.max())
-    if math.isnan(low) or math.isinf(low) or math.isinf(high):
-        raise ValueError(f'"{name}" has values that are NaN or infinite: remove these examples')
-    return low, high
-
-
-def within(bounds: tuple[float, float], low: float, high: float) -> bool:
-    """Whether values from `low` to `high` lie within the bounds, but for the rounding of interpolation."""
-    return bounds[0] - TOLERANCE <= low and high <= bounds[1] + TOLERANCE
 
 
 def _first(values: np.ndarray, where: np.ndarray) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from gm_keras import backend
-from gm_keras.core.conditions import extent, within
+from gm_keras.core.values import extent, within
 from gm_keras.data.fields import scaling
 
 #: Larger arrays are not read as a whole before a training, only batch by batch.

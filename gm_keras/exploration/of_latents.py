@@ -108,7 +108,8 @@ def _interpolation_of_codes(scene: Scene, pairs: int, steps: int, label: int | N
     if not pairs:
         raise ValueError("there are not two test examples of that class to go between")
     x = scene.examples("test", rows[: 2 * pairs])
-    made = scene.model.interpolate(x[0::2], x[1::2], steps).swapaxes(0, 1)
+    told = scene.told("test", rows[0 : 2 * pairs : 2])
+    made = scene.model.interpolate(x[0::2], x[1::2], steps, **told).swapaxes(0, 1)
     ends = x.reshape(pairs, 2, *x.shape[1:])
     cells = np.concatenate([ends[:, :1], made, ends[:, 1:]], axis=1)
     return Picture(

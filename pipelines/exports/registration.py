@@ -168,10 +168,10 @@ def signature(sampler: Sampler) -> Any:
     for name, condition in sampler.conditions.items():
         if condition.text:
             params.append(ParamSpec(name, "string", ""))
-        elif condition.shape:
-            inputs.append((name, condition.shape))
-        else:
+        elif condition.is_class:
             params.append(ParamSpec(name, "long", -1))
+        else:
+            inputs.append((name, condition.shape))
     # JSON's numbers are float64; only several inputs have names.
     named = len(inputs) > 1
     specs = [

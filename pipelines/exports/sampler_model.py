@@ -55,14 +55,14 @@ class Sampler(mlflow.pyfunc.PythonModel):
         for name, condition in self.model.conditions.items():
             if condition.text and params.get(name):
                 told[name] = str(params[name])
-            elif not condition.shape and params.get(name, -1) >= 0:
+            elif condition.is_class and params.get(name, -1) >= 0:
                 told[name] = params[name]
         return told
 
     def _of_inputs(self, model_input):
         """The conditions that are arrays, one for each sample."""
         conditions = self.model.conditions.items()
-        names = [name for name, each in conditions if each.shape and not each.text]
+        names = [name for name, each in conditions if not (each.is_class or each.text)]
         if isinstance(model_input, dict):
             return {name: np.asarray(model_input[name]) for name in names}
         return {name: np.asarray(model_input, "float32") for name in names[:1]}

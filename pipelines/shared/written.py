@@ -42,7 +42,7 @@ class Likelihood(_Written):
         importance_samples: Draws for each example, of an importance-weighted estimate.
         dequantization: How whole numbers became real ones, where a density needs it.
         binarization: How grey levels became binary, where a model takes them so.
-        given: "label" if each example's label was told to the model.
+        given: What the model was told of each example, such as "label"; None for nothing.
         of: What it is the likelihood of: "discrete" data, a "density", or a "relaxed" Bernoulli.
     """
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from gm_keras.callbacks.grids import draw, examples, picture_size
 from gm_keras.data import Batches, PreparedData
+from gm_keras.exploration import Scene
 from gm_keras.metrics.evaluation import Evaluation
 from pipelines.command import sampling, telling
 from pipelines.exports.registration import Sampler as Registered
@@ -73,6 +74,13 @@ def test_batches_evaluation_and_pictures_are_told_the_same(model, data):
         np.testing.assert_array_equal(values, told[name])
     expected = keras.ops.convert_to_numpy(model.log_prob(test["image"], **told))
     np.testing.assert_allclose(evaluation.over_examples(model.log_prob), expected, rtol=1e-5)
+    # Where classes are chosen, all else is that of the first test example.
+    chosen = Scene(model, data).told_classes(np.zeros((2, 3), int))
+    assert chosen.keys() == told.keys()
+    for name, values in chosen.items():
+        np.testing.assert_array_equal(
+            values, np.tile(told[name][0], (2, 3, *[1] * (values.ndim - 2)))
+        )
     # A picture shows the first test examples again and again.
     n = picture_size(model)
     rows = np.arange(n) % 8

@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from gm_keras.core import BoundMixin, GenerativeModel, Phase
+from gm_keras.core.arguments import checked
 from gm_keras.decoding.images import sample_codes
 from gm_keras.distributions import categorical
 from gm_keras.models.latent.vqvae import VQVAE
@@ -26,6 +27,7 @@ from gm_keras.types import (
     NonNegativeFloat,
     OddKernel,
     PositiveInt,
+    Seed,
 )
 
 
@@ -113,8 +115,13 @@ class VQVAEPrior(BoundMixin, GenerativeModel):
         """The exact log-probability `(batch,)` of codes `(batch, height, width)`, in nats."""
         return self.run_told(self._log_prob_of_codes, conditions, codes)
 
-    def bound_parts(self, x, **conditions):
-        """The two terms of the bound, each `(batch,)`, in nats: log p(codes) and log p(x | codes)."""
+    @checked
+    def bound_parts(self, x, *, seed: Seed = 0, **conditions):
+        """The two terms of the bound, each `(batch,)`, in nats: log p(codes) and log p(x | codes).
+
+        `seed` is not used: there is nothing to draw.
+        """
+        del seed
         return self.run_told(self._bound_parts, conditions, x)
 
     def _bound_parts(self, x, conditions):
