@@ -76,7 +76,7 @@ def export(key: str, settings: Settings, root: Path) -> None:
             key=key,
             model=folder / "model.keras",
             shape=() if model.data_field == "tokens" else model.data_shape,
-            source_shape=model.fields.get("source"),
+            conditions=model.conditions,
             backend=backend,
             options=settings.system(key).sample,
             code=code.digest("export", key, settings),
@@ -117,6 +117,7 @@ def write_exports(model: "GenerativeModel", folder: Path) -> dict[str, Any]:
         "capabilities": sorted(model.capabilities),
         "sample_shape": list(model.data_shape),
         "num_classes": model.num_classes,
+        "conditions": {name: each.described() for name, each in model.conditions.items()},
         "model_sha256": sha256(folder / "model.keras"),
         "formats": list(FORMATS),
         "networks": {

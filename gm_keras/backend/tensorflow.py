@@ -98,7 +98,7 @@ def compile_function(function: Callable, state: Variables) -> Callable:
     graph = tf.function(function, jit_compile=on_accelerator())
 
     def call(*args):
-        return graph(*[ops.convert_to_tensor(arg) for arg in args])
+        return graph(*keras.tree.map_structure(ops.convert_to_tensor, list(args)))
 
     return call
 

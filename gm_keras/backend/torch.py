@@ -57,7 +57,7 @@ def compile_function(function: Callable, state: Variables) -> Callable:
 
     def call(*args):
         with torch.no_grad():
-            return function(*[keras.ops.convert_to_tensor(arg) for arg in args])
+            return function(*keras.tree.map_structure(keras.ops.convert_to_tensor, list(args)))
 
     return call
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from gm_keras import images, views
 from gm_keras.data.fields import FIELDS
+from gm_keras.metrics.examples import conditions_of
 from gm_keras.telling import one_line, tell, with_kind
 
 # Rows of a picture with one column for each class.
@@ -26,18 +26,23 @@ def picture_size(model: Any) -> int:
     """How many samples a picture of a model shows."""
     if "translator" in model.capabilities:
         return TRANSLATIONS
-    if _has_columns(model):
-        return ROWS * model.num_classes
-    return views.MOST_SHOWN[_view(model)]
+    columns = _columns(model)
+    return ROWS * columns if columns else views.MOST_SHOWN[_view(model)]
 
 
 def _view(model: Any) -> str:
     return FIELDS[model.data_field].view if model.data_field in FIELDS else "pictures"
 
 
-def _has_columns(model: Any) -> bool:
-    """Whether each class has its column: what has many classes, or is shown as text or as points, has none."""
-    return bool(model.num_classes) and model.num_classes <= 2 * ROWS and _view(model) in COLUMNED
+def _columns(model: Any) -> int | None:
+    """How many classes have a column each: none where there are many, or where text or points are shown."""
+    classes = getattr(model.conditions.get("label"), "classes", None)
+    return classes if classes and classes <= 2 * ROWS and _view(model) in COLUMNED else None
+
+
+def _of_examples(model: Any) -> list[str]:
+    """The conditions that pictures take from test examples: those that are not one class."""
+    return [name for name, each in model.conditions.items() if each.classes is None or each.shape]
 
 
 def examples(model: Any, data: Any) -> dict[str, np.ndarray]:
@@ -50,13 +55,13 @@ def examples(model: Any, data: Any) -> dict[str, np.ndarray]:
     Returns:
         Fields of the first examples, scaled as in training.
     """
-    if "translator" in model.capabilities:
-        rows = np.arange(min(TRANSLATIONS, data.size("test")))
-    elif model.data_field == "features":
-        rows = np.arange(min(POINTS, data.size("test")))
-    else:
+    told = _of_examples(model)
+    if not told and model.data_field != "features":
         return {}
-    return {field: data.scaled("test", field, rows) for field in model.fields}
+    rows = np.arange(min(picture_size(model), data.size("test")))
+    real = {field: data.scaled("test", field, rows) for field in model.fields}
+    known = conditions_of(model, data, "test", rows)
+    return {**real, **{name: known[name] for name in told}}
 
 
 def draw(
@@ -69,7 +74,7 @@ def draw(
 
     Images become a grid (one column for each class, where there are any), vectors a scatter plot, tokens
     lines of text, videos a film, what is none of these what `gm_keras.data.fields` calls its view; translations
-    become triples of source, translation and target.
+    become triples of source, translation and target. What else a model is told is that of the test examples.
 
     Args:
         model: A `GenerativeModel`.
@@ -80,18 +85,23 @@ def draw(
     Returns:
         A picture `(height, width, 3)`, uint8, or a film `(frames, height, width, 3)`.
     """
-    n, arguments = picture_size(model), {"seed": seed, **(options or {})}
+    n, real = picture_size(model), real or {}
+    told = {name: real[name] for name in _of_examples(model)}
     if "translator" in model.capabilities:
-        made = ops.convert_to_numpy(model.translate(real["source"], **arguments))
-        columns = (real["source"], made, real["target"])
+        n = len(real["source"])
+    elif told:
+        told = {name: values[np.arange(n) % len(values)] for name, values in told.items()}
+    arguments = {"seed": seed, **told, **(options or {})}
+    if "translator" in model.capabilities:
+        columns = (real["source"], model.sample(n, **arguments), real["target"])
         return images.grid(images.beside(*columns), columns=3 * TRIPLES)
-    field, shown = model.data_field, {}
-    if _has_columns(model):
-        arguments["label"] = np.arange(n) % model.num_classes
-        shown["columns"] = model.num_classes
+    field, shown, columns = model.data_field, {}, _columns(model)
+    if columns:
+        arguments["label"] = np.arange(n) % columns
+        shown["columns"] = columns
     if hasattr(model, "decode_text"):
         shown["decode"] = model.decode_text
-    return views.sheet(field, model.sample(n, **arguments), real=(real or {}).get(field), **shown)
+    return views.sheet(field, model.sample(n, **arguments), real=real.get(field), **shown)
 
 
 def draw_or_explain(

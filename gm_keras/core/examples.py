@@ -14,9 +14,8 @@ import numpy as np
 from keras import ops
 
 from gm_keras import backend
+from gm_keras.core.conditions import extent, within
 
-#: Pixels may leave [-1, 1] by so much: interpolation does that.
-TOLERANCE = 1e-3
 #: Larger arrays are not read as a whole before a training, only batch by batch.
 READ_AT_ONCE = 2**30
 #: Parameters of public methods that take examples, and the property or field that says of which field.
@@ -24,7 +23,7 @@ _TAKES = {"x": "data_field", "x0": "data_field", "x1": "data_field", "source": "
 
 
 class ExamplesMixin:
-    """Checks of examples for `GenerativeModel`; uses `fields`, `data_field`, `data_range` and `num_classes`."""
+    """Checks of examples for `GenerativeModel`; uses `fields`, `conditions`, `data_field` and `data_range`."""
 
     _range_told = False
 
@@ -41,44 +40,26 @@ class ExamplesMixin:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if sample_weight is not None:
             raise ValueError(f"{type(self).__name__} does not take sample weights")
-        first, *others = self.fields
+        first, *others = {**self.fields, **self.conditions}
         batch = dict(x) if isinstance(x, Mapping) else {first: x}
         if y is not None:
             batch[others[0] if others else "label"] = y
         return batch
 
     def check_fields(self, batch: Mapping[str, Any]) -> None:
-        """Checks that a batch has the fields of this model, in its shapes.
+        """Checks that a batch has the fields and conditions of this model, in its shapes.
 
         Raises:
             ValueError: One line that names the field.
         """
+        shapes = {name: _shape(value) for name, value in batch.items()}
         for field, shape in self.fields.items():
             if field not in batch:
                 raise ValueError(
                     f'{type(self).__name__} expected a field "{field}" in its batches, got {sorted(batch)}'
                 )
-            self._check_shape(field, shape, _shape(batch[field]))
-        if not self.num_classes:
-            return
-        if "label" not in batch:
-            raise ValueError(
-                f"{type(self).__name__} was built with num_classes={self.num_classes} and needs labels: "
-                f"fit(x, labels), or a dictionary with {[*self.fields, 'label']}"
-            )
-        examples, given = _shape(batch[next(iter(self.fields))]), _shape(batch["label"])
-        if examples is None or given is None or None in (examples[0], given[0]):
-            return  # of a graph for batches of any size, after one that was checked
-        size = examples[0]
-        if given not in ((size,), (size, 1)):
-            hint = (
-                ": from one-hot labels make numpy.argmax(labels, axis=-1)"
-                if given == (size, self.num_classes)
-                else ""
-            )
-            raise ValueError(
-                f"labels must have the shape ({size},), one for each example, not {given}{hint}"
-            )
+            self._check_shape(field, shape, shapes[field])
+        self.check_told(batch, shapes)
 
     def _check_shape(self, field: str, shape: tuple, given: tuple | None) -> None:
         if given is not None and (given[1:] != tuple(shape) or not given):
@@ -101,10 +82,7 @@ class ExamplesMixin:
         self.check_fields(batch)
         for field in self.fields:
             self.check_values(field, batch[field])
-        if self.num_classes:
-            labels = backend.concrete(batch["label"])
-            if labels is not None:
-                self.checked_labels(labels.reshape(-1))
+        self.check_told_values({name: backend.concrete(batch[name]) for name in self.conditions})
 
     def check_data(self, x: Any, y: Any = None) -> None:
         """Checks whole arrays before a training or an evaluation begins; anything else is left to the batches."""
@@ -123,13 +101,7 @@ class ExamplesMixin:
         values = backend.concrete(values)
         if values is None or values.size == 0:
             return
-        if values.dtype.kind not in "biuf" and values.dtype.name != "bfloat16":
-            raise ValueError(f'"{field}" must be an array of numbers, not of {values.dtype}')
-        low, high = float(values.min()), float(values.max())
-        if np.isnan(low) or np.isinf([low, high]).any():
-            raise ValueError(
-                f'"{field}" has values that are NaN or infinite: remove these examples'
-            )
+        low, high = extent(field, values)
         if field == "tokens":
             if low < 0 or high >= self.vocabulary_size or values.dtype.kind not in "iu":
                 raise ValueError(
@@ -141,7 +113,7 @@ class ExamplesMixin:
 
     def _check_range(self, field: str, low: float, high: float) -> None:
         lowest, highest = self.data_range
-        if low < lowest - TOLERANCE or high > highest + TOLERANCE:
+        if not within(self.data_range, low, high):
             hint = (
                 ": for pixels from 0 to 255, x / 127.5 - 1" if low >= 0 and 2 < high <= 255 else ""
             )
@@ -156,24 +128,6 @@ class ExamplesMixin:
                 f"[{lowest:g}, {highest:g}]: for pixels in [0, 1], 2 * x - 1",
                 stacklevel=3,
             )
-
-    def checked_labels(self, labels: np.ndarray) -> np.ndarray:
-        """Labels as int32, or a `ValueError` in one line for what is no class of this model."""
-        if labels.dtype.kind not in "iuf" or not np.array_equal(labels, np.floor(labels)):
-            wrong = (
-                labels.flat[0]
-                if labels.dtype.kind not in "iuf"
-                else _first(labels, labels % 1 != 0)
-            )
-            raise ValueError(f"labels must be whole numbers, not {wrong!s}")
-        outside = (labels < 0) | (labels >= self.num_classes)
-        if outside.any():
-            from_one = labels.min() == 1 and labels.max() == self.num_classes
-            raise ValueError(
-                f"label {_first(labels, outside):g} is out of range: 0 to {self.num_classes - 1}"
-                + (": these begin with 1, subtract 1" if from_one else "")
-            )
-        return labels.astype("int32")
 
     def example_batch(self, values: Any, field: str) -> Any:
         """Examples as a public method needs them: checked, and of the type that training has.
@@ -207,10 +161,6 @@ def _shape(value: Any) -> tuple | None:
         return tuple(np.shape(value))
     except ValueError:
         return None
-
-
-def _first(values: np.ndarray, where: np.ndarray) -> Any:
-    return values[where].flat[0]
 
 
 def take_examples(cls: type, base: type) -> None:

@@ -1,5 +1,6 @@
 """What every model with a prior over latents can do besides, and the ways between two latents."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import keras
@@ -14,8 +15,31 @@ from gm_keras.types import PositiveInt, Seed
 SMALLEST_SINE = 1e-6
 
 
-class LatentsMixin:
-    """Latents of the model's own prior, which `decode(latents, label=)` turns into examples.
+class DecoderMixin:
+    """`decode` on top of `_decode`."""
+
+    def decode(self, latents: Any, **conditions: Any) -> Any:
+        """The examples of latents.
+
+        Args:
+            latents: `(batch, *latent shape)`.
+            **conditions: What the model is told, such as `label=`: one value for all, or one for each example.
+
+        Returns:
+            `(batch, *shape of one example)`, in the range of the data.
+
+        Raises:
+            ValueError: If a condition is missing, wrong, or none of the model's.
+        """
+        return self.run_told(self._decode, conditions, latents)
+
+    def _decode(self, latents: Any, conditions: Mapping[str, Any]) -> Any:
+        """The examples of latents, inside a compiled function."""
+        raise NotImplementedError(f"{type(self).__name__} must define _decode()")
+
+
+class LatentsMixin(DecoderMixin):
+    """Latents of the model's own prior, which `decode` turns into examples.
 
     A subclass draws its samples as `decode` of `_draw_latents(n, seed)`, so that both agree, and says in
     `latent_prior` how the values of the latents are distributed.

@@ -8,9 +8,14 @@ To add a system, subclass it:
   with `gm_keras.types`: by that they are checked, in Python and in `params.yaml`. With `**kwargs` passed on to
   `super().__init__(**kwargs)` a model takes those of its parent as well.
 * `phases()` returns the losses and what each updates.
-* `sample_batch()` draws; its annotated arguments after the asterisk are the options of `sample`. Further methods give
-  what the family promises (`log_prob`, `elbo`, `encode`...); decorate those with annotations with
-  `gm_keras.core.arguments.checked`.
+* `sample_batch()` draws; its annotated arguments after the asterisk are the options of `sample`. The mixins of
+  `gm_keras.core` give what the family promises on top of a hook: `log_prob` on `_log_prob(x, random, conditions)`
+  (`DensityMixin`), `elbo` on `_elbo(x, random, conditions)` (`BoundMixin`), `decode` on `_decode(latents, conditions)`
+  (`LatentsMixin`), `encode` on `_encode(x, conditions)` (`AutoencoderMixin`), `translate` on `sample` itself
+  (`TranslatorMixin`). Decorate further methods that have annotations with `gm_keras.core.arguments.checked`.
+* What it is told beside the examples are its `conditions`, by name: a label where it has `num_classes`, anything else
+  where it overrides the property (`gm_keras.core.Condition`). They are checked for it; a hook finds them as tensors,
+  a loss by `told_in(batch, training)`, and a network gets them by `with_told(conditions, x)`.
 * `call` assigns non-trainable variables only; read, compute, and assign last: after `assign` TensorFlow
   reads the new value and JAX the old one.
 * Draw noise with `keras.random.<distribution>(..., seed=self.seed_generator)`.
@@ -29,6 +34,7 @@ from gm_keras.core.examples import ExamplesMixin, take_examples
 from gm_keras.core.optimizers import OptimizerGroup
 from gm_keras.core.phase import Phase, unique
 from gm_keras.core.sampling import SamplingMixin
+from gm_keras.core.told import ToldMixin
 from gm_keras.ops.random import NoiseSeeds
 
 #: Options of Keras' `compile` that hold here; losses and metrics are the model's own.
@@ -36,7 +42,7 @@ COMPILE_OPTIONS = ("jit_compile", "run_eagerly", "steps_per_execution")
 
 
 class GenerativeModel(
-    ConstructionMixin, SamplingMixin, ExamplesMixin, backend.TrainerSeam, keras.Model
+    ConstructionMixin, ToldMixin, SamplingMixin, ExamplesMixin, backend.TrainerSeam, keras.Model
 ):
     """Base class of every system; see the module's text for how to subclass it.
 
@@ -132,13 +138,14 @@ class GenerativeModel(
 
     @property
     def fields(self) -> dict[str, tuple[int, ...]]:
-        """The fields that a batch must have, and the shape of one example in each, labels aside."""
+        """The fields that a batch must have, and the shape of one example in each; conditions may be added to them."""
         return {self.data_field: self.data_shape}
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What this model offers, "conditional" included where it was built with classes."""
-        return self.offers | ({"conditional"} if self.num_classes else frozenset())
+        """What this model offers, "conditional" included where it is told more than the fields of its batches."""
+        more = self.conditions.keys() - self.fields.keys()
+        return self.offers | ({"conditional"} if more else frozenset())
 
     def phases(self) -> list[Phase]:
         """The phases of one training step, in order."""
@@ -235,15 +242,16 @@ class GenerativeModel(
 
     def _batch(self, data: Any) -> dict[str, Any]:
         batch = self.named_fields(data)
-        # PyTorch's trainer hands on what it was given, NumPy arrays too.
-        batch = {name: ops.convert_to_tensor(value) for name, value in batch.items()}
         self.check_fields(batch)
-        for field in self.fields:
-            batch[field] = ops.cast(batch[field], "int32" if field == "tokens" else "float32")
-        label = batch.pop("label", None)
-        if self.num_classes:
-            batch["label"] = ops.reshape(ops.cast(label, "int32"), (-1,))
-        return batch
+        # PyTorch's trainer hands on what it was given, NumPy arrays too; what no loss asks for is left behind.
+        wanted = {**self.fields, **self.conditions}
+        batch = {name: ops.convert_to_tensor(batch[name]) for name in wanted}
+        dtypes = dict.fromkeys(self.fields, "float32") | {"tokens": "int32"}
+        cast = {field: ops.cast(batch[field], dtypes[field]) for field in self.fields}
+        for name, condition in self.conditions.items():
+            values = ops.cast(batch[name], condition.dtype)
+            cast[name] = ops.reshape(values, (-1, *condition.shape))
+        return cast
 
     def _part(self, batch: dict[str, Any], turn: Any) -> dict[str, Any]:
         if not self.fresh_batches:
@@ -307,7 +315,7 @@ class GenerativeModel(
 
         Args:
             function: A bound method of this model (or a named function kept by it).
-            *inputs: Arrays or tensors.
+            *inputs: Arrays or tensors, or mappings of them.
             **static: Python values that shape the computation; hashable.
 
         Returns:
@@ -320,16 +328,13 @@ class GenerativeModel(
             )
         # A callback may call this in the middle of an epoch of `fit`.
         self.sync_state()
-        tensors = [_as_in_training(value) for value in inputs]
+        tensors = [
+            {name: _as_in_training(each) for name, each in value.items()}
+            if isinstance(value, Mapping)
+            else _as_in_training(value)
+            for value in inputs
+        ]
         return self._compiled_calls[key](*tensors)
-
-    def _run_with_label(self, function: Callable, label: Any, *inputs: Any, **static: Any) -> Any:
-        """`run_compiled` with the label, where there is one, as the last input."""
-        if self.num_classes and label is None:
-            raise ValueError(f"{type(self).__name__} was trained with labels: pass label=")
-        if label is not None:
-            inputs = (*inputs, self._labels(len(inputs[0]), label))
-        return self.run_compiled(function, *inputs, **static)
 
     # ---- saving -----------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ def class_attributes(scene: Scene, numbers: Iterable[int] | None = None) -> Attr
     numbers = range(len(scene.names)) if numbers is None else numbers
     if "autoencoder" in model.capabilities:
         return Attributes(_encoded(scene, numbers), True)
-    if model.num_classes or scene.extractor is None or scene.extractor.kind != "classifier":
+    if scene.classes or scene.extractor is None or scene.extractor.kind != "classifier":
         return None
     return Attributes(_read(scene, numbers), False)
 
@@ -77,13 +77,14 @@ def _encoded(scene: Scene, numbers: Iterable[int]) -> dict[int, np.ndarray]:
     for number in numbers:
         rows = np.flatnonzero(labels == number)[:EXAMPLES]
         if len(rows):
-            x, label = scene.examples("train", rows), labels[rows]
-            members[number] = calls.encode(scene.model, x, label)
+            x, told = scene.examples("train", rows), scene.told("train", rows)
+            members[number] = calls.encode(scene.model, x, told)
     return members
 
 
 def _read(scene: Scene, numbers: Iterable[int]) -> dict[int, np.ndarray]:
     latents = scene.model.draw_latents(DRAWS, seed=scene.seed)
-    read = scene.extractor.probabilities(np.clip(scene.decode(latents), -1.0, 1.0)).argmax(axis=1)
+    made = scene.decode(latents, scene.told_classes(np.zeros(DRAWS, int)))
+    read = scene.extractor.probabilities(np.clip(made, -1.0, 1.0)).argmax(axis=1)
     found = {number: latents[read == number] for number in numbers}
     return {number: each for number, each in found.items() if len(each) >= FEWEST}

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -32,23 +33,21 @@ def in_parts(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)[:n]
 
 
-def encode(model: Any, x: np.ndarray, label: np.ndarray | None = None) -> np.ndarray:
+def encode(model: Any, x: np.ndarray, conditions: Mapping[str, np.ndarray]) -> np.ndarray:
     """The latents of examples.
 
     Args:
         model: A model with `encode`.
         x: `(n, *shape of one example)`, scaled as in training.
-        label: `(n,)` for a model with classes; others are not told.
+        conditions: What the model is told of each, by name: `(n, *shape)`.
     """
-    if not model.num_classes:
-        return in_parts(model.encode, x)
-    return in_parts(lambda part, labels: model.encode(part, label=labels), x, label)
+    return _told(model.encode, x, conditions)
 
 
 def decode(
     model: Any,
     latents: np.ndarray,
-    label: np.ndarray | None = None,
+    conditions: Mapping[str, np.ndarray],
     options: Mapping[str, Any] | None = None,
 ) -> np.ndarray:
     """The examples of latents.
@@ -56,17 +55,21 @@ def decode(
     Args:
         model: A model with `decode`.
         latents: `(n, *latent shape)`.
-        label: `(n,)` for a model with classes; others are not told.
+        conditions: What the model is told of each, by name: `(n, *shape)`.
         options: Of `sample`: those that `decode` takes too, such as the number of steps, hold here.
 
     Returns:
         `(n, *shape of one example)`, float32.
     """
-    known = set(inspect.signature(model.decode).parameters) - {"latents", "label"}
+    known = set(inspect.signature(model.decode).parameters) - {"latents"}
     shared = {name: value for name, value in (options or {}).items() if name in known}
-    latents = np.asarray(latents)
-    if not model.num_classes or label is None:
-        return in_parts(lambda part: model.decode(part, **shared), latents)
-    return in_parts(
-        lambda part, labels: model.decode(part, label=labels, **shared), latents, np.asarray(label)
-    )
+    return _told(partial(model.decode, **shared), np.asarray(latents), conditions)
+
+
+def _told(
+    method: Callable[..., Any], rows: np.ndarray, conditions: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    def call(part: np.ndarray, *values: np.ndarray) -> Any:
+        return method(part, **dict(zip(conditions, values, strict=True)))
+
+    return in_parts(call, rows, *map(np.asarray, conditions.values()))

@@ -28,9 +28,8 @@ def reconstructions(scene: Scene, columns: int = 10, pairs: int = 3) -> Picture:
     """Test examples, and below each what decoding its latents gives back."""
     rows = scene.choose(columns * pairs)
     x = scene.examples("test", rows)
-    labels = scene.labels("test")
-    label = labels[rows] if scene.model.num_classes else None
-    made = calls.decode(scene.model, calls.encode(scene.model, x, label), label, scene.options)
+    told = scene.told("test", rows)
+    made = calls.decode(scene.model, calls.encode(scene.model, x, told), told, scene.options)
     error = float(np.sqrt(np.mean(np.square(made - x, dtype="float64"))))
     said = (
         f"The root mean square difference of a value is {error:.3g}, on a scale from -1 to 1."
@@ -66,15 +65,15 @@ def interpolation(
     if "latents" not in scene.model.capabilities:
         return _interpolation_of_codes(scene, pairs or 6, steps, label)
     pairs = pairs or (4 if len(ways) > 1 else 6)
-    conditional = bool(scene.model.num_classes)
+    conditional = bool(scene.classes)
     start = scene.start(2 * pairs, label, same_class=conditional)
     pairs = len(start.latents) // 2
     if not pairs:
         raise ValueError("there are not two test examples of that class to go between")
     first, last = start.latents[0 : 2 * pairs : 2], start.latents[1 : 2 * pairs : 2]
-    labels = None if start.label is None else start.label[0 : 2 * pairs : 2]
+    told = {name: values[0 : 2 * pairs : 2] for name, values in start.conditions.items()}
     points = [path(first, last, steps, spherical=way == "spherical") for way in ways]
-    made = scene.decode(np.stack(points), labels)
+    made = scene.decode(np.stack(points), told)
     between = f"Between pairs of {start.sources}"
     between += ", both of one class, which the model is told" if conditional else ""
     explained = {
@@ -131,7 +130,7 @@ def dimensions(
     values = traversal.prior_quantiles(scene.model, shares)
     size = start.latents.shape[-1]
     tried = np.arange(min(size, traversal.TRIED))
-    made = scene.decode(traversal.traversal(start.latents[0], tried, values), start.label)
+    made = scene.decode(traversal.traversal(start.latents[0], tried, values), start.conditions)
     shown = traversal.by_effect(made)[:rows]
     caption = (
         f"Each row changes one dimension of the latents of {start.source}, from the {shares[0]:.0%} quantile of "
@@ -171,8 +170,7 @@ def attribute_table(scene: Scene) -> Picture | None:
     start = _one_of_each(scene, attributes, classes)
     means = np.stack([attributes.mean(each) for each in classes])
     latents = start.latents[:, None] - means[:, None] + means[None]
-    labels = np.array(classes)[None] if scene.model.num_classes else None
-    cells = scene.decode(latents, labels)
+    cells = scene.decode(latents, scene.told_classes(np.array(classes)[None]))
     names = [_short(scene.names[each]) for each in classes]
     caption = (
         f"Each row has {start.source} of one class; in each column the mean latents of that class are taken "
@@ -188,7 +186,7 @@ def attribute_table(scene: Scene) -> Picture | None:
         apart, heads = (1,), ["", *names]
     else:
         heads = names
-    if scene.model.num_classes:
+    if scene.classes:
         caption += " The decoder is told the column's class besides."
     pixels = canvas.grid(cells, rows=names, columns=heads, apart=apart)
     alt = f"examples of {len(classes)} classes, each turned into every other"
@@ -197,11 +195,11 @@ def attribute_table(scene: Scene) -> Picture | None:
 
 def _one_of_each(scene: Scene, attributes: Attributes, classes: list[int]) -> Start:
     if not attributes.encoded:
-        return Start(np.stack([attributes.members[each][0] for each in classes]), None)
+        return Start(np.stack([attributes.members[each][0] for each in classes]), {})
     starts = [scene.start(1, each) for each in classes]
     return Start(
         np.concatenate([each.latents for each in starts]),
-        None,
+        {},
         np.concatenate([each.examples for each in starts]),
     )
 
@@ -224,10 +222,8 @@ def arithmetic(
     latents = np.stack(vectors)
     signs = np.array([sign for sign, _ in terms], "float32")
     total = np.einsum("t,rtd->rd", signs, latents)
-    labels = None
-    if scene.model.num_classes:
-        labels = np.array([*(number for _, number in terms), terms[-1][1]])[None]
-    cells = scene.decode(np.concatenate([latents, total[:, None]], axis=1), labels)
+    told = scene.told_classes(np.array([*(number for _, number in terms), terms[-1][1]])[None])
+    cells = scene.decode(np.concatenate([latents, total[:, None]], axis=1), told)
     heads = [f"{'−' if sign < 0 else '+'} {_short(scene.names[number])}" for sign, number in terms]
     heads[0] = heads[0].removeprefix("+ ")
     words = ["means", *(f"single {row + 1}" for row in range(rows))]
@@ -240,7 +236,7 @@ def arithmetic(
     caption = (
         f"The first row adds up mean latents of the classes, {origin}; the others single ones."
     )
-    if scene.model.num_classes:
+    if scene.classes:
         name = scene.names[terms[-1][1]]
         caption += (
             f' The decoder is told a class besides: for the result "{name}", that of the last term.'
@@ -256,9 +252,9 @@ def _short(word: str) -> str:
 def truncation(scene: Scene) -> Picture | None:
     """The same draws from the prior at other lengths; None for a model that looks at no length."""
     n = 10 if scene.shows_images else POINTS
-    labels = np.arange(n) % scene.model.num_classes if scene.model.num_classes else None
+    told = scene.told_classes(np.arange(n) % (scene.classes or 1))
     latents = scene.model.draw_latents(n, seed=scene.seed)
-    made = scene.decode(traversal.scaled(latents, np.array(SCALES)), labels)
+    made = scene.decode(traversal.scaled(latents, np.array(SCALES)), told)
     if np.abs(made - made[SCALES.index(1.0)]).max() < 1e-4:
         return None
     caption = (
@@ -282,8 +278,7 @@ def projection(scene: Scene) -> Picture | None:
     rows = np.arange(min(PROJECTED, scene.data.size("test")))
     labels = scene.labels("test")
     classes = None if labels is None else labels[rows]
-    known = classes if scene.model.num_classes else None
-    latents = calls.encode(scene.model, scene.examples("test", rows), known)
+    latents = calls.encode(scene.model, scene.examples("test", rows), scene.told("test", rows))
     if latents.shape[-1] < 2 or len(latents) < 2:
         return None
     if latents.shape[-1] == 2:
@@ -300,7 +295,7 @@ def projection(scene: Scene) -> Picture | None:
             f"The latents of {len(rows)} test examples, {latents.shape[-1]} dimensions, on their first two "
             f"principal components, which hold {shares.sum():.0%} of the variance."
         )
-    if scene.model.num_classes:
+    if scene.classes:
         caption += " The model is told the class, so its latents need not say it: classes may lie over each other."
     pixels = canvas.scatter(points, classes, scene.names, words)
     alt = "test examples as points in the plane of two latents"

@@ -13,19 +13,16 @@ COMPARED = 256
 PART = 2048
 # Frames of a trajectory, and samples of which it is drawn.
 FRAMES, SHOWN, POINTS = 8, 4, 1000
-# Options of `sample` that a trajectory has values of its own for.
-OWN = ("seed", "label", "batch_size")
 
 
 def trajectory(scene: Scene) -> Picture:
     """How noise becomes samples: the states on the way, and what is expected of each."""
     n = SHOWN if scene.shows_images else POINTS
-    labels = np.arange(n) % scene.model.num_classes if scene.model.num_classes else None
-    options = {name: value for name, value in scene.options.items() if name not in OWN}
-    steps = int(options.get("steps") or scene.model.timesteps)
+    told = scene.told_classes(np.arange(n) % (scene.classes or 1))
+    steps = int(scene.options.get("steps") or scene.model.timesteps)
     frames = max(2, min(FRAMES, steps + 1))
     states, expected = scene.model.trajectory(
-        n, seed=scene.seed, label=labels, frames=frames, **options
+        n, seed=scene.seed, frames=frames, **told, **scene.options
     )
     caption = (
         "From noise (left) to samples (right), evenly spaced over the steps of the sampler. Above: the state; "

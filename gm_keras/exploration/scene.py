@@ -9,6 +9,7 @@ import numpy as np
 
 from gm_keras import reading
 from gm_keras.exploration import calls
+from gm_keras.metrics.examples import conditions_of
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,13 @@ class Start:
 
     Attributes:
         latents: `(n, *latent shape)`.
-        label: `(n,)` for models with classes, to decode with; None for others.
+        conditions: What the model is told of each, by name: `(n, *shape)`.
         examples: The test examples `(n, ...)` that they were encoded from; None for draws from the prior.
         classes: `(n,)`, the classes of the examples, where they are known.
     """
 
     latents: np.ndarray
-    label: np.ndarray | None
+    conditions: dict[str, np.ndarray]
     examples: np.ndarray | None = None
     classes: np.ndarray | None = None
 
@@ -87,6 +88,30 @@ class Scene:
         """The names of the classes, or their numbers; empty without labels."""
         given = self.data.info.get("class_names")
         return [reading.shown(str(each)) for each in given or range(self.data.num_classes or 0)]
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes the model is told of; None if it is told no class."""
+        return getattr(self.model.conditions.get("label"), "classes", None)
+
+    def told(self, split: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """What the model is told of some examples of a split, by name."""
+        return conditions_of(self.model, self.data, split, rows)
+
+    def told_classes(self, labels: np.ndarray) -> dict[str, np.ndarray]:
+        """What a model is told where classes are chosen: these, and else what it is told of the first test example.
+
+        Args:
+            labels: Any shape; without effect on a model that is told no class.
+        """
+        told = {}
+        for name in self.model.conditions:
+            if name == "label":
+                told[name] = labels
+            else:
+                first = self.told("test", np.arange(1))[name]
+                told[name] = np.broadcast_to(first, (*labels.shape, *first.shape[1:]))
+        return told
 
     def labels(self, split: str) -> np.ndarray | None:
         """The labels of a split, int32 `(n,)`; None where the data have none."""
@@ -153,19 +178,14 @@ class Scene:
             classes = self.labels("test")
             classes = None if classes is None else classes[rows]
             x = self.examples("test", rows)
-            known = classes if model.num_classes else None
-            return Start(calls.encode(model, x, known), known, x, classes)
-        if label is not None and not model.num_classes:
-            raise ValueError(
-                f"this {type(model).__name__} was trained without labels: leave label out"
-            )
-        if label is not None and not 0 <= label < model.num_classes:
-            raise ValueError(f"label {label} is out of range: 0 to {model.num_classes - 1}")
-        labels = None
-        if model.num_classes:
+            told = self.told("test", rows)
+            return Start(calls.encode(model, x, told), told, x, classes)
+        if label is None:
             turn = np.arange(n) // 2 if same_class else np.arange(n)
-            labels = np.full(n, label) if label is not None else turn % model.num_classes
-        return Start(model.draw_latents(n, seed=self.seed), labels)
+            told = self.told_classes(turn % (self.classes or 1))
+        else:
+            told = model.told({**self.told_classes(np.full(n, label)), "label": label}, n)
+        return Start(model.draw_latents(n, seed=self.seed), told)
 
     def _pairs(self, n: int) -> np.ndarray:
         """Rows of test examples of which each two have one class, the classes in turn."""
@@ -178,19 +198,21 @@ class Scene:
         ]
         return np.concatenate([*pairs, np.empty(0, int)]).astype(int)[:n]
 
-    def decode(self, latents: np.ndarray, label: np.ndarray | None = None) -> np.ndarray:
+    def decode(self, latents: np.ndarray, conditions: Mapping[str, np.ndarray]) -> np.ndarray:
         """The examples of latents, with the options of this scene: any leading shape `(..., *latent)`.
 
         Args:
             latents: `(*leading shape, *latent shape)`.
-            label: `(*leading shape,)`, or what fills it by broadcasting; for models with classes.
+            conditions: What the model is told, by name: `(*leading shape, *shape)`, or what fills it by broadcasting.
         """
         depth = 1 if self.has_dimensions else len(self.model.data_shape)
         leading = latents.shape[: latents.ndim - depth]
         flat = latents.reshape(-1, *latents.shape[latents.ndim - depth :])
-        if label is not None:
-            label = np.broadcast_to(label, leading).reshape(-1)
-        made = calls.decode(self.model, flat, label, self.options)
+        told = {}
+        for name, values in conditions.items():
+            shape = self.model.conditions[name].shape
+            told[name] = np.broadcast_to(values, (*leading, *shape)).reshape(-1, *shape)
+        made = calls.decode(self.model, flat, told, self.options)
         return made.reshape(*leading, *made.shape[1:])
 
     @property

@@ -83,7 +83,7 @@ class Evaluation:
         """Calls a method of the model on all real examples, batch by batch.
 
         Args:
-            method: `method(x, label=, seed=, **options)`.
+            method: `method(x, seed=, **conditions, **options)`.
             **options: Passed on.
 
         Returns:
@@ -95,15 +95,14 @@ class Evaluation:
 
         n, parts = len(self.examples), []
         size = min(n, BATCH)
-        labelled = "conditional" in self.model.capabilities
         name = getattr(method, "__name__", "scores").strip("_")
         with progress(n, f"{name} of {self.examples.split} examples") as bar:
             for start in range(0, n, size):
                 # The last batch is filled up, so that there is one shape to compile.
                 rows = np.arange(start, start + size) % n
-                label = self.examples.labels(rows) if labelled else None
+                told = self.examples.conditions(rows)
                 seed = later_seed(self.seed, start)
-                result = method(self.examples[rows], label=label, seed=seed, **options)
+                result = method(self.examples[rows], seed=seed, **told, **options)
                 pair = result if isinstance(result, tuple) else (result,)
                 parts.append(np.stack([keras.ops.convert_to_numpy(value) for value in pair]))
                 bar.update(min(size, n - start))

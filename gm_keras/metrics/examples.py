@@ -23,6 +23,28 @@ def drawn(size: int, limit: int, seed: int) -> np.ndarray:
     return np.random.default_rng([seed, size]).permutation(size)[:limit]
 
 
+def conditions_of(
+    model: Any, data: Any, split: str, rows: np.ndarray | slice
+) -> dict[str, np.ndarray]:
+    """What a model is told of some examples of a data set.
+
+    Args:
+        model: A `GenerativeModel`.
+        data: Prepared data, which has a field for each condition of the model.
+        split: `train`, `validation` or `test`.
+        rows: Of the split.
+
+    Returns:
+        By name `(rows, *shape)`: classes int32, real numbers float32 and scaled as in training.
+    """
+    return {
+        name: np.asarray(data.arrays(split)[name][rows]).astype("int32")
+        if name == "label"
+        else data.scaled(split, name, rows)
+        for name in model.conditions
+    }
+
+
 class Examples:
     """Some examples of a split; only the rows that are asked for are read.
 
@@ -37,7 +59,7 @@ class Examples:
     def __init__(
         self, data: Any, model: Any, split: str = "test", limit: int | None = None, seed: int = 0
     ):
-        self.data, self.split, self.field = data, split, model.data_field
+        self.model, self.data, self.split, self.field = model, data, split, model.data_field
         self.window = model.data_shape[0] if data.stream else None
         size = data.count_windows(split, self.window) if self.window else data.size(split)
         self.rows = np.arange(size)
@@ -61,9 +83,9 @@ class Examples:
         except (ValueError, OSError) as error:
             raise UnreadableError(str(error)) from error
 
-    def labels(self, index: slice | np.ndarray) -> np.ndarray:
-        """The labels of the examples at some places: int32 `(n,)`."""
-        return np.asarray(self.data.arrays(self.split)["label"][self.rows[index]])
+    def conditions(self, index: slice | np.ndarray) -> dict[str, np.ndarray]:
+        """What the model is told of the examples at some places, by name: `(n, *shape)`."""
+        return conditions_of(self.model, self.data, self.split, self.rows[index])
 
     def batches(self, size: int = BATCH) -> Iterator[np.ndarray]:
         """All examples in order, so many at a time."""

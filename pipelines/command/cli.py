@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 
 PARAMS = Path("params.yaml")
+VALUES = "VALUE is a number, a text, or the name of an image or .npy file"
 Exported = Annotated[str, typer.Argument(help="A system of params.yaml that has been exported.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same picture.")]
 
@@ -116,15 +117,20 @@ def sample(
     n: Annotated[int, typer.Option("-n", help="How many samples.")] = 64,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
     label: Annotated[str | None, typer.Option(help=f"The class to draw, {labels.HELP}.")] = None,
+    caption: Annotated[str | None, typer.Option(help="What the samples shall show.")] = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help=f"Another condition; {VALUES}.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The PNG file; by default KEY.png.")
     ] = None,
 ) -> None:
     """Draws samples from a trained and exported system into a picture."""
-    from pipelines.command import sampling
+    from pipelines.command import sampling, telling
 
     output = output or Path(f"{key}.png")
-    drawn = sampling.sample_to_file(PARAMS, key, n=n, seed=seed, label=label, output=output)
+    given = telling.gathered(label, caption, condition or ())
+    drawn = sampling.sample_to_file(PARAMS, key, n=n, seed=seed, given=given, output=output)
     typer.echo(f"{n} samples of {key}{f', {drawn}' if drawn else ''} in {output}")
 
 

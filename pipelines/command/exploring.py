@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipelines.command.sampling import check_output, exported, load_exported
 from pipelines.settings import LARGEST_SEED, Settings, load_settings
 from pipelines.shared import catalog, labels
@@ -169,9 +171,12 @@ def neighbours(request: Request, *, features: bool, label: str | int | None) -> 
                 )
         options = {**scene.options, "seed": request.seed, "batch_size": COMPARED}
         chosen = labels.number(label, scene.names, scene.data.name)
+        count = max(COMPARED, request.n)
+        told = scene.told("test", np.arange(count) % scene.data.size("test"))
+        told.pop("label", None)
         if chosen is not None:
-            options["label"] = chosen
-        scene.samples = scene.model.sample(max(COMPARED, request.n), **options)
+            told["label"] = chosen
+        scene.samples = scene.model.sample(count, **told, **options)
         picture = of_samples.neighbours(scene, features=features, rows=request.n, label=chosen)
         return _of_class(picture, chosen, scene)
 

@@ -1,16 +1,17 @@
 """Draws a picture (or writes text) from an exported system: what `gm-keras sample` does."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipelines.command import telling
 from pipelines.exports.safe_load import load_keras
 from pipelines.running.compiled import keep_compiled
 from pipelines.running.stages import quick, quiet
 from pipelines.settings import LARGEST_SEED, Settings, load_settings
-from pipelines.shared import labels
 from pipelines.shared.errors import UserError, check_number
 from pipelines.shared.files import replacing
 
@@ -26,7 +27,7 @@ def sample_to_file(
     *,
     n: int,
     seed: int,
-    label: str | int | None,
+    given: Mapping[str, str],
     output: Path,
     exports: Path = Path("exports"),
 ) -> str | None:
@@ -37,12 +38,13 @@ def sample_to_file(
         key: A system of `params.yaml`.
         n: How many samples, at least 1.
         seed: The same seed gives the same samples on the same backend.
-        label: The class to draw: its name, its number from 0, or None.
+        given: What the system is told, as `telling.gathered` returns it. What it must be told besides is that of
+            the test examples, for example the sources of a translator.
         output: A PNG file, or for text a TXT file; it is replaced only when the new one is complete.
         exports: The folder that the export stage writes to.
 
     Returns:
-        The class that was drawn, by number and name; None without.
+        What the system was told, such as the class by number and name; None for nothing.
 
     Raises:
         UserError: Something is asked for that cannot be; what can be told without Keras is told
@@ -56,24 +58,24 @@ def sample_to_file(
     check_output(output)
 
     model = load_exported(path, settings)
+    from gm_keras import images
+    from gm_keras.callbacks.grids import TRIPLES
+
     options = {**settings.system(key).sample, "seed": seed}
     names = class_names(settings.system(key).data, params)
-    chosen = labels.number(label, names, settings.system(key).data)
+    data = settings.system(key).data
+    chosen = telling.values(model, given, names, data)
     try:
-        if "translator" in model.capabilities:
-            if chosen is not None:
-                raise UserError(
-                    f'"{key}" translates images, whatever their class is: remove --label'
-                )
-            made, columns = _translations(model, key, settings, params, n, options)
-        else:
-            if chosen is not None:
-                options["label"] = chosen
-            made, columns = model.sample(n, batch_size=min(n, CHUNK), **options), None
+        real, n = _of_examples(model, chosen, data, settings, params, n)
+        told = {name: values for name, values in real.items() if name in model.conditions}
+        made = model.sample(n, batch_size=min(n, CHUNK), **told, **chosen, **options)
     except (TypeError, ValueError) as error:  # in one line, what is wrong with n, label or sample:
         raise UserError(f'system "{key}": {" ".join(str(error).split())}') from None
+    columns = None
+    if "source" in real and "target" in real:
+        made, columns = images.beside(real["source"], made, real["target"]), 3 * TRIPLES
     _write(model, made, columns, output)
-    return None if chosen is None else labels.told(chosen, names)
+    return telling.said(chosen, given, names)
 
 
 def class_names(data: str, params: Path) -> list[str]:
@@ -113,19 +115,30 @@ def load_exported(path: Path, settings: Settings) -> Any:
     return model
 
 
-def _translations(
-    model: Any, key: str, settings: Settings, params: Path, n: int, options: dict[str, Any]
-) -> tuple[np.ndarray, int]:
-    """Triples of source, translation and target: the first test examples; and images in a row."""
-    from gm_keras import images
-    from gm_keras.callbacks.grids import TRIPLES
+def _of_examples(
+    model: Any, chosen: Mapping[str, Any], name: str, settings: Settings, params: Path, n: int
+) -> tuple[dict[str, np.ndarray], int]:
+    """What a model must be told and was not, of the first test examples, and how many these are.
+
+    Beside a source the target comes too.
+    """
+    from gm_keras.metrics.examples import conditions_of
     from pipelines.running.build import prepared
 
-    data = prepared(settings.system(key).data, settings, params.resolve().parent)
+    missing = [
+        each
+        for each, condition in model.conditions.items()
+        if not (each in chosen or condition.optional or condition.drawn)
+    ]
+    if not missing:
+        return {}, n
+    data = prepared(name, settings, params.resolve().parent)
     rows = np.arange(min(n, data.size("test")))
-    source, target = (data.scaled("test", field, rows) for field in ("source", "target"))
-    made = np.asarray(model.translate(source, **options))
-    return images.beside(source, made, target), 3 * TRIPLES
+    known = conditions_of(model, data, "test", rows)
+    real = {each: known[each] for each in missing}
+    if "source" in missing:
+        real["target"] = data.scaled("test", "target", rows)
+    return real, len(rows)
 
 
 def _write(model: Any, made: np.ndarray, columns: int | None, output: Path) -> None:

@@ -4,13 +4,17 @@ import hashlib
 import importlib.metadata
 import json
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gm_keras
 from pipelines.tracking import Run
 from pipelines.tracking.store import unusable
+
+if TYPE_CHECKING:
+    from gm_keras.core import Condition
 
 ALIAS = "challenger"
 SAMPLER = Path(__file__).with_name("sampler_model.py")
@@ -56,10 +60,10 @@ class Sampler:
         key: Of the system: the name of the registered model.
         model: The `.keras` file.
         shape: Of one sample; () for text.
-        source_shape: Of one source, for a translator.
         backend: That it runs on, where nothing else is said: the one that it was trained with.
         options: Of `sample()`, such as the number of steps.
         code: A checksum of the code that the export uses.
+        conditions: What the model is told, by name.
     """
 
     key: str
@@ -68,7 +72,7 @@ class Sampler:
     backend: str
     options: dict[str, Any]
     code: str
-    source_shape: tuple[int, ...] | None = None
+    conditions: Mapping[str, "Condition"] = field(default_factory=dict)
 
     def config(self) -> dict[str, Any]:
         """What `sampler_model.py` is told besides the model."""
@@ -139,7 +143,7 @@ def _new_version(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
             model_config=sampler.config(),
             artifacts={"model": str(sampler.model)},
             code_paths=[str(package())],
-            signature=_signature(sampler),
+            signature=signature(sampler),
             pip_requirements=requirements(sampler.backend),
         )
     if not run.client.search_registered_models(f"name = '{sampler.key}'"):
@@ -154,21 +158,30 @@ def _new_version(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
     return str(version.version)
 
 
-def _signature(sampler: Sampler) -> Any:
+def signature(sampler: Sampler) -> Any:
+    """What a served model takes and gives, as MLflow checks requests."""
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
+    inputs, params = [], [ParamSpec("n", "long", 1), ParamSpec("seed", "long", 0)]
+    for name, condition in sampler.conditions.items():
+        if condition.text:
+            params.append(ParamSpec(name, "string", ""))
+        elif condition.shape:
+            inputs.append((name, condition.shape))
+        else:
+            params.append(ParamSpec(name, "long", -1))
+    # JSON's numbers are float64; only several inputs have names.
+    named = len(inputs) > 1
+    specs = [
+        TensorSpec(np.dtype("float64"), (-1, *shape), name if named else None)
+        for name, shape in inputs or [("", (1,))]
+    ]
     return ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype("float64"), (-1, *(sampler.source_shape or (1,))))]),
+        inputs=Schema(specs),
         outputs=Schema(
             [TensorSpec(np.dtype("float32" if sampler.shape else "str"), (-1, *sampler.shape))]
         ),
-        params=ParamSchema(
-            [
-                ParamSpec("n", "long", 1),
-                ParamSpec("seed", "long", 0),
-                ParamSpec("label", "long", -1),
-            ]
-        ),
+        params=ParamSchema(params),
     )

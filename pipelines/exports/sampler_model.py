@@ -1,7 +1,9 @@
 """The sampler as MLflow serves it: this file is copied beside the model ("models from code").
 
-A request holds the parameters `n`, `seed` and `label`; its input is not looked at, as MLflow wants one.
-For example: `{"inputs": [[0.0]], "params": {"n": 4, "seed": 3}}`. Of a translator the inputs are the sources.
+A request holds the parameters `n` and `seed`, and one for each condition that is a class or a text: -1, or an empty
+text, leaves it out. For example: `{"inputs": [[0.0]], "params": {"n": 4, "seed": 3, "label": 7}}`. The inputs are what
+else the model is told, one for each sample: of a translator the sources; by name where there are several. Of a model
+that is told nothing else the input is not looked at, as MLflow wants one.
 """
 
 import os
@@ -33,21 +35,37 @@ class Sampler(mlflow.pyfunc.PythonModel):
         """Returns samples `(n, *shape of one example)` in the range of the training data; of text, `n` strings."""
         params = params or {}
         options = {**context.model_config["options"], "seed": int(params.get("seed", 0))}
-        n, label = int(params.get("n", 1)), int(params.get("label", -1))
+        n, told = int(params.get("n", 1)), self._of_params(params)
+        arrays = self._of_inputs(model_input)
+        if arrays:
+            n = len(next(iter(arrays.values())))
         try:
-            if "translator" in self.model.capabilities:
-                sources = np.asarray(model_input, "float32")
-                return np.asarray(self.model.translate(sources, **options))
             options = {"batch_size": min(max(n, 1), CHUNK), **options}
-            if label >= 0:
-                options["label"] = label
-            made = self.model.sample(n, **options)
+            made = self.model.sample(n, **told, **arrays, **options)
         except (ValueError, TypeError) as error:  # the model says what is wrong with a request
             reason = " ".join(str(error).split())
             raise MlflowException.invalid_parameter_value(reason) from None
         if hasattr(self.model, "decode_text"):
             return np.array([self.model.decode_text(row) for row in made])
         return made
+
+    def _of_params(self, params):
+        """The conditions that are a class or a text."""
+        told = {}
+        for name, condition in self.model.conditions.items():
+            if condition.text and params.get(name):
+                told[name] = str(params[name])
+            elif not condition.shape and params.get(name, -1) >= 0:
+                told[name] = params[name]
+        return told
+
+    def _of_inputs(self, model_input):
+        """The conditions that are arrays, one for each sample."""
+        conditions = self.model.conditions.items()
+        names = [name for name, each in conditions if each.shape and not each.text]
+        if isinstance(model_input, dict):
+            return {name: np.asarray(model_input[name]) for name in names}
+        return {name: np.asarray(model_input, "float32") for name in names[:1]}
 
 
 mlflow.models.set_model(Sampler())

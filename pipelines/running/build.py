@@ -88,14 +88,28 @@ def build_model(
         if not out_of_memory(error):
             raise
         raise UserError(f"{where}: a model of these sizes does not fit into memory") from None
-    missing = [field for field in model.fields if field not in data.info["fields"]]
-    if missing:
+    _check_fields(key, system, model, data)
+    return model
+
+
+def _check_fields(
+    key: str, system: SystemSettings, model: GenerativeModel, data: PreparedData
+) -> None:
+    """Raises a `UserError` if a data set lacks what a model learns from, or has it in another shape."""
+    wanted, fields = {**model.fields, **model.conditions}, data.info["fields"]
+    if not wanted.keys() <= fields.keys():
         raise UserError(
             f"params.yaml: systems.{key}.data: {system.class_name} learns from "
-            f'{", ".join(model.fields)}, but "{system.data}" has {", ".join(data.info["fields"])}: '
+            f'{", ".join(wanted)}, but "{system.data}" has {", ".join(data.info["fields"])}: '
             "choose other data"
         )
-    return model
+    for name, condition in model.conditions.items():
+        shape = tuple(fields[name].get("shape", ()))
+        if shape != condition.shape:
+            raise UserError(
+                f"params.yaml: systems.{key}.model: {system.class_name} is told a {name} of shape "
+                f'{condition.shape}, but "{system.data}" has {shape}: choose other data'
+            )
 
 
 def _of_argument(
@@ -130,6 +144,8 @@ def _add_facts(arguments: dict[str, Any], data: PreparedData, known: Any) -> Non
         "source_shape": tuple(fields["source"]["shape"]) if "source" in fields else None,
         "levels": data.levels,
         "vocabulary": data.info.get("vocabulary"),
+        "caption_length": fields["caption"]["shape"][0] if "caption" in fields else None,
+        "mask_classes": fields["mask"].get("levels") if "mask" in fields else None,
     }
     for name, value in facts.items():
         if name in known and value is not None:

@@ -156,7 +156,7 @@ class Measurement:
         if "translator" in self.model.capabilities:
 
             def translate(rows: np.ndarray) -> np.ndarray:
-                return self._translations("train", rows, self.settings.seed)
+                return self._translations(rows, self.settings.seed)
 
         try:
             rows = calibrate(self.evaluation, translate)
@@ -236,7 +236,7 @@ class Measurement:
         with progress(count, f"samples of {self.key}") as bar:
             for start in range(0, count, size):
                 # The last part is filled up, so that there is one shape to compile.
-                part = self._part(start, size, count, seed)[: count - start]
+                part = self._part(start, size, seed)[: count - start]
                 if not np.isfinite(part).all():
                     raise UserError(
                         f"the samples of {self.key} are not all numbers: train it again, with a lower "
@@ -245,21 +245,22 @@ class Measurement:
                 bar.update(len(part))
                 yield part
 
-    def _part(self, start: int, size: int, count: int, seed: int) -> np.ndarray:
+    def _part(self, start: int, size: int, seed: int) -> np.ndarray:
         from gm_keras.ops.random import later_seed
 
-        options, data = dict(self.system.sample), self.data
-        if "translator" in self.model.capabilities:
-            rows = np.arange(start, start + size) % count
-            return self._translations("test", rows, later_seed(seed, start))
-        if "conditional" in self.model.capabilities:
-            # Classes as often as in the data.
-            rows = np.arange(start, start + size) % data.size("test")
-            options["label"] = np.asarray(data.arrays("test")["label"][rows])
-        return self.model.sample(size, seed=later_seed(seed, 7919 * start), **options)
+        # What the model is told is that of the test examples in their order: classes as often as there.
+        rows = np.arange(start, start + size) % self.data.size("test")
+        return self._told("test", rows, later_seed(seed, 7919 * start))
 
-    def _translations(self, split: str, rows: np.ndarray, seed: int) -> np.ndarray:
-        """Translations of the sources of some examples."""
+    def _told(self, split: str, rows: np.ndarray, seed: int) -> np.ndarray:
+        """A sample for each of some examples, told of it what the model is told."""
+        from gm_keras.metrics.examples import conditions_of
+
+        told = conditions_of(self.model, self.data, split, rows)
+        return self.model.sample(len(rows), seed=seed, **told, **self.system.sample)
+
+    def _translations(self, rows: np.ndarray, seed: int) -> np.ndarray:
+        """Translations of the sources of some training examples."""
         from gm_keras.callbacks.grids import picture_size
         from gm_keras.ops.random import later_seed
 
@@ -267,10 +268,7 @@ class Measurement:
         for start in range(0, len(rows), size):
             # The last part is filled up, so that there is one shape to compile.
             part = np.resize(rows[start : start + size], size)
-            sources = self.data.scaled(split, "source", part)
-            later = later_seed(seed, start)
-            translated = self.model.translate(sources, seed=later, **self.system.sample)
-            made.append(np.asarray(translated))
+            made.append(self._told("train", part, later_seed(seed, start)))
         return np.concatenate(made)[: len(rows)]
 
     def _similarity_facts(self, results: dict[str, float]) -> dict[str, int]:

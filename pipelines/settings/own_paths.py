@@ -27,7 +27,8 @@ OUTPUTS = (
 )
 # What `prepare` writes, and what file managers leave in every folder that they show.
 _PREPARED = re.compile(
-    r"dataset\.json|(train|validation|test)_[a-z]+\.npy|\.DS_Store|Thumbs\.db|desktop\.ini"
+    r"dataset\.json|(train|validation|test|unseen)_([a-z]+|attribute_\w+)\.npy"
+    r"|\.DS_Store|Thumbs\.db|desktop\.ini"
 )
 
 

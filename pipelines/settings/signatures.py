@@ -134,8 +134,7 @@ def _constructor(system: str) -> _Parameters:
 
 @cache
 def _sampler(system: str) -> _Parameters:
-    method = "translate" if "translator" in catalog.recipe(system).capabilities else "sample_batch"
-    found = _Family(system).parameters(method, keywords_only=True)
+    found = _Family(system).parameters("sample_batch", keywords_only=True)
     for name in OF_THE_PIPELINE:
         found.annotations.pop(name, None)
     return found

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ class Model:
 
     capabilities = frozenset({"sampler"})
     data_field = "image"
-    num_classes = None
+    conditions: ClassVar = {}
 
     def __init__(self, error=None):
         self.error = error

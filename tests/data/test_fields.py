@@ -182,6 +182,18 @@ def test_what_cannot_be_used_is_said_in_one_line(make_data, arrays: dict, messag
     assert "own.npz" in str(error.value)
 
 
+def test_preparing_again_replaces_attributes_and_unseen_examples(make_data):
+    arrays = {"train_image": IMAGES, "unseen_image": IMAGES[:4]}
+    for name in ("attribute_Size_2", "attribute_size"):
+        given = {
+            f"{split}_{name}": np.arange(len(arrays[f"{split}_image"]))
+            for split in ("train", "unseen")
+        }
+        data = make_data(**arrays, **given)
+    assert set(data.attributes("unseen")) == {"size"}
+    assert not list(data.path.glob("*Size_2*"))
+
+
 def test_a_folder_that_lacks_an_attribute_is_not_opened(make_data):
     data = make_data(image=IMAGES, attribute_size=np.arange(20))
     (data.path / "test_attribute_size.npy").unlink()

@@ -153,9 +153,9 @@ def test_parts_have_one_size(n):
 
 def test_a_model_is_told_the_labels_of_its_own_rows(vae, digits):
     x, label = digits.scaled("test", None, np.arange(5)), digits.arrays("test")["label"][:5]
-    latents = encode(vae, x, label)
+    latents = encode(vae, x, {"label": label})
     np.testing.assert_allclose(latents, numpy_of(vae.encode(x, label=label)), atol=1e-5)
-    made = decode(vae, latents, label, {"noise": True})
+    made = decode(vae, latents, {"label": label}, {"noise": True})
     np.testing.assert_allclose(made, numpy_of(vae.decode(latents, label=label)), atol=1e-5)
 
 
@@ -173,7 +173,7 @@ def test_classes_come_in_turn(digits, vae):
     assert set(labels[scene.choose(3, label=7)]) == {7}
     assert sorted(scene.choose(1000)) == list(range(60))
     pairs = scene.start(8, same_class=True)
-    assert pairs.label.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert pairs.conditions["label"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     with pytest.raises(ValueError, match="no test example with the label 10: try 0 to 9"):
         scene.choose(3, label=10)
 
@@ -220,7 +220,7 @@ def test_scale_one_gives_the_plain_samples(vae):
     latents = traversal.scaled(vae.draw_latents(6, seed=2), np.array([0.5, 1.0]))
     assert latents.shape == (2, 6, 3)
     np.testing.assert_array_equal(2.0 * latents[0], latents[1])
-    made = Scene(vae, None).decode(latents, label)
+    made = Scene(vae, None).decode(latents, {"label": label})
     np.testing.assert_allclose(made[1], vae.sample(6, seed=2, label=label), atol=1e-5)
     assert np.abs(made[0] - made[1]).max() > 1e-3
 

@@ -30,8 +30,8 @@ def exact_model(**options):
     """A model of vectors of one number whose network is replaced by the perfect one."""
     model = DDPM((1,), network="dense", units=(4,), **options)
 
-    def noise(x, time, label=None, training=False):
-        del label, training
+    def noise(x, time, conditions, training=False):
+        del conditions, training
         return exact_noise(x, model._at(model.schedule.alpha_bar, time))
 
     model._noise = noise

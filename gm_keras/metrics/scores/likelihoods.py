@@ -18,7 +18,7 @@ def facts(model: Any) -> dict[str, Any] | None:
 
     Returns:
         `kind`: "exact", "bound" (of log p(x), on average) or "estimate"; `of`: "discrete" data, a "density",
-        or a "relaxed" Bernoulli; `given`: "label" if it is that of an example given its label;
+        or a "relaxed" Bernoulli; `given`: what the model is told of each example, such as "label", or None;
         `importance_samples`: the k of the importance-weighted estimate;
         `dequantization` and `binarization`: what was done to the data, or None.
     """
@@ -35,7 +35,7 @@ def facts(model: Any) -> dict[str, Any] | None:
     return {
         "kind": kind,
         "of": model.nats_of,
-        "given": "label" if "conditional" in model.capabilities else None,
+        "given": " and ".join(model.conditions) or None,
         "importance_samples": IMPORTANCE_SAMPLES if weighted else None,
         "dequantization": dequantization,
         "binarization": "each pixel drawn as 0 or 1 with its brightness as probability"

@@ -43,14 +43,13 @@ def _similarities(
 def reconstruction(evaluation: Evaluation) -> dict[str, float]:
     """PSNR in decibels, SSIM and MS-SSIM of reconstructions with their originals."""
     model, examples = evaluation.model, evaluation.examples
-    labelled = "conditional" in model.capabilities
 
     def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         n = len(examples)
         for start in range(0, n, min(n, BATCH)):
             rows = np.arange(start, start + min(n, BATCH)) % n
             x = examples[rows]
-            made = model.reconstruct(x, label=examples.labels(rows) if labelled else None)
+            made = model.reconstruct(x, **examples.conditions(rows))
             yield np.asarray(made)[: n - start], x[: n - start]
 
     return _similarities(pairs(), len(examples), "reconstruction_", evaluation)

@@ -20,8 +20,7 @@ import keras
 from keras import ops
 from pydantic import Field
 
-from gm_keras.core import GenerativeModel, Phase
-from gm_keras.core.arguments import checked
+from gm_keras.core import DensityMixin, GenerativeModel, Phase
 from gm_keras.decoding.images import codes_to_values, sample_codes, values_to_codes
 from gm_keras.distributions import categorical
 from gm_keras.networks.gated_pixelcnn import gated_pixelcnn
@@ -36,13 +35,14 @@ from gm_keras.types import (
     NonNegativeFloat,
     OddKernel,
     PositiveInt,
-    Seed,
 )
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class GatedPixelCNN(GenerativeModel):
+class GatedPixelCNN(DensityMixin, GenerativeModel):
     """Autoregressive model of images with few or many grey levels, with an exact likelihood.
+
+    Each value of an image is taken for the nearest level.
 
     Args:
         image_shape: (height, width, channels); images in [-1, 1], 1 or 3 channels.
@@ -105,33 +105,24 @@ class GatedPixelCNN(GenerativeModel):
         return {"network": self.network}
 
     def _loss(self, batch, training):
-        nats = -ops.mean(self._log_prob(batch[self.data_field], batch.get("label"), training))
+        conditions = self.told_in(batch, training)
+        nats = -ops.mean(self._log_prob(batch[self.data_field], None, conditions, training))
         self.log("bits_per_dim", nats / (self.size * math.log(2.0)))
         # In nats for each value: what a learning rate fits does not depend on the size of the images.
         return nats / self.size
 
-    @checked
-    def log_prob(self, x, *, label=None, seed: Seed = 0):
-        """The exact log-likelihood `(batch,)` of discrete images, in nats; `seed` is not used.
-
-        Args:
-            x: Images in [-1, 1]; each value is taken for the nearest level.
-            label: `(batch,)` for models with classes.
-            seed: There is nothing to draw.
-        """
-        return self._run_with_label(self._log_prob, label, x)
-
-    def _log_prob(self, x, label=None, training=False):
+    def _log_prob(self, x, random, conditions, training=False):
+        del random
         codes = values_to_codes(x, self.levels)
         grid = codes_to_values(codes, self.levels)
-        logits = self.network(grid if label is None else [grid, label], training=training)
+        logits = self.network(self.with_told(conditions, grid), training=training)
         return ops.sum(categorical.log_prob(codes, logits), axis=(1, 2, 3))
 
     def sample_batch(
         self,
         n,
         random,
-        label=None,
+        conditions,
         *,
         temperature: NonNegativeFloat = 1.0,
         top_k: PositiveInt | None = None,
@@ -143,19 +134,17 @@ class GatedPixelCNN(GenerativeModel):
         Args:
             n: How many.
             random: The stream of seeds.
-            label: int32 `(n,)`; None draws classes, each as often as the others.
+            conditions: The label, for models with classes.
             temperature: Divides the logits: below 1 samples are more probable and less varied.
             top_k: Draw each value among its so many most probable levels only.
             top_p: Draw each value among the most probable levels that make up this probability only.
             cached: False runs the whole network for each value: slow, and the same samples.
         """
-        if self.num_classes and label is None:
-            label = keras.random.randint((n,), 0, self.num_classes, seed=random.next())
         codes = sample_codes(
             self.network,
             n,
             random,
-            label,
+            conditions.get("label"),
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,

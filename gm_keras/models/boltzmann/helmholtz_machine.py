@@ -18,7 +18,7 @@ import math
 import keras
 from keras import ops
 
-from gm_keras.core import GenerativeModel, Phase
+from gm_keras.core import BoundMixin, DensityMixin, GenerativeModel, Phase
 from gm_keras.core.arguments import checked
 from gm_keras.distributions import bernoulli
 from gm_keras.distributions.importance import log_mean_weight
@@ -31,7 +31,7 @@ from gm_keras.types import Flag, Levels, PositiveInt, Seed, Shape, Widths
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class HelmholtzMachine(GenerativeModel):
+class HelmholtzMachine(BoundMixin, DensityMixin, GenerativeModel):
     """Layered network of stochastic binary units with recognition and generative connections.
 
     Args:
@@ -158,13 +158,13 @@ class HelmholtzMachine(GenerativeModel):
 
     # ---- sampling ---------------------------------------------------------------------------------
 
-    def sample_batch(self, n, random, label=None, *, noise: Flag = False):
+    def sample_batch(self, n, random, conditions, *, noise: Flag = False):
         """Draws the hidden layers from the top down, and returns the means of the pixels given them.
 
         Args:
             n: How many.
             random: The stream of seeds.
-            label: None: this model has no classes.
+            conditions: None: this model is told nothing.
             noise: Draw the pixels too.
         """
         states = self._dream(n, [random.next() for _ in range(len(self.units) + 1)])
@@ -174,13 +174,7 @@ class HelmholtzMachine(GenerativeModel):
 
     # ---- likelihoods ------------------------------------------------------------------------------
 
-    @checked
-    def elbo(self, x, *, label=None, seed: Seed = 0):
-        """A lower bound of log p(x) with one draw of the hidden states: `(batch,)`, in nats."""
-        return self._run_with_label(self._elbo, label, x, seed_word(seed))
-
-    def _elbo(self, x, seed, label=None):
-        random = RandomStream(seed)
+    def _elbo(self, x, random, conditions):
         x = self._target(x, random.next())
         return self._draw_weight(x, [random.next() for _ in self.units])
 
@@ -189,21 +183,21 @@ class HelmholtzMachine(GenerativeModel):
         return self._log_generation(states) - self._log_recognition(states)
 
     @checked
-    def log_prob_estimate(self, x, num_samples: PositiveInt = 64, *, label=None, seed: Seed = 0):
+    def log_prob_estimate(self, x, num_samples: PositiveInt = 64, *, seed: Seed = 0, **conditions):
         """Estimates log p(x) by importance sampling from the recognition network, in nats.
 
         Args:
             x: Examples in [-1, 1].
             num_samples: Draws of the hidden states; on average the estimate is a lower bound.
-            label: None: this model has no classes.
             seed: Of the draws.
+            **conditions: None: this model is told nothing.
 
         Returns:
             The estimate and its standard error, each `(batch,)`.
         """
-        return self._run_with_label(self._importance, label, x, seed_word(seed), draws=num_samples)
+        return self.run_told(self._importance, conditions, x, seed_word(seed), draws=num_samples)
 
-    def _importance(self, x, seed, label=None, *, draws):
+    def _importance(self, x, seed, conditions, *, draws):
         random = RandomStream(seed)
         x = self._target(x, random.next())
         layers = len(self.units)
@@ -216,7 +210,7 @@ class HelmholtzMachine(GenerativeModel):
         return log_mean_weight(log_weights, draws)
 
     @checked
-    def log_prob(self, x, *, label=None, seed: Seed = 0):
+    def log_prob(self, x, *, seed: Seed = 0, **conditions):
         """log p(x), exact, by a sum over all hidden states: `(batch,)`, in nats.
 
         Raises:
@@ -227,10 +221,10 @@ class HelmholtzMachine(GenerativeModel):
                 f"{sum(self.units)} hidden units have too many states to enumerate; the limit is "
                 f"{self.ENUMERATED}: use elbo() or log_prob_estimate()"
             )
-        return self._run_with_label(self._log_prob, label, x, seed_word(seed))
+        return super().log_prob(x, seed=seed, **conditions)
 
-    def _log_prob(self, x, seed, label=None):
-        x = self._target(x, RandomStream(seed).next())
+    def _log_prob(self, x, random, conditions):
+        x = self._target(x, random.next())
         bits = ops.reshape(0.5 * (x + 1.0), (-1, self.size))
         every = [all_states(width) for width in self.units]
         # From the top down: the log-probability of each state of a layer, from those of the layer above.

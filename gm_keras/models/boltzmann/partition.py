@@ -63,16 +63,22 @@ class PartitionMixin:
 
     @checked
     def log_prob_estimate(
-        self, x, num_samples: AtLeastTwo = 128, *, label=None, seed: Seed = 0, log_partition=None
+        self,
+        x,
+        num_samples: AtLeastTwo = 128,
+        *,
+        seed: Seed = 0,
+        log_partition=None,
+        **conditions,
     ):
         """Estimates log p(x), in nats, with the partition function of `log_partition`.
 
         Args:
             x: Examples as in training.
             num_samples: Chains of the annealed importance sampling.
-            label: None: this model has no classes.
             seed: Of the noise; the same partition function serves every example.
             log_partition: What `log_partition()` returned, where it was estimated before.
+            **conditions: None: this model is told nothing.
 
         Returns:
             The estimate and the standard error of the partition function, each `(batch,)`.
@@ -80,11 +86,11 @@ class PartitionMixin:
         if log_partition is None:
             log_partition = self.log_partition(num_chains=num_samples, seed=seed)
         log_partition, error = log_partition
-        log_weights = self._run_with_label(self._log_values, label, x, seed_word(seed))
+        log_weights = self.run_told(self._log_values, conditions, x, seed_word(seed))
         estimate = ops.convert_to_numpy(log_weights) - log_partition
         return estimate.astype("float32"), np.full(len(estimate), error, "float32")
 
-    def _log_values(self, x, seed, label=None):
+    def _log_values(self, x, seed, conditions):
         values = self._values(x, RandomStream(seed).next())
         log_values = -self.machine.free_energy(values)
         if self.gaussian and self.levels:  # the density times the volume of a grey level's cell

@@ -186,13 +186,13 @@ class RBM(PartitionMixin, GenerativeModel):
 
     # ---- sampling ---------------------------------------------------------------------------------
 
-    def sample_batch(self, n, random, label=None, *, steps: Timesteps = 1000, noise: Flag = False):
+    def sample_batch(self, n, random, conditions, *, steps: Timesteps = 1000, noise: Flag = False):
         """Runs Gibbs chains from independent visible units, and returns the last means.
 
         Args:
             n: How many.
             random: The stream of seeds.
-            label: None: this model has no classes.
+            conditions: None: this model is told nothing.
             steps: Gibbs steps; in the first half the inverse temperature rises from 0 to 1.
             noise: Return a draw of the visible units instead of their means.
         """

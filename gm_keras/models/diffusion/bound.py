@@ -17,7 +17,7 @@ class BoundMixin:
     """`elbo` of a model with a `schedule`, a `reverse_variance`, and methods `_diffuse`, `_noise`, `_clean`."""
 
     @checked
-    def elbo(self, x, *, label=None, seed: Seed = 0, num_terms: PositiveInt | None = None):
+    def elbo(self, x, *, seed: Seed = 0, num_terms: PositiveInt | None = None, **conditions):
         """The variational bound on log p(x), or log p(x | label), in nats: `(batch,)`.
 
         It is L_T + the sum of L_{t-1} + L_0 of the paper's equation 5 with the sign turned, each term with one
@@ -26,9 +26,9 @@ class BoundMixin:
 
         Args:
             x: Examples in the range of the training data.
-            label: `(batch,)`; None bounds the likelihood without a label.
             seed: Of the noise.
             num_terms: From 1 to T - 1; by default all of them, but at most 128.
+            **conditions: The label; left out, the bound is that of log p(x).
 
         Raises:
             ValueError: If `num_terms` is out of range.
@@ -37,11 +37,9 @@ class BoundMixin:
         terms = min(between, DEFAULT_TERMS) if num_terms is None else num_terms
         if num_terms is not None and not 1 <= terms <= between:
             raise ValueError(f"num_terms must be from 1 to timesteps - 1 = {between}, not {terms}")
-        labels = self._labels(len(x), label)
-        inputs = [x, seed_word(seed)] + ([] if labels is None else [labels])
-        return self.run_compiled(self._elbo, *inputs, terms=terms)
+        return self.run_told(self._elbo, conditions, x, seed_word(seed), terms=terms)
 
-    def _elbo(self, x, seed, label=None, *, terms):
+    def _elbo(self, x, seed, conditions, *, terms):
         random = RandomStream(seed)
         x = ops.cast(x, "float32")
         size, between = ops.shape(x)[0], self.timesteps - 1
@@ -57,11 +55,11 @@ class BoundMixin:
         def add_term(index, total):
             time = time_of(index)
             noise = keras.random.normal(ops.shape(x), seed=random.at(2 * index))
-            return total + self._divergence(x, time, noise, label) * weight
+            return total + self._divergence(x, time, noise, conditions) * weight
 
         divergence = ops.fori_loop(0, terms, add_term, self._prior_divergence(x))
         noise = keras.random.normal(ops.shape(x), seed=random.next())
-        return self._reconstruction(x, noise, label) - divergence
+        return self._reconstruction(x, noise, conditions) - divergence
 
     def _sum(self, values):
         return ops.sum(values, axis=tuple(range(1, len(values.shape))))
@@ -72,7 +70,7 @@ class BoundMixin:
         constant = -alpha_bar - np.log1p(-alpha_bar)
         return self._sum(0.5 * (float(alpha_bar) * ops.square(x) + float(constant)))
 
-    def _divergence(self, x, time, noise, label):
+    def _divergence(self, x, time, noise, conditions):
         """L_{t-1} = KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) at times from 2, both normal."""
         clean, _, variance = self.schedule.posterior()
         ratio = np.ones_like(variance)
@@ -80,15 +78,15 @@ class BoundMixin:
         weight = np.zeros_like(variance)
         weight[1:] = clean[1:] ** 2 / self.reverse_variance[1:]
         noisy = self._diffuse(x, time, noise)
-        expected = self._clean(noisy, time, self._noise(noisy, time, label), self._clips)
+        expected = self._clean(noisy, time, self._noise(noisy, time, conditions), self._clips)
         constant = self._at(ratio - 1.0 - np.log(ratio), time)
         return self._sum(0.5 * (self._at(weight, time) * ops.square(x - expected) + constant))
 
-    def _reconstruction(self, x, noise, label):
+    def _reconstruction(self, x, noise, conditions):
         """-L_0 = log p(x_0 | x_1)."""
         time = ops.ones((ops.shape(x)[0],), dtype="int32")
         noisy = self._diffuse(x, time, noise)
-        mean = self._clean(noisy, time, self._noise(noisy, time, label), self._clips)
+        mean = self._clean(noisy, time, self._noise(noisy, time, conditions), self._clips)
         variance = float(self.reverse_variance[1])
         if self.levels:
             return self._sum(discretized_normal.log_prob(x, mean, variance**0.5, self.levels))

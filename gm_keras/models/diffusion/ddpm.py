@@ -18,7 +18,7 @@ import numpy as np
 from keras import ops
 from pydantic import Field
 
-from gm_keras.core import GenerativeModel, LatentsMixin, Phase
+from gm_keras.core import Condition, GenerativeModel, LatentsMixin, Phase
 from gm_keras.models.diffusion.bound import BoundMixin
 from gm_keras.models.diffusion.reverse import ReverseMixin
 from gm_keras.models.diffusion.schedules import SCHEDULES
@@ -56,7 +56,8 @@ class DDPM(ReverseMixin, BoundMixin, LatentsMixin, GenerativeModel):
         dropout: In each residual block.
         levels: Number of grey levels of the data, or None for continuous data.
         num_classes: Condition on a label of so many classes.
-        label_dropout: The share of labels hidden in training, from which the model learns to do without.
+        label_dropout: The share of labels hidden in training, from which the model learns to do without; with 0 it
+            does not, and cannot be guided.
     """
 
     offers = frozenset({"sampler", "bound", "latents", "trajectory"})
@@ -115,6 +116,12 @@ class DDPM(ReverseMixin, BoundMixin, LatentsMixin, GenerativeModel):
         self.label_dropout = label_dropout
         self.setup()
 
+    @property
+    def conditions(self):
+        if not self.num_classes:
+            return {}
+        return {"label": Condition.label(self.num_classes, dropout=self.label_dropout)}
+
     def phases(self):
         return [Phase("noise", self._loss, (self.denoiser,))]
 
@@ -141,11 +148,9 @@ class DDPM(ReverseMixin, BoundMixin, LatentsMixin, GenerativeModel):
             + self._at(np.sqrt(1.0 - alpha_bar), time) * noise
         )
 
-    def _noise(self, x, time, label=None, training=False):
-        """The noise that the network sees in `x`; label `num_classes` or None means that there is none."""
-        inputs = [x, time]
-        if self.num_classes:
-            inputs.append(ops.full_like(time, self.num_classes) if label is None else label)
+    def _noise(self, x, time, conditions, training=False):
+        """The noise that the network sees in `x`."""
+        inputs = self.with_told(conditions, x, time)
         return ops.cast(self.denoiser(inputs, training=training), "float32")
 
     def _clean(self, x, time, noise, clip):
@@ -162,14 +167,10 @@ class DDPM(ReverseMixin, BoundMixin, LatentsMixin, GenerativeModel):
         return len(self.data_shape) == 3
 
     def _loss(self, batch, training):
-        x, label = batch[self.data_field], batch.get("label")
+        x = batch[self.data_field]
         size = ops.shape(x)[0]
         time = keras.random.randint((size,), 1, self.timesteps + 1, seed=self.seed_generator)
         noise = keras.random.normal(ops.shape(x), seed=self.seed_generator)
-        if not self.num_classes:
-            label = None
-        elif training:
-            hidden = keras.random.uniform((size,), seed=self.seed_generator) < self.label_dropout
-            label = ops.where(hidden, self.num_classes, label)
-        predicted = self._noise(self._diffuse(x, time, noise), time, label, training)
+        conditions = self.told_in(batch, training)
+        predicted = self._noise(self._diffuse(x, time, noise), time, conditions, training)
         return ops.mean(ops.square(noise - predicted))

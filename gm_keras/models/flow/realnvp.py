@@ -18,13 +18,12 @@ import keras
 from keras import ops
 from pydantic import Field
 
-from gm_keras.core import AutoencoderMixin, GenerativeModel, LatentsMixin, Phase
-from gm_keras.core.arguments import checked
+from gm_keras.core import AutoencoderMixin, DensityMixin, GenerativeModel, LatentsMixin, Phase
 from gm_keras.distributions import normal
 from gm_keras.layers.logit import GreyLevelLogit
 from gm_keras.networks.couplings import image_couplings, vector_couplings
 from gm_keras.networks.multiscale import multiscale_flow
-from gm_keras.ops.random import NoiseSeeds, RandomStream, seed_word
+from gm_keras.ops.random import NoiseSeeds
 from gm_keras.types import (
     Blocks,
     Depth,
@@ -34,18 +33,19 @@ from gm_keras.types import (
     Halvings,
     Levels,
     NonNegativeFloat,
-    Seed,
     Shape,
     Widths,
 )
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
+class RealNVP(DensityMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
     """Normalizing flow of affine couplings, for images or vectors.
 
     Images with `levels` are discrete: uniform noise of one level is added in each step, and likelihoods are
-    of the discrete images. Without `levels`, images are continuous values, taken as they are, without logits.
+    of the discrete images, estimated with one draw of the noise: on average a lower bound, and the mean of the
+    exponential is the probability. Without `levels`, images are continuous values, taken as they are, without logits.
+    `decode` is the exact inverse of `encode`: not rounded to the levels, where it may leave the range a little.
 
     Args:
         image_shape: Shape of one example: (height, width, channels), or (features,) with at least 2 features.
@@ -168,48 +168,28 @@ class RealNVP(AutoencoderMixin, LatentsMixin, GenerativeModel):
             log_density = log_density + self.size * math.log(self._level_width)
         return log_density
 
-    @checked
-    def log_prob(self, x, *, label=None, seed: Seed = 0):
-        """The log-likelihood `(batch,)`, in nats; exact for continuous data.
+    def _log_prob(self, x, random, conditions):
+        return self._log_density(self._dequantized(x, random.next()))
 
-        For images with `levels` it is an estimate with one draw of the noise, on average a lower bound:
-        the mean of its exponential is the probability of the discrete image.
-        """
-        return self._run_with_label(self._log_prob, label, x, seed_word(seed))
-
-    def _log_prob(self, x, seed, label=None):
-        return self._log_density(self._dequantized(x, RandomStream(seed).next()))
-
-    def encode(self, x, *, label=None):
-        """The latents `(batch, size)` of data, of images with `levels` without noise."""
-        return self._run_with_label(self._encode, label, x)
-
-    def _encode(self, x, label=None):
+    def _encode(self, x, conditions):
         return self.encoder(x, training=False)
 
-    def decode(self, latents, *, label=None):
-        """The exact inverse of `encode`: `(batch, *image_shape)`, not rounded to the levels.
-
-        Values may leave the range of the data a little, where `sample` would round them into it.
-        """
-        return self._run_with_label(self._decode, label, latents)
-
-    def _decode(self, latents, label=None):
+    def _decode(self, latents, conditions):
         return self.decoder(latents, training=False)
 
     def _draw_latents(self, n, seed):
         return keras.random.normal((n, self.size), seed=seed)
 
-    def sample_batch(self, n, random, label=None, *, temperature: NonNegativeFloat = 1.0):
+    def sample_batch(self, n, random, conditions, *, temperature: NonNegativeFloat = 1.0):
         """Decodes draws from the prior; images with `levels` lie on them.
 
         Args:
             n: How many.
             random: The stream of seeds.
-            label: None: this model has no classes.
+            conditions: None: this model is told nothing.
             temperature: Standard deviation of the prior; below 1 the samples are nearer to the most
                 probable ones than the density that was learned.
         """
         latents = temperature * self._draw_latents(n, random.next())
-        x = self._decode(latents)
+        x = self._decode(latents, conditions)
         return self._on_levels(x) * self._level_width - 1.0 if self.levels else x

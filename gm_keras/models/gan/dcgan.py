@@ -105,15 +105,9 @@ class DCGAN(LatentsMixin, GenerativeModel):
             logits = self._logits(fake, training)
         return self._generator_objective(logits)
 
-    def decode(self, latents, *, label=None):
-        """The images of latents `(batch, latent_dim)`, in [-1, 1]: `(batch, *image_shape)`.
+    def _decode(self, latents, conditions):
+        return self._images(latents)
 
-        Args:
-            latents: Such as `draw_latents` gives.
-            label: None: this model has no classes.
-        """
-        return self._run_with_label(self._images, label, latents)
-
-    def sample_batch(self, n, random, label=None):
+    def sample_batch(self, n, random, conditions):
         """Images of random latents, normalized by the moving averages: `(n, *image_shape)`."""
         return self._generate(n, random.next())

@@ -172,7 +172,7 @@ class ProgressiveGAN(LatentsMixin, GenerativeModel):
         fake = self._generate(n, self.seed_generator, training)
         return adversarial.wasserstein_generator(self._scores(fake, training))
 
-    def sample_batch(self, n, random, label=None):
+    def sample_batch(self, n, random, conditions):
         """Images of random latents, cut to [-1, 1] and enlarged to the full size: `(n, *image_shape)`."""
         return self._images(self._draw_latents(n, random.next()))
 
@@ -182,12 +182,5 @@ class ProgressiveGAN(LatentsMixin, GenerativeModel):
             images = double(images)
         return images
 
-    def decode(self, latents, *, label=None):
-        """The images of latents `(batch, latent_dim)`, as `sample` shows them: `(batch, *image_shape)`.
-
-        Args:
-            latents: Such as `draw_latents` gives; the generator normalizes them, so that their length is nothing
-                to it.
-            label: None: this model has no classes.
-        """
-        return self._run_with_label(self._images, label, latents)
+    def _decode(self, latents, conditions):
+        return self._images(latents)

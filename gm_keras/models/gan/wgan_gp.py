@@ -117,15 +117,9 @@ class WGANGP(LatentsMixin, GenerativeModel):
             scores = self._scores(fake, training)
         return adversarial.wasserstein_generator(scores)
 
-    def decode(self, latents, *, label=None):
-        """The examples of latents `(batch, latent_dim)`: `(batch, *image_shape)`.
+    def _decode(self, latents, conditions):
+        return self._examples(latents)
 
-        Args:
-            latents: Such as `draw_latents` gives.
-            label: None: this model has no classes.
-        """
-        return self._run_with_label(self._examples, label, latents)
-
-    def sample_batch(self, n, random, label=None):
+    def sample_batch(self, n, random, conditions):
         """Samples of random latents, normalized by the moving averages: `(n, *image_shape)`."""
         return self._generate(n, random.next())

@@ -12,7 +12,7 @@ from typing import Literal
 import keras
 from keras import ops
 
-from gm_keras.core import AutoencoderMixin, GenerativeModel, LatentsMixin, Phase
+from gm_keras.core import AutoencoderMixin, BoundMixin, GenerativeModel, LatentsMixin, Phase
 from gm_keras.core.arguments import checked
 from gm_keras.distributions import bernoulli, normal
 from gm_keras.distributions.importance import log_mean_weight
@@ -33,7 +33,7 @@ from gm_keras.types import (
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
+class VAE(BoundMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
     """Variational autoencoder with a Bernoulli or Gaussian likelihood, convolutional or dense.
 
     Args:
@@ -129,18 +129,19 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
 
     def _loss(self, batch, training):
         x = self._target(batch[self.data_field], self.seed_generator)
-        reconstruction, kl = self._bound(x, batch.get("label"), self.seed_generator, training)
+        conditions = self.told_in(batch, training)
+        reconstruction, kl = self._bound(x, conditions, self.seed_generator, training)
         self.log("reconstruction", -reconstruction)
         self.log("kl", kl)
         return ops.mean(kl - reconstruction)
 
-    def _bound(self, x, label, seed, training=False):
+    def _bound(self, x, conditions, seed, training=False):
         """The two terms of the bound, in nats: log p(x | z) and KL(q(z | x) || p(z)), each `(batch,)`."""
-        mean, log_variance = self._posterior(x, label, training)
+        mean, log_variance = self._posterior(x, conditions, training)
         noise = keras.random.normal(ops.shape(mean), seed=seed)
         latents = mean + ops.exp(0.5 * log_variance) * noise
         kl = ops.sum(normal.kl_to_standard(mean, log_variance), axis=-1)
-        return self._log_likelihood(x, latents, label, training), kl
+        return self._log_likelihood(x, latents, conditions, training), kl
 
     def _target(self, x, seed):
         """The data as the likelihood sees them: binarized or dequantized, still around [-1, 1]."""
@@ -155,17 +156,17 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
     def _level_width(self):
         return 2.0 / (self.levels - 1)
 
-    def _posterior(self, x, label, training=False):
-        moments = self.encoder(x if label is None else [x, label], training=training)
+    def _posterior(self, x, conditions, training=False):
+        moments = self.encoder(self.with_told(conditions, x), training=training)
         return ops.split(ops.cast(moments, "float32"), 2, axis=-1)
 
-    def _likelihood_parameters(self, latents, label, training=False):
-        outputs = self.decoder(latents if label is None else [latents, label], training=training)
+    def _likelihood_parameters(self, latents, conditions, training=False):
+        outputs = self.decoder(self.with_told(conditions, latents), training=training)
         parameters = ops.split(ops.cast(outputs, "float32"), self._outputs_per_value, axis=-1)
         return [ops.reshape(value, (-1, *self.data_shape)) for value in parameters]
 
-    def _log_likelihood(self, x, latents, label, training=False):
-        parameters = self._likelihood_parameters(latents, label, training)
+    def _log_likelihood(self, x, latents, conditions, training=False):
+        parameters = self._likelihood_parameters(latents, conditions, training)
         if self.likelihood == "bernoulli":
             values = bernoulli.log_prob(0.5 * (x + 1.0), *parameters)
         else:
@@ -174,71 +175,57 @@ class VAE(AutoencoderMixin, LatentsMixin, GenerativeModel):
                 values = values + math.log(self._level_width)
         return ops.sum(values, axis=tuple(range(1, len(values.shape))))
 
-    @checked
-    def elbo(self, x, *, label=None, seed: Seed = 0):
-        """The evidence lower bound with one draw of the latents: `(batch,)`, in nats."""
-        return self._run_with_label(self._elbo, label, x, seed_word(seed))
-
-    def _elbo(self, x, seed, label=None):
-        random = RandomStream(seed)
-        reconstruction, kl = self._bound(self._target(x, random.next()), label, random.next())
+    def _elbo(self, x, random, conditions):
+        reconstruction, kl = self._bound(self._target(x, random.next()), conditions, random.next())
         return reconstruction - kl
 
     @checked
-    def log_prob_estimate(self, x, num_samples: PositiveInt = 64, *, label=None, seed: Seed = 0):
+    def log_prob_estimate(self, x, num_samples: PositiveInt = 64, *, seed: Seed = 0, **conditions):
         """Importance-weighted estimate of log p(x) (Burda et al. 2016, arXiv 1509.00519), in nats.
 
         Args:
             x: Examples in [-1, 1].
             num_samples: Draws of the latents for each example; on average the estimate is a lower bound.
-            label: `(batch,)` for models with classes.
             seed: Of the draws.
+            **conditions: As for `elbo`.
 
         Returns:
             The estimate and its standard error, each `(batch,)`.
         """
-        return self._run_with_label(self._importance, label, x, seed_word(seed), draws=num_samples)
+        return self.run_told(self._importance, conditions, x, seed_word(seed), draws=num_samples)
 
-    def _importance(self, x, seed, label=None, *, draws):
+    def _importance(self, x, seed, conditions, *, draws):
         random = RandomStream(seed)
         x = self._target(x, random.next())
-        mean, log_variance = self._posterior(x, label)
+        mean, log_variance = self._posterior(x, conditions)
 
         def log_weight(index):
             noise = keras.random.normal(ops.shape(mean), seed=random.at(index))
             latents = mean + ops.exp(0.5 * log_variance) * noise
             log_prior = ops.sum(normal.log_prob(latents), axis=-1)
             log_posterior = ops.sum(normal.log_prob(latents, mean, log_variance), axis=-1)
-            return self._log_likelihood(x, latents, label) + log_prior - log_posterior
+            return self._log_likelihood(x, latents, conditions) + log_prior - log_posterior
 
         return log_mean_weight(ops.map(log_weight, ops.arange(draws)), draws)
 
-    def encode(self, x, *, label=None):
-        """The mean of q(z | x): `(batch, latent_dim)`."""
-        return self._run_with_label(self._encode, label, x)
+    def _encode(self, x, conditions):
+        """The mean of q(z | x)."""
+        return self._posterior(x, conditions)[0]
 
-    def _encode(self, x, label=None):
-        return self._posterior(x, label)[0]
-
-    def decode(self, latents, *, label=None):
-        """The mean of p(x | z), in the range of the data: `(batch, *image_shape)`."""
-        return self._run_with_label(self._decode, label, latents)
-
-    def _decode(self, latents, label=None):
-        mean = self._likelihood_parameters(latents, label)[0]
+    def _decode(self, latents, conditions):
+        """The mean of p(x | z)."""
+        mean = self._likelihood_parameters(latents, conditions)[0]
         return 2.0 * ops.sigmoid(mean) - 1.0 if self.likelihood == "bernoulli" else mean
 
     def _draw_latents(self, n, seed):
         return keras.random.normal((n, self.latent_dim), seed=seed)
 
-    def sample_batch(self, n, random, label=None, *, noise: Flag = False):
+    def sample_batch(self, n, random, conditions, *, noise: Flag = False):
         """Decodes draws from the prior; with `noise` also draws from p(x | z) instead of its mean."""
         latents = self._draw_latents(n, random.next())
-        if self.num_classes and label is None:
-            label = keras.random.randint((n,), 0, self.num_classes, seed=random.next())
         if not noise:
-            return self._decode(latents, label)
-        parameters = self._likelihood_parameters(latents, label)
+            return self._decode(latents, conditions)
+        parameters = self._likelihood_parameters(latents, conditions)
         shape = (n, *self.data_shape)
         if self.likelihood == "bernoulli":
             uniform = keras.random.uniform(shape, seed=random.next())

@@ -21,7 +21,7 @@ import numpy as np
 from keras import ops
 from pydantic import Field
 
-from gm_keras.core import AutoencoderMixin, GenerativeModel, Phase
+from gm_keras.core import AutoencoderMixin, BoundMixin, GenerativeModel, Phase
 from gm_keras.core.arguments import checked
 from gm_keras.distributions import discretized_normal, normal
 from gm_keras.layers.deviation import GlobalDeviation
@@ -38,13 +38,12 @@ from gm_keras.types import (
     Levels,
     NonNegativeFloat,
     PositiveFloat,
-    Seed,
     Width,
 )
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class VQVAE(AutoencoderMixin, GenerativeModel):
+class VQVAE(BoundMixin, AutoencoderMixin, GenerativeModel):
     """Autoencoder with a grid of discrete codes; samples decode codes drawn uniformly.
 
     Args:
@@ -154,32 +153,30 @@ class VQVAE(AutoencoderMixin, GenerativeModel):
 
     # ---- capabilities ----
 
-    def encode(self, x, *, label=None):
-        """The codes of images: int32 `(batch, *code_shape)`."""
-        return self._run_with_label(self.codes, label, x)
+    def _encode(self, x, conditions):
+        return self.codes(x)
 
-    def decode(self, latents, *, label=None):
-        """The images of codes `(batch, *code_shape)`, in [-1, 1]: `(batch, *image_shape)`."""
-        return self._run_with_label(self.images, label, latents)
+    def _decode(self, latents, conditions):
+        return self.images(latents)
 
     @checked
-    def interpolate(self, x0, x1, steps: AtLeastTwo = 8, *, label=None):
+    def interpolate(self, x0, x1, steps: AtLeastTwo = 8, **conditions):
         """Decodes the codes nearest to points between the encoder's vectors of two batches.
 
         Args:
             x0: Images `(batch, *image_shape)` at one end.
             x1: Images of the same shape at the other end.
             steps: Points on the line, the ends included; at least 2.
-            label: Must be None.
+            **conditions: None: this model is told nothing.
 
         Returns:
             An array `(steps, batch, *image_shape)`.
         """
         fractions = np.linspace(0.0, 1.0, steps, dtype="float32")
-        points = [self._run_with_label(self._between, label, x0, x1, each) for each in fractions]
+        points = [self.run_told(self._between, conditions, x0, x1, each) for each in fractions]
         return np.stack([ops.convert_to_numpy(point) for point in points])
 
-    def _between(self, x0, x1, fraction):
+    def _between(self, x0, x1, fraction, conditions):
         first, last = (ops.cast(self.encoder(x, training=False), "float32") for x in (x0, x1))
         return self.images(self.quantizer.nearest(first + fraction * (last - first)))
 
@@ -187,17 +184,12 @@ class VQVAE(AutoencoderMixin, GenerativeModel):
         """How many codes images use, as exp(entropy) of the codes' frequencies: from 1 to num_codes."""
         return float(ops.convert_to_numpy(perplexity(self.encode(x), self.num_codes)))
 
-    @checked
-    def elbo(self, x, *, label=None, seed: Seed = 0):
-        """log p(x | codes) under a uniform prior of the codes: a bound of log p(x), `(batch,)`, in nats."""
-        del seed
-        return self._run_with_label(self._elbo, label, x)
-
-    def _elbo(self, x):
+    def _elbo(self, x, random, conditions):
+        """log p(x | codes) under a uniform prior of the codes."""
         positions = math.prod(self.code_shape)
         return self.log_likelihood(x, self.codes(x)) - positions * math.log(self.num_codes)
 
-    def sample_batch(self, n, random, label=None):
+    def sample_batch(self, n, random, conditions):
         """Decodes codes drawn uniformly, the prior that the paper trains with: `(n, *image_shape)`."""
         codes = keras.random.randint((n, *self.code_shape), 0, self.num_codes, seed=random.next())
         return self.images(codes)

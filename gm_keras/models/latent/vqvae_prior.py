@@ -11,8 +11,7 @@ the codes; dropout, which small data sets need; images only, no WaveNet over the
 import keras
 from keras import ops
 
-from gm_keras.core import GenerativeModel, Phase
-from gm_keras.core.arguments import checked
+from gm_keras.core import BoundMixin, GenerativeModel, Phase
 from gm_keras.decoding.images import sample_codes
 from gm_keras.distributions import categorical
 from gm_keras.models.latent.vqvae import VQVAE
@@ -27,13 +26,14 @@ from gm_keras.types import (
     NonNegativeFloat,
     OddKernel,
     PositiveInt,
-    Seed,
 )
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class VQVAEPrior(GenerativeModel):
+class VQVAEPrior(BoundMixin, GenerativeModel):
     """Gated PixelCNN over the codes of a VQ-VAE, and with it a model of its images.
+
+    log p(x) sums p(codes) p(x | codes) over all grids of codes, of which the bound takes the encoder's one.
 
     Args:
         first_stage: A trained VQVAE; it becomes part of this model, and is frozen.
@@ -102,41 +102,34 @@ class VQVAEPrior(GenerativeModel):
 
     def _loss(self, batch, training):
         codes = ops.stop_gradient(self.first_stage.codes(batch[self.data_field]))
-        return -ops.mean(self._log_prob_of_codes(codes, batch.get("label"), training))
+        return -ops.mean(self._log_prob_of_codes(codes, self.told_in(batch, training), training))
 
-    def _log_prob_of_codes(self, codes, label=None, training=False):
+    def _log_prob_of_codes(self, codes, conditions, training=False):
         grid = ops.expand_dims(codes, -1)
-        logits = self.network(grid if label is None else [grid, label], training=training)
+        logits = self.network(self.with_told(conditions, grid), training=training)
         return ops.sum(categorical.log_prob(grid, logits), axis=(1, 2, 3))
 
-    def log_prob_of_codes(self, codes, *, label=None):
+    def log_prob_of_codes(self, codes, **conditions):
         """The exact log-probability `(batch,)` of codes `(batch, height, width)`, in nats."""
-        return self._run_with_label(self._log_prob_of_codes, label, codes)
+        return self.run_told(self._log_prob_of_codes, conditions, codes)
 
-    @checked
-    def elbo(self, x, *, label=None, seed: Seed = 0):
-        """log p(codes) + log p(x | codes), codes being those of x: a bound of log p(x), `(batch,)`, in nats.
-
-        log p(x) sums this over all grids of codes, of which the bound takes the encoder's one. `seed` is not used:
-        there is nothing to draw.
-        """
-        return sum(self.bound_parts(x, label=label, seed=seed))
-
-    @checked
-    def bound_parts(self, x, *, label=None, seed: Seed = 0):
+    def bound_parts(self, x, **conditions):
         """The two terms of the bound, each `(batch,)`, in nats: log p(codes) and log p(x | codes)."""
-        del seed
-        return self._run_with_label(self._bound_parts, label, x)
+        return self.run_told(self._bound_parts, conditions, x)
 
-    def _bound_parts(self, x, label=None):
+    def _bound_parts(self, x, conditions):
         codes = self.first_stage.codes(x)
-        return self._log_prob_of_codes(codes, label), self.first_stage.log_likelihood(x, codes)
+        prior = self._log_prob_of_codes(codes, conditions)
+        return prior, self.first_stage.log_likelihood(x, codes)
+
+    def _elbo(self, x, random, conditions):
+        return sum(self._bound_parts(x, conditions))
 
     def sample_batch(
         self,
         n,
         random,
-        label=None,
+        conditions,
         *,
         temperature: NonNegativeFloat = 1.0,
         top_k: PositiveInt | None = None,
@@ -148,14 +141,12 @@ class VQVAEPrior(GenerativeModel):
         Args:
             n: How many.
             random: The stream of seeds.
-            label: int32 `(n,)`; None draws classes, each as often as the others.
+            conditions: The label, for models with classes.
             temperature: Divides the logits of the codes: below 1 samples are more probable and less varied.
             top_k: Draw each code among its so many most probable values only.
             top_p: Draw each code among the most probable values that make up this probability only.
             cached: False runs the whole network for each code: slow, and the same samples.
         """
-        if self.num_classes and label is None:
-            label = keras.random.randint((n,), 0, self.num_classes, seed=random.next())
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "cached": cached}
-        codes = sample_codes(self.network, n, random, label, **options)
+        codes = sample_codes(self.network, n, random, conditions.get("label"), **options)
         return self.first_stage.images(ops.squeeze(codes, -1))

@@ -113,7 +113,7 @@ class GPT2(TextMixin, GenerativeModel):
         self,
         n: int,
         random: Any,
-        label: Any = None,
+        conditions: Any,
         *,
         length: Annotated[int, Field(ge=1, le=1_000_000)] | None = None,
         prompt: Annotated[str, Field(min_length=1)] | None = None,
@@ -130,7 +130,7 @@ class GPT2(TextMixin, GenerativeModel):
         Args:
             n: How many.
             random: A `RandomStream`.
-            label: None.
+            conditions: None: this model is told nothing.
             length: Number of tokens, the prompt included; by default `context + 1`.
             prompt: A text; by default a newline (the first token where the vocabulary has none).
             temperature: As in `sample_logits`.

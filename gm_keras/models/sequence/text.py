@@ -5,14 +5,18 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from gm_keras.core import DensityMixin
 from gm_keras.core.arguments import checked
-from gm_keras.types import PositiveInt, Seed
+from gm_keras.types import PositiveInt
 
 BYTES = "bytes"
 
 
-class TextMixin:
-    """For models with `vocabulary`, `context`, the field "tokens" and a method `_token_log_probs(tokens)`."""
+class TextMixin(DensityMixin):
+    """For models with `vocabulary`, `context`, the field "tokens" and a method `_token_log_probs(tokens)`.
+
+    Their likelihoods are those of the tokens of a window given its first one.
+    """
 
     vocabulary: str
     context: int
@@ -40,26 +44,8 @@ class TextMixin:
         """How many tokens of an example `log_prob` is the sum over: all but the first."""
         return self.context
 
-    @checked
-    def log_prob(self, x: Any, *, label: Any = None, seed: Seed = 0) -> Any:
-        """The exact log-probability of each window's tokens given its first one.
-
-        Args:
-            x: Tokens, integers `(batch, context + 1)`.
-            label: None; such models have no labels.
-            seed: Not used: nothing is random.
-
-        Returns:
-            `(batch,)`, in nats: the sum over `predicted_tokens` tokens.
-
-        Raises:
-            ValueError: If the shape is wrong, or a token is not in the vocabulary.
-        """
-        del seed
-        return self._run_with_label(self._log_prob, label, x)
-
-    def _log_prob(self, tokens):
-        return ops.sum(self._token_log_probs(tokens), axis=-1)
+    def _log_prob(self, x, random, conditions):
+        return ops.sum(self._token_log_probs(x), axis=-1)
 
     @checked
     def nats_per_token(self, x: Any, batch_size: PositiveInt = 256) -> float:

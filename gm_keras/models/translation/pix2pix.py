@@ -14,28 +14,25 @@ phase draws dropout masks of its own, and leaves the batch normalization of the 
 jitter (enlarging and cropping): it is for photographs.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import keras
-import numpy as np
 from keras import ops
 from pydantic import Field
 
-from gm_keras.core import GenerativeModel, Phase
-from gm_keras.core.arguments import checked
+from gm_keras.core import Condition, GenerativeModel, Phase, TranslatorMixin
 from gm_keras.core.statistics import unchanged
 from gm_keras.losses import adversarial
 from gm_keras.networks.pix2pix import patchgan, pix2pix_generator
-from gm_keras.ops.random import RandomStream, seed_word
-from gm_keras.types import Filters, Fraction, Halvings, ImageShape, NonNegativeFloat, Seed
+from gm_keras.types import Filters, Fraction, Halvings, ImageShape, NonNegativeFloat
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class Pix2Pix(GenerativeModel):
+class Pix2Pix(TranslatorMixin, GenerativeModel):
     """Translator of images, trained on pairs; optimizers "discriminator" and "generator".
 
     A batch has the fields "source" and "target". There is nothing to sample without a source: the model
-    offers `translate(source)`, and `sample()` raises a `ValueError`.
+    offers `translate(source)`, which is `sample(n, source=source)`.
 
     Args:
         image_shape: (height, width, channels) of the targets, height and width even; images in [-1, 1].
@@ -99,6 +96,10 @@ class Pix2Pix(GenerativeModel):
     def fields(self):
         return {"source": self.source_shape, "target": self.data_shape}
 
+    @property
+    def conditions(self):
+        return {"source": Condition.image(self.source_shape)}
+
     def phases(self):
         return [
             Phase(
@@ -149,30 +150,6 @@ class Pix2Pix(GenerativeModel):
         self.log("l1", distance)
         return adversarial.non_saturating_generator(logits) + self.l1_weight * distance
 
-    @checked
-    def translate(self, source: Any, *, seed: Seed = 0, label: Any = None) -> np.ndarray:
-        """Translates images; the same seed gives the same dropout noise.
-
-        Args:
-            source: `(batch, *source_shape)` in [-1, 1].
-            seed: Any integer of 32 bits.
-            label: Not for this model: must be None.
-
-        Returns:
-            Images `(batch, *image_shape)` in [-1, 1], float32.
-
-        Raises:
-            ValueError: If the sources have another shape, or a label is given.
-        """
-        if label is not None:
-            raise ValueError("Pix2Pix translates without labels: leave label out")
-        images = self.run_compiled(self._translate_call, source, seed_word(seed))
-        return ops.convert_to_numpy(images)
-
-    def _translate_call(self, source, seed):
-        return self._generate(source, RandomStream(seed).next)
-
-    def sample(self, n=1, **options):
-        """Raises a `ValueError`: there is nothing to sample without a source; see `translate`."""
-        del n, options
-        raise ValueError("a Pix2Pix cannot sample without a source: use translate(source) instead")
+    def sample_batch(self, n, random, conditions):
+        """Translates the sources, each with dropout masks of its own: `(n, *image_shape)`, in [-1, 1]."""
+        return self._generate(conditions["source"], random.next)
