@@ -1,4 +1,5 @@
 # make repro   trains what params.yaml names         make test   runs every test
+#                                                (SYSTEM=vae, FAMILY=gan: what concerns them)
 # make lint    format, lint, direction of imports    make ui     opens MLflow
 # make venv    makes the environment: the active Python or the newest of 3.11 to 3.13; PYTHON= names another
 # make bench   measures speed against PyTorch and other libraries (GROUP=train: one group; ARGS="--only vae")
@@ -20,7 +21,7 @@ export UV_SYSTEM_CERTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test test-once test-jax test-tensorflow test-quick lint format lock ui bench bench-gpu bench-peers clean
+.PHONY: help venv repro test test-once test-jax test-tensorflow test-parity test-quick lint format lock ui bench bench-gpu bench-peers clean
 
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
@@ -47,16 +48,27 @@ repro: $(STAMP)
 	dvc repro
 
 # Tests compile the same small models again and again, in processes of their own too.
-test test-once test-jax test-tensorflow test-quick: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/build/jax
-test test-once test-jax test-tensorflow test-quick: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
-test test-once test-jax test-tensorflow test-quick: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
+TESTS := test test-once test-jax test-tensorflow test-parity test-quick
+FOUND := $(CURDIR)/build/tests
+$(TESTS): export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/build/jax
+$(TESTS): export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
+$(TESTS): export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
+$(TESTS): export SYSTEM := $(SYSTEM)
+$(TESTS): export FAMILY := $(FAMILY)
 
-# All suites at a time: each waits now and then, and they share the cores.
+# All suites at a time: each waits now and then, and they share the cores. What they trained is compared at the end.
+test: export GM_KERAS_TEST_RECORDS := $(FOUND)/parity
+test: export GM_KERAS_TEST_FIGURES := $(FOUND)/figures
+test: export GM_KERAS_TEST_PROJECTS := $(FOUND)/projects
 test: $(STAMP)
-	$(MAKE) --no-print-directory -j3 --output-sync=target test-tensorflow test-jax test-once
+	@rm -rf $(FOUND)
+	@status=0; \
+	$(MAKE) --no-print-directory -k -j3 --output-sync=target test-tensorflow test-jax test-once || status=$$?; \
+	$(MAKE) --no-print-directory test-parity || status=$$?; \
+	python -m tests.figures $(FOUND)/figures; exit $$status
 
 test-once: $(STAMP)
-	python -m pytest tests -m "not backend"
+	python -m pytest tests -m "not backend and not parity"
 
 test-jax: $(STAMP)
 	KERAS_BACKEND=jax python -m pytest tests -m backend
@@ -64,8 +76,11 @@ test-jax: $(STAMP)
 test-tensorflow: $(STAMP)
 	KERAS_BACKEND=tensorflow python -m pytest tests -m backend
 
+test-parity: $(STAMP)
+	python -m pytest tests -m parity
+
 # What a Python or a release of the libraries is likeliest to break: make test-quick PYTHON=python3.13 VENV=.venv-3.13
-QUICK := tests/models/test_contract.py -k "not test_contract or [vae]"
+QUICK := tests/models/test_contract.py tests/models/test_compiled.py -k "not (test_contract or test_compiled) or [vae]"
 test-quick: $(STAMP)
 	KERAS_BACKEND=jax python -m pytest tests/core tests/ops tests/backend $(QUICK) -m backend
 	KERAS_BACKEND=tensorflow python -m pytest $(QUICK) -m backend

@@ -1,12 +1,16 @@
-"""What holds for every test: quiet libraries, no telemetry, compiled code kept between tests."""
+"""What holds for every test: quiet libraries, no telemetry, compiled code kept between tests; which run, and what they cost."""
 
 import os
 import resource
+import sys
 import tempfile
-from collections import Counter
+import time
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
+
+from tests import figures, selection
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,38 +37,70 @@ def root() -> Path:
     return ROOT
 
 
-_SPENT: Counter[str] = Counter()
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what another backend runs, and what concerns none of the systems that were asked for."""
+    backend = os.environ["KERAS_BACKEND"]
+    kept = [item for item in items if selection.runs_with(item, backend)]
+    if chosen := selection.chosen():
+        kept = [item for item in kept if selection.system_of(item) in chosen]
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
 
 
-def _cpu_seconds() -> float:
-    """What this process and the children that it has waited for have used."""
-    return sum(
-        used.ru_utime + used.ru_stime
-        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    )
+_SPENT: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+
+
+def _now() -> tuple[float, float]:
+    """CPU seconds of this process and the children that it has waited for, and the clock's."""
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used), time.monotonic()
+
+
+def _spend(part: str, start: tuple[float, float]) -> None:
+    _SPENT[part] = [
+        before + end - begin for before, end, begin in zip(_SPENT[part], _now(), start, strict=True)
+    ]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    start = _cpu_seconds()
+    start = _now()
     result = yield
-    _SPENT["collection and imports"] += _cpu_seconds() - start
+    _spend("collection and imports", start)
     return result
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    start = _cpu_seconds()
+def pytest_runtest_protocol(item, nextitem):
+    start = _now()
     result = yield
-    _SPENT[item.location[0]] += _cpu_seconds() - start
+    # No process may grow with the number of its files.
+    if nextitem is not None and nextitem.path != item.path and "keras" in sys.modules:
+        from tests import systems
+
+        systems.forget()
+    system = selection.system_of(item)
+    _spend(f"system {system}" if system else item.location[0], start)
     return result
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """For the table of all processes, which `make test` prints at the end."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and selection.chosen():
+        session.exitstatus = pytest.ExitCode.OK  # none of this kind concerns the chosen systems
+    if folder := os.environ.get("GM_KERAS_TEST_FIGURES"):
+        process = session.config.option.markexpr.replace("backend", os.environ["KERAS_BACKEND"])
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        figures.write(Path(folder), process.replace(" ", "_") or "all", _SPENT, memory)
 
 
 def pytest_terminal_summary(terminalreporter):
     """Where the time goes, in CPU seconds: other suites and machines make the clock's vary."""
-    if sum(_SPENT.values()) < 60.0:
+    if sum(cpu for cpu, _ in _SPENT.values()) < 60.0:
         return
-    terminalreporter.section("CPU seconds by file")
-    for name, seconds in _SPENT.most_common(25):
+    terminalreporter.section("CPU seconds by file and system")
+    rows = sorted(_SPENT.items(), key=lambda row: -row[1][0])
+    for name, (seconds, _) in rows[:25]:
         terminalreporter.write_line(f"{seconds:8.1f}  {name}")
-    terminalreporter.write_line(f"{sum(_SPENT.values()):8.1f}  all {len(_SPENT)}")
+    terminalreporter.write_line(f"{sum(cpu for cpu, _ in _SPENT.values()):8.1f}  all {len(rows)}")

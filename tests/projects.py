@@ -1,4 +1,7 @@
-"""Small projects in temporary folders: the working tree, with a `params.yaml` that trains in seconds."""
+"""Small projects in temporary folders: the working tree, with a `params.yaml` that trains in seconds.
+
+One of them is trained once for all tests of a `make test`, as the README says it; tests work on copies of it.
+"""
 
 import contextlib
 import io
@@ -6,19 +9,23 @@ import os
 import runpy
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 
 PARAMS = """
 backend: jax
-seed: 0
+seed: 3
 tracking: {uri: "sqlite:///mlflow.db", experiment: test}
+checkpoint_every: {steps: 7}
 data:
   digits: {source: tfds}
 systems:
@@ -27,19 +34,10 @@ systems:
     data: digits
     uses: none
     model: {latent_dim: 4, network: dense, units: [32], binarize: true, num_classes: 10}
-    optimizers: {main: {class: adam, learning_rate: 0.003}}
-    fit: {epochs: 4, batch_size: 64, grids: 2}
+    optimizers: {main: {class: adam, learning_rate: 0.003, use_ema: true, ema_momentum: 0.9}}
+    fit: {epochs: 20, batch_size: 64, grids: 4}
     sample: {}
     evaluate: {samples: 200}
-  flow:
-    class: realnvp
-    data: digits
-    uses: none
-    model: {}
-    optimizers: {main: {class: adam}}
-    fit: {epochs: 1, batch_size: 64}
-    sample: {}
-    evaluate: {samples: 100}
 """
 
 
@@ -121,4 +119,45 @@ def make_project(folder: Path, params: str = PARAMS) -> Path:
     ):
         done = run(folder, *command)
         assert done.returncode == 0, done.stderr
+    return folder
+
+
+def trained(place: Path, backend: str = "jax") -> Path:
+    """The project of `PARAMS` with all stages run; who needs it first makes it. It is not to be changed.
+
+    Args:
+        place: For all processes of one `make test` there is a folder in the environment; else this one is taken.
+        backend: Of the stages.
+    """
+    place = Path(os.environ.get("GM_KERAS_TEST_PROJECTS", place))
+    place.mkdir(parents=True, exist_ok=True)
+    folder = place / backend
+    with FileLock(place / f"{backend}.lock"):
+        if not (folder / "seconds").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make_project(folder)
+            began = time.monotonic()
+            for command in (("python", "-m", "pipelines.check"), ("dvc", "repro")):
+                done = run(folder, *command, KERAS_BACKEND=backend)
+                assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+            (folder / "seconds").write_text(str(time.monotonic() - began))
+    return folder
+
+
+def copy_of(project: Path, folder: Path) -> Path:
+    """A copy of a trained project, for tests that change it; its store names the places of the copy."""
+    shutil.copytree(project, folder, symlinks=True, dirs_exist_ok=True)
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as store, store:
+        tables = [
+            name for (name,) in store.execute("SELECT name FROM sqlite_schema WHERE type='table'")
+        ]
+        for table in tables:
+            for _, column, kind, *_ in store.execute(f'PRAGMA table_info("{table}")').fetchall():
+                if kind.startswith(("VARCHAR", "TEXT")):
+                    store.execute(
+                        f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) '
+                        f'WHERE "{column}" LIKE ?',
+                        (str(project), str(folder), f"%{project}%"),
+                    )
     return folder

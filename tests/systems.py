@@ -1,5 +1,7 @@
 """Every system at the small size that its recipe names for tests, and data for it."""
 
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,26 @@ from pipelines.running.build import build_optimizer, precision
 from pipelines.shared import catalog
 
 BATCH = 8
+#: Under how many names the tests see each system: what a larger registry would cost.
+COPIES = int(os.environ.get("GM_KERAS_TEST_COPIES", "1"))
+
+
+def names() -> list[str]:
+    """Every system; copies of it, where they were asked for, have a number behind a tilde."""
+    copies = ["", *(f"~{number}" for number in range(2, COPIES + 1))]
+    return [f"{name}{copy}" for name in registry.names() for copy in copies]
+
+
+def original(name: str) -> str:
+    """The name in the registry of a system or a copy of one."""
+    return name.split("~")[0]
+
+
+def forget() -> None:
+    """Drops what Keras and the backend have compiled and keep, so that no process grows with the systems."""
+    keras.utils.clear_session()
+    if backend.name == "jax":
+        sys.modules["jax"].clear_caches()
 
 
 def build(name: str, precision_name: str = "float32", **changes: Any) -> GenerativeModel:
@@ -19,6 +41,7 @@ def build(name: str, precision_name: str = "float32", **changes: Any) -> Generat
 
     There `uses` names the recipe of the first stage of a two-stage system.
     """
+    name = original(name)
     recipe = catalog.recipe(name)
     arguments = {**recipe.test, **changes}
     if first := arguments.pop("uses", None):
@@ -62,6 +85,13 @@ def _legal(
     if levels:
         return (2.0 * rng.integers(0, levels, size=shape) / (levels - 1) - 1.0).astype("float32")
     return rng.uniform(-1.0, 1.0, size=shape).astype("float32")
+
+
+def made(model: GenerativeModel, seed: int) -> np.ndarray:
+    """Four samples, or translations of four sources."""
+    if "translator" in model.capabilities:
+        return keras.ops.convert_to_numpy(model.translate(batch(model)["source"][:4], seed=seed))
+    return model.sample(4, seed=seed)
 
 
 def arrays(variables: Any) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from gm_keras import backend, registry
 def _plain_steps(request, monkeypatch):
     """Spares TensorFlow on a CPU what takes most of the time that tests of small models last: XLA, and its own optimizer of graphs.
 
-    As users have them, steps are compiled in tests marked `fused`, in the comparison of backends and in the pipeline's.
+    As users have them, steps are compiled in tests marked `fused` and in the pipeline's.
     """
     if backend.name != "tensorflow" or "fused" in request.keywords:
         yield

@@ -1,8 +1,11 @@
-"""What every system in the registry promises (one test over all of them)."""
+"""What every system in the registry promises, whatever the backend: trained without graphs, which is soonest done.
+
+What compiled code promises on each backend is in test_compiled.py.
+"""
 
 import contextlib
-import math
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,28 +14,34 @@ import pytest
 from gm_keras import backend, registry
 from gm_keras.core import GenerativeModel
 from pipelines.shared import catalog
-from tests.systems import arrays, at_once, batch, build, state
+from tests import systems
+from tests.systems import arrays, batch, forget, made, names, original, state
 
-pytestmark = pytest.mark.backend
-
-CONDITIONAL = [
-    each for each in registry.names() if "conditional" in catalog.recipe(each).capabilities
-]
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 
-@pytest.fixture(scope="module", params=registry.names())
-def name(request) -> str:
-    return request.param
+def build(name: str, *arguments: Any, **changes: Any) -> GenerativeModel:
+    """A system whose steps run one operation after the other."""
+    model = systems.build(name, *arguments, **changes)
+    model.run_eagerly = True
+    return model
+
+
+@pytest.fixture(scope="module", params=names())
+def name(request) -> Iterator[str]:
+    yield request.param
+    forget()
 
 
 @pytest.fixture(scope="module")
 def model(name) -> GenerativeModel:
-    """One model for all tests of a system: compiling is what takes the time."""
+    """One model for all tests of a system."""
     backend.set_seed(7)
     return build(name)
 
 
 def test_the_recipe_tells_the_truth(name):
+    name = original(name)
     recipe = catalog.recipe(name)
     cls = registry.get(name)
     offered = cls.offers | ({"conditional"} if "conditional" in recipe.capabilities else set())
@@ -45,9 +54,10 @@ def test_every_trainable_variable_is_in_a_phase(model):
     assert {id(v) for v in model.trainable_variables} == in_phases
 
 
-@pytest.mark.parametrize("kind", CONDITIONAL)
-def test_a_model_without_classes_takes_no_notice_of_labels(kind):
-    model = build(kind, num_classes=None)
+def test_a_model_without_classes_takes_no_notice_of_labels(name):
+    if "conditional" not in catalog.recipe(original(name)).capabilities:
+        pytest.skip("never has classes")
+    model = build(name, num_classes=None)
     data = batch(model)
     labelled = {**data, "label": np.zeros(len(data[model.data_field]), "int32")}
     losses = model.test_on_batch(labelled, return_dict=True)
@@ -76,8 +86,6 @@ def test_each_phase_changes_its_networks_and_nothing_else(name, model):
         for index in range(len(model.phase_list)):
             backend.set_seed(3)
             alone = build(name)
-            # Each phase would be compiled for a single step; where that takes longer than the step without.
-            alone.run_eagerly = backend.name == "tensorflow"
             alone.enter_stage(stage)
             _train_one_phase(alone, stage, index)
     model.enter_stage(model.stages[0])
@@ -107,19 +115,10 @@ def _train_one_phase(model: GenerativeModel, stage: str, index: int) -> None:
         np.testing.assert_array_equal(value, others_before[key], f"{stage}, {phase.name}: {key}")
 
 
-def test_losses_are_finite_and_reported(model):
-    for seed in range(3):
-        logs = model.train_on_batch(batch(model, seed), return_dict=True)
-    assert {f"{phase.name}_loss" for phase in model.phase_list} <= set(logs)
-    assert all(math.isfinite(float(value)) for value in logs.values())
-    logs = model.test_on_batch(batch(model, 9), return_dict=True)
-    assert all(math.isfinite(float(value)) for value in logs.values())
-
-
 def first_losses(model: GenerativeModel) -> np.ndarray:
-    """Of four steps, each on a batch of its own."""
+    """Of two steps, each on a batch of its own."""
     rows = []
-    for seed in range(4):
+    for seed in range(2):
         model.reset_metrics()
         logs = model.train_on_batch(batch(model, seed), return_dict=True)
         rows.append([float(logs[f"{phase.name}_loss"]) for phase in model.phase_list])
@@ -141,7 +140,7 @@ def test_in_mixed_precision_the_training_follows_that_of_float32(name, model):
     assert "bfloat16" in computing, "nothing computes in bfloat16"
     assert {str(v.dtype) for v in mixed.trainable_variables} == {"float32"}
     assert np.isfinite(actual).all()
-    # bfloat16 keeps 8 bits: an error of 0.4 % a value, and what four steps make of it.
+    # bfloat16 keeps 8 bits: an error of 0.4 % a value, and what two steps make of it.
     scale = np.maximum(np.abs(exact).max(axis=0), 0.1)
     assert (np.abs(actual - exact) / scale).max() < 0.1
 
@@ -153,42 +152,11 @@ def test_testing_changes_no_weight(model):
         np.testing.assert_array_equal(value, before[key], key)
 
 
-def made(model: GenerativeModel, seed: int) -> np.ndarray:
-    """Four samples, or translations of four sources."""
-    if "translator" in model.capabilities:
-        return keras.ops.convert_to_numpy(model.translate(batch(model)["source"][:4], seed=seed))
-    return model.sample(4, seed=seed)
-
-
-def test_samples_have_the_shape_and_range_of_the_data(model):
-    samples = made(model, 3)
-    assert samples.shape == (4, *model.data_shape)
-    assert samples.dtype == ("int32" if model.data_field == "tokens" else "float32")
-    assert np.isfinite(samples).all()
-    if model.data_field == "tokens":
-        assert 0 <= samples.min() <= samples.max() < model.vocabulary_size
-    elif len(model.data_shape) == 3:
-        assert np.abs(samples).max() <= 1.0 + 1e-6
-
-
-def test_a_seed_decides_the_sample(model):
-    first = made(model, 3)
-    np.testing.assert_array_equal(first, made(model, 3))
-    assert not np.array_equal(first, made(model, 4))
-    assert not np.array_equal(first[0], first[1])
-
-
 def test_what_cannot_sample_says_so(model):
     if "sampler" in model.capabilities:
         pytest.skip("it can")
     with pytest.raises(ValueError, match="cannot sample"):
         model.sample(4)
-
-
-def test_samples_in_parts(model):
-    if "sampler" not in model.capabilities:
-        pytest.skip("no sampler")
-    assert model.sample(6, seed=3, batch_size=4).shape == (6, *model.data_shape)
 
 
 def test_wrong_requests_are_refused(model):
@@ -227,17 +195,6 @@ def test_plain_arrays_are_fields_in_order(model):
     assert model.test_on_batch(x, y, return_dict=True).keys() == expected.keys()
 
 
-def test_likelihoods_are_one_number_for_each_example(model):
-    data = batch(model)
-    x, label = data[model.data_field], data.get("label")
-    for capability, method in (("density", "log_prob"), ("bound", "elbo")):
-        if capability in model.capabilities:
-            values = keras.ops.convert_to_numpy(getattr(model, method)(x, label=label))
-            assert values.shape == (len(x),)
-            assert np.isfinite(values).all()
-            assert model.nats_of in ("discrete", "density", "relaxed")
-
-
 def test_autoencoders_reconstruct_and_interpolate(model):
     if "autoencoder" not in model.capabilities:
         pytest.skip("not an autoencoder")
@@ -254,7 +211,8 @@ def test_the_configuration_rebuilds_the_model(model):
     copy = type(model).from_config(model.get_config())
     assert copy.get_config() == model.get_config()
     copy.set_weights(model.get_weights())
-    np.testing.assert_array_equal(made(copy, 1), made(model, 1))
+    for one, other in zip(copy.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_keras_file_holds_the_whole_model(model, tmp_path):
@@ -265,21 +223,16 @@ def test_a_keras_file_holds_the_whole_model(model, tmp_path):
     np.testing.assert_array_equal(made(loaded, 1), made(model, 1))
 
 
-@pytest.mark.fused
 def test_resuming_equals_never_stopping(name, tmp_path):
-    # As in a new process, layers are counted from the start: TensorFlow adds up in the order of their names.
-    keras.utils.clear_session(free_memory=False)
     backend.set_seed(7)
     model = build(name)
     for stage in model.stages:
         model.enter_stage(stage)
-        for seed in range(2):
-            model.train_on_batch(batch(model, seed))
+        model.train_on_batch(batch(model, 0))
     model.save(tmp_path / "model.keras")
-    keras.utils.clear_session(free_memory=False)
     resumed = keras.saving.load_model(tmp_path / "model.keras")
     assert resumed.stage == model.stages[-1]
-    for seed in range(2, 4):
+    for seed in range(2):
         model.train_on_batch(batch(model, seed))
         resumed.train_on_batch(batch(resumed, seed))
     expected = state(model)
@@ -296,11 +249,7 @@ def test_inference_networks_stand_alone(model, tmp_path):
         copy = keras.saving.load_model(path)
         inputs = [np.zeros((2, *each.shape[1:]), each.dtype) for each in copy.inputs]
         outputs, expected = (
-            at_once(
-                lambda *given, network=each: network(list(given) if len(given) > 1 else given[0]),
-                each.variables,
-            )(*inputs)
-            for each in (copy, network)
+            each(inputs if len(inputs) > 1 else inputs[0]) for each in (copy, network)
         )
         for one, other in zip(
             keras.tree.flatten(outputs), keras.tree.flatten(expected), strict=True

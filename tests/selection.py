@@ -1,0 +1,49 @@
+"""Which tests are of which system: `make test SYSTEM=vae` and `make test FAMILY=gan` run those."""
+
+import os
+from functools import cache
+
+import pytest
+
+from gm_keras import registry
+
+#: The family of each system.
+FAMILIES = {name: family for name, (family, _) in registry.SYSTEMS.items()}
+
+
+@cache
+def chosen() -> frozenset[str]:
+    """The systems that the environment names by `SYSTEM` or `FAMILY`; none where all are meant.
+
+    Raises:
+        pytest.UsageError: If there is no such system or family.
+    """
+    systems = os.environ.get("SYSTEM", "").replace(",", " ").split()
+    wanted = os.environ.get("FAMILY", "").replace(",", " ").split()
+    for kind, names, known in (
+        ("SYSTEM", systems, set(FAMILIES)),
+        ("FAMILY", wanted, set(FAMILIES.values())),
+    ):
+        for name in names:
+            if name not in known:
+                there = ", ".join(sorted(known))
+                raise pytest.UsageError(f"{kind}={name}: expected one of {there}")
+    return frozenset(systems) | {name for name, family in FAMILIES.items() if family in wanted}
+
+
+def system_of(item: pytest.Item) -> str | None:
+    """The system that a test is of: by its marker, a parameter, or the name of its file; None for what is of none."""
+    if marker := item.get_closest_marker("system"):
+        return marker.args[0]
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    for value in parameters:
+        if isinstance(value, str) and value.split("~")[0] in FAMILIES:
+            return value.split("~")[0]
+    name = item.path.stem.removeprefix("test_")
+    return name if name in FAMILIES else None
+
+
+def runs_with(item: pytest.Item, backend: str) -> bool:
+    """Whether a test is run with a backend: what knows none runs with the one that its marker names."""
+    marker = item.get_closest_marker("once")
+    return marker is None or marker.args[0] == backend
