@@ -13,7 +13,7 @@ from gm_keras import images
 from gm_keras.callbacks import SampleGrids
 from gm_keras.callbacks.grids import draw_or_explain
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 
 class Model:
