@@ -5,12 +5,10 @@ is a stand-in for each class, which imports the class when a saved model names i
 """
 
 import importlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
-import sys
 from types import ModuleType
 from typing import Any
+
+import wrapt
 
 from gm_keras import registry
 
@@ -60,10 +58,7 @@ def import_class(name: str) -> None:
 
 def register() -> None:
     """Has Keras know the names: at once where it is imported already, otherwise as soon as it is."""
-    if "keras" in sys.modules:
-        _give(sys.modules["keras"])
-    else:
-        sys.meta_path.insert(0, _WhenKerasIsImported())
+    wrapt.register_post_import_hook(_give, "keras")
 
 
 def _give(keras: ModuleType) -> None:
@@ -80,24 +75,3 @@ def _stand_in(name: str, module: str) -> type:
         return getattr(importlib.import_module(module), cls).from_config(config, **options)
 
     return type(cls, (), {"__module__": module, "from_config": classmethod(from_config)})
-
-
-class _WhenKerasIsImported(importlib.abc.MetaPathFinder):
-    """Leaves every import as it is; after that of Keras, the first one, it is gone."""
-
-    def find_spec(
-        self, name: str, path: Any = None, target: Any = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if name != "keras":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def exec_module(module: ModuleType) -> None:
-                execute(module)
-                _give(module)
-
-            spec.loader.exec_module = exec_module
-        return spec

@@ -136,7 +136,7 @@ class _Feeds:
         repeats = max(phase.repeats for phase in model.phase_list) if model.fresh_batches else 1
         window = {"window": model.data_shape[0]} if data.stream else {}
         # What the model has no use for is neither read nor copied.
-        used = {*model.fields, "label", *getattr(model, "conditions", ())}
+        used = {*model.fields, *model.conditions}
         fields = [field for field in data.info["fields"] if field in used]
         fits = backend.on_accelerator() and held.fits(data, split, fields)
         options.setdefault("on_device", fits)

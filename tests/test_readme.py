@@ -1,4 +1,4 @@
-"""Every command and every line of Python in the README, run as it stands there.
+"""Every command and every line of Python in the README and in docs/, run as it stands there.
 
 What trains for minutes or calls this very suite is only looked up (`make -n`); servers are started, asked and
 stopped. A command that is not known here fails: it would be one that nobody tried.
@@ -24,16 +24,26 @@ from tests.projects import copy_of, environment, run, run_here, trained
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+#: The README, and what it leads to.
+PAGES = {
+    path: path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+README = PAGES[ROOT / "README.md"]
 
 CATS = "\n  cats: {source: folder, path: ../cats, image_size: 32}"
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    text = "\n".join(PAGES.values())
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+# Each once, in the order of the pages.
+COMMANDS = list(
+    dict.fromkeys(line for block in blocks("sh") for line in block.splitlines() if line.strip())
+)
 
 
 @pytest.fixture(scope="module")
@@ -192,15 +202,35 @@ HOW = {
 
 
 def test_every_picture_is_there():
-    for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README):
-        assert (Path(__file__).parents[1] / name).is_file(), name
+    for page, text in PAGES.items():
+        for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text):
+            assert (page.parent / name).is_file(), f"{name} of {page.name}"
+
+
+def test_every_link_leads_somewhere():
+    for page, text in PAGES.items():
+        for link in re.findall(r"(?<!!)\[[^\]]+\]\(([^)]+)\)", text):
+            name, _, fragment = link.partition("#")
+            if "://" in name:
+                continue
+            target = (page.parent / name).resolve() if name else page
+            assert target.is_file(), f"{link} of {page.name}"
+            titles = re.findall(
+                r"^#+ (.+)$", target.read_text(encoding="utf-8"), flags=re.MULTILINE
+            )
+            anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert not fragment or fragment in anchors, f"{link} of {page.name}"
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
 
 
 def test_the_first_commands_are_the_two():
     assert COMMANDS[:2] == ["make repro", "make test"]
 
 
-# In the README's order.
+# In the pages' order.
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command(project, command):
     how = next((value for start, value in HOW.items() if command.startswith(start)), None)
@@ -215,7 +245,10 @@ def test_command(project, command):
 
 
 def test_own_data_as_shown(project):
-    assert "source: folder, path: ../pictures/cats, image_size: 32" in README
+    assert all(
+        "source: folder, path: ../pictures/cats, image_size: 32" in each
+        for each in (README, PAGES[ROOT / "docs/data.md"])
+    )
     done = run(project, "dvc", "repro", "-f", "prepare@cats")
     assert done.returncode == 0, done.stderr[-2000:]
     info = json.loads((project / "data/cats/dataset.json").read_text())
@@ -224,7 +257,7 @@ def test_own_data_as_shown(project):
 
 @pytest.mark.parametrize("backend", ["jax", "tensorflow"])
 def test_the_library_as_shown(tmp_path, backend):
-    for code in blocks("python"):
-        done = run(tmp_path, sys.executable, "-c", code, KERAS_BACKEND=backend)
-        assert done.returncode == 0, done.stderr[-3000:]
+    code = "\n".join(blocks("python"))
+    done = run(tmp_path, sys.executable, "-c", code, KERAS_BACKEND=backend)
+    assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "vae.keras").is_file()

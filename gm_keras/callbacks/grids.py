@@ -74,7 +74,8 @@ def draw(
 
     Images become a grid (one column for each class, where there are any), vectors a scatter plot, tokens
     lines of text, videos a film, what is none of these what `gm_keras.data.fields` calls its view; translations
-    become triples of source, translation and target. What else a model is told is that of the test examples.
+    become triples of source, translation and target. What else a model is told is that of the test examples, and is
+    shown with images: captions below, masks beside.
 
     Args:
         model: A `GenerativeModel`.
@@ -101,7 +102,8 @@ def draw(
         shown["columns"] = columns
     if hasattr(model, "decode_text"):
         shown["decode"] = model.decode_text
-    return views.sheet(field, model.sample(n, **arguments), real=real.get(field), **shown)
+    made = model.sample(n, **arguments)
+    return views.sheet(field, made, real=real.get(field), told=told, **shown)
 
 
 def draw_or_explain(

@@ -15,6 +15,7 @@ from keras import ops
 
 from gm_keras import backend
 from gm_keras.core.conditions import extent, within
+from gm_keras.data.fields import scaling
 
 #: Larger arrays are not read as a whole before a training, only batch by batch.
 READ_AT_ONCE = 2**30
@@ -31,9 +32,9 @@ class ExamplesMixin:
     def data_range(self) -> tuple[float, float] | None:
         """The lowest and highest value of an example, or None for data without bounds.
 
-        Images lie in [-1, 1]; a model of continuous images of any range says so.
+        Images, videos and voxels lie in [-1, 1]; a model of continuous images of any range says so.
         """
-        return (-1.0, 1.0) if self.data_field == "image" else None
+        return (-1.0, 1.0) if self.data_field in ("image", "video", "voxels") else None
 
     def named_fields(self, data: Any) -> dict[str, Any]:
         """The fields of a batch as Keras hands it over: `(x, y, sample_weight)`, `x` one array or a dictionary."""
@@ -151,7 +152,7 @@ class ExamplesMixin:
                 ) from None
         self._check_shape(field, self.fields.get(field, self.data_shape), _shape(values))
         self.check_values(field, values)
-        dtype = "int32" if field == "tokens" else "float32"
+        dtype = "int32" if scaling(field) == "codes" else "float32"
         return ops.cast(values, dtype) if keras.ops.is_tensor(values) else values.astype(dtype)
 
 

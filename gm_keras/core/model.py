@@ -35,6 +35,7 @@ from gm_keras.core.optimizers import OptimizerGroup
 from gm_keras.core.phase import Phase, unique
 from gm_keras.core.sampling import SamplingMixin
 from gm_keras.core.told import ToldMixin
+from gm_keras.data.fields import scaling
 from gm_keras.ops.random import NoiseSeeds
 
 #: Options of Keras' `compile` that hold here; losses and metrics are the model's own.
@@ -246,8 +247,10 @@ class GenerativeModel(
         # PyTorch's trainer hands on what it was given, NumPy arrays too; what no loss asks for is left behind.
         wanted = {**self.fields, **self.conditions}
         batch = {name: ops.convert_to_tensor(batch[name]) for name in wanted}
-        dtypes = dict.fromkeys(self.fields, "float32") | {"tokens": "int32"}
-        cast = {field: ops.cast(batch[field], dtypes[field]) for field in self.fields}
+        kinds = {
+            field: "int32" if scaling(field) == "codes" else "float32" for field in self.fields
+        }
+        cast = {field: ops.cast(batch[field], kind) for field, kind in kinds.items()}
         for name, condition in self.conditions.items():
             values = ops.cast(batch[name], condition.dtype)
             cast[name] = ops.reshape(values, (-1, *condition.shape))

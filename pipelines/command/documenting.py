@@ -4,13 +4,12 @@ All of it comes from the recipes: figures stand there because `gm-keras record` 
 """
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pipelines.command.recording import checkout
 from pipelines.report.leaderboard import duration
-from pipelines.shared import catalog, scores
+from pipelines.shared import catalog, scores, yaml_file
 from pipelines.shared.catalog import Recipe
 from pipelines.shared.errors import UserError
 from pipelines.shared.files import replacing
@@ -20,6 +19,11 @@ README = Path("README.md")
 COMMAND = "gm-keras docs"
 MARKED = re.compile(r"(<!-- (\w+): begin[^>]*-->\n).*?(<!-- \2: end -->)", re.DOTALL)
 NONE = "–"
+#: What is shown of a run in one row.
+HEADS = ["on the test set", "Fréchet distance", "precision", "recall"]
+DISTANCES = ("fid", "classifier_fid", "raw_frechet_distance")
+SHARES = (("precision",), ("recall",))
+RATES = ("bits_per_dim", "nats_per_token")
 
 #: What a capability means for who uses a system.
 CAPABILITIES = {
@@ -69,21 +73,25 @@ def write(*, check: bool = False) -> str:
 def pages(root: Path) -> dict[Path, str]:
     """The text of each page, by its path in the checkout."""
     recipes = catalog.recipes()
-    return {PAGE: systems_page(recipes), README: with_tables(_text(root / README), recipes)}
+    defaults = yaml_file.load(root / "params.yaml")["systems"].values()
+    tables = {
+        "systems": short_table(recipes),
+        "defaults": defaults_table([catalog.recipe(each["class"]) for each in defaults]),
+    }
+    return {PAGE: systems_page(recipes), README: with_tables(_text(root / README), tables)}
 
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def with_tables(text: str, recipes: list[Recipe]) -> str:
+def with_tables(text: str, tables: dict[str, str]) -> str:
     """Fills in what stands between the markers of a page, such as `<!-- systems: begin -->`."""
-    tables: dict[str, Callable[[list[Recipe]], str]] = {"systems": short_table}
 
     def filled(match: re.Match[str]) -> str:
         if match[2] not in tables:
             raise UserError(f"{README}: there is no table {match[2]}: known: {', '.join(tables)}")
-        return f"{match[1]}{tables[match[2]](recipes)}\n{match[3]}"
+        return f"{match[1]}{tables[match[2]]}\n{match[3]}"
 
     return MARKED.sub(filled, text)
 
@@ -97,7 +105,7 @@ def families(recipes: list[Recipe]) -> dict[str, list[Recipe]]:
 
 
 def short_table(recipes: list[Recipe]) -> str:
-    """A row for each family: its systems, and what they reach."""
+    """A row for each family: its systems, and what they offer."""
     rows = []
     for family, members in families(recipes).items():
         systems = ", ".join(f"[`{each.name}`](docs/systems.md#{each.name})" for each in members)
@@ -130,37 +138,45 @@ def systems_page(recipes: list[Recipe]) -> str:
 
 
 def _reached_table(recipes: list[Recipe]) -> str:
-    rows = []
-    for recipe in recipes:
-        for run in recipe.reached:
-            first, *others = run["scores"]
-            distance = next((each for each in others if _is_distance(each)), None)
-            shares = [
-                next((figure(each, run) for each in others if each["metric"] == name), NONE)
-                for name in ("precision", "recall")
-            ]
-            likelihood = NONE if _is_distance(first) else named(first, run)
-            bits = next((named(each, run) for each in others if _is_rate(each)), None)
-            rows.append(
-                [
-                    f"[`{recipe.name}`](#{recipe.name})",
-                    run["data"],
-                    likelihood if bits is None else f"{likelihood}, {bits}",
-                    figure(first if _is_distance(first) else distance, run),
-                    *shares,
-                    duration(run["seconds"]) if "seconds" in run else NONE,
-                ]
-            )
-    heads = ["system", "data", "on the test set", "Fréchet distance", "precision", "recall"]
-    return table([*heads, "training"], rows)
+    rows = [
+        [f"[`{recipe.name}`](#{recipe.name})", run["data"], *_in_a_row(run), _time(run)]
+        for recipe in recipes
+        for run in recipe.reached
+    ]
+    return table(["system", "data", *HEADS, "training"], rows)
 
 
-def _is_distance(entry: dict[str, Any]) -> bool:
-    return entry["metric"] in ("fid", "classifier_fid", "raw_frechet_distance")
+def defaults_table(recipes: list[Recipe]) -> str:
+    """What some systems reached on the first data set of each, and what to read it by."""
+    runs = [(each.name, each.reached[0]) for each in recipes if each.reached]
+    rows = [[f"`{name}`", *_in_a_row(run), _time(run)] for name, run in runs]
+    for title, kind in (("real data", "floor"), ("noise", "ceiling")):
+        values = [[_by(run, names, kind) for _, run in runs] for names in (DISTANCES, *SHARES)]
+        if runs and all(len(set(each)) == 1 for each in values):
+            rows.append([title, "", *(each[0] for each in values), ""])
+    return table(["", *HEADS, "training"], rows)
 
 
-def _is_rate(entry: dict[str, Any]) -> bool:
-    return entry["metric"] in ("bits_per_dim", "nats_per_token")
+def _in_a_row(run: dict[str, Any]) -> list[str]:
+    """The cells under `HEADS`."""
+    first = run["scores"][0]
+    learned = [] if first["metric"] in DISTANCES else [named(first, run)]
+    learned += [named(each, run) for each in run["scores"][1:] if each["metric"] in RATES]
+    cells = [_of(run, names) for names in (DISTANCES, *SHARES)]
+    return [", ".join(learned) or NONE, *(figure(each, run) for each in cells)]
+
+
+def _of(run: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any] | None:
+    return next((each for each in run["scores"] if each["metric"] in names), None)
+
+
+def _by(run: dict[str, Any], names: tuple[str, ...], kind: str) -> str:
+    entry = _of(run, names) or {}
+    return NONE if kind not in entry else scores.written(entry["metric"], entry[kind])
+
+
+def _time(run: dict[str, Any]) -> str:
+    return duration(run["seconds"]) if "seconds" in run else NONE
 
 
 def figure(entry: dict[str, Any] | None, run: dict[str, Any]) -> str:
@@ -205,7 +221,7 @@ def _system(recipe: Recipe) -> str:
 def _run(run: dict[str, Any]) -> str:
     figures = "; ".join(named(each, run) for each in run["scores"])
     facts = [f"{run['epochs']:,} epochs"] if "epochs" in run else []
-    facts += [duration(run["seconds"])] if "seconds" in run else []
+    facts += [_time(run)] if "seconds" in run else []
     facts += [f"seed {run['seed']}"] if "seed" in run else []
     facts += [run["machine"]] if "machine" in run else []
     facts += [f"commit {run['commit']}"] if "commit" in run else []

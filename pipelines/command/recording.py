@@ -13,7 +13,7 @@ from pipelines.report import inputs
 from pipelines.settings import NOTHING, Settings, load_settings, params_file
 from pipelines.shared import catalog, scores, written, yaml_file
 from pipelines.shared.errors import UserError
-from pipelines.shared.written import Metrics, Training
+from pipelines.shared.written import Calibration, Metrics, Training
 from pipelines.tracking import revision
 
 SECTION = "reached"
@@ -162,7 +162,9 @@ def _entry(key: str, root: Path, stages: dict[str, Any]) -> dict[str, Any]:
     names = dict.fromkeys([metrics.primary.name] if metrics.primary else [])
     names |= dict.fromkeys(SHOWN)
     reached = [
-        {"metric": name} | _numbers(name, value, scores.error_of(metrics.everything, name))
+        {"metric": name}
+        | _numbers(name, value, scores.error_of(metrics.everything, name))
+        | _read_by(name, root / "reports" / key / "calibration.json", again)
         for name in names
         if (value := scores.value_of(metrics.everything, name)) is not None
     ]
@@ -180,6 +182,22 @@ def _entry(key: str, root: Path, stages: dict[str, Any]) -> dict[str, Any]:
         "commit": _commit(training),
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _read_by(name: str, path: Path, again: str) -> dict[str, float]:
+    """What a score is read by: that of real data, and that of noise or before the training."""
+    if not path.is_file():
+        return {}
+    rows = written.read(path, Calibration, again)
+    found = {
+        kind: (scores.value_of(row, name), scores.error_of(row, name))
+        for kind, row in (("floor", rows.floor), ("ceiling", rows.ceiling))
+    }
+    return {
+        kind: _numbers(name, value, error)["value"]
+        for kind, (value, error) in found.items()
+        if value is not None
+    }
 
 
 def _likelihood(metrics: Metrics) -> dict[str, Any] | None:

@@ -11,7 +11,9 @@ from PIL import Image
 
 from gm_keras import images
 from gm_keras.callbacks import SampleGrids
-from gm_keras.callbacks.grids import draw_or_explain
+from gm_keras.callbacks.grids import draw, draw_or_explain
+from gm_keras.core.conditions import Condition
+from gm_keras.data import captions
 
 pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
@@ -93,3 +95,44 @@ def test_where_there_is_no_picture_one_says_why():
     assert explained.dtype == picture.dtype
     assert explained.ndim == picture.ndim == 3
     assert explained.min() < 255
+
+
+class OfCaptions(Model):
+    """Draws the brighter, the longer its caption is."""
+
+    conditions = {"caption": Condition.caption(8)}
+    fields = {"image": (4, 4, 1)}
+
+    def sample(self, n, *, caption, seed):
+        del seed
+        assert len(caption) == n
+        lengths = (np.asarray(caption) > 0).sum(axis=1)
+        return np.ones((n, 4, 4, 1), "float32") * (lengths / 4.0 - 1.0)[:, None, None, None]
+
+
+class OfFilms(Model):
+    """Draws films that get brighter."""
+
+    data_field = "video"
+
+    def sample(self, n, **options):
+        return np.zeros((n, 3, 4, 4, 1)) + np.linspace(-1.0, 1.0, 3)[:, None, None, None]
+
+
+def test_samples_stand_above_the_captions_of_test_examples():
+    codes = captions.encode(["a", "abcdefgh"], 8).astype("int32")
+    page = draw(OfCaptions(), 0, real={"image": np.zeros((2, 4, 4, 1)), "caption": codes})
+    size = 160
+    dark, bright = page[10, 10, 0], page[10, size + 18, 0]
+    assert dark < 64 < 200 < bright
+    # The text of both.
+    assert (page[size : size + 30, :size] < 100).any()
+    assert (page[size : size + 30, size + 8 : 2 * size] < 100).any()
+
+
+def test_films_are_saved_as_films(tmp_path):
+    grids, told, shown = callback(OfFilms(), tmp_path)
+    grids.on_epoch_end(0)
+    assert not told
+    with Image.open(shown[0][0]) as film:
+        assert film.n_frames == 3

@@ -117,3 +117,18 @@ def test_a_system_that_was_not_evaluated(params):
         comparison(params, ["a"])
     with pytest.raises(UserError, match='no system "d"'):
         comparison(params, ["d"])
+
+
+def test_what_a_flow_has_by_construction_is_no_victory(params):
+    flow = SYSTEM.format(data="digits").replace("dcgan", "realnvp")
+    flow = flow.replace("generator: {class: adam}, discriminator", "main")
+    params.write_text(params.read_text() + f"  flow:{flow}")
+    for key, psnr in (("a", 20.0), ("b", 18.0), ("flow", 140.0)):
+        write(params, key, reconstruction_psnr=psnr)
+    table = comparison(params, ["a", "b", "flow"])
+    assert [cell.strip() for cell in row(table, "PSNR of reconstructions")[1:]] == [
+        "20.00 *",
+        "18.00",
+        "140.0 i",
+    ]
+    assert "i exact by construction, and so no rival" in table

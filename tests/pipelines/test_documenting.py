@@ -43,6 +43,7 @@ def test_the_page_shows_what_was_reached():
 
 def test_a_page_that_is_out_of_date_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(documenting, "checkout", lambda: tmp_path)
+    (tmp_path / "params.yaml").write_text("systems: {}\n")
     (tmp_path / "README.md").write_text(
         "<!-- systems: begin -->\nold\n<!-- systems: end -->\nkept\n"
     )

@@ -97,7 +97,7 @@ SOME = [
         "X = 1\nfrom ",
         stages("vqvae", "vqvae_prior"),
     ),
-    ("pipelines/report/page.py", "from ", "X = 1\nfrom ", {"report"}),
+    ("pipelines/report/page.py", "from ", "X = 1\nfrom ", {"report"} | stages(*ALL, of=("page",))),
 ]
 STAGES = [
     (

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow_datasets as tfds
 
+from gm_keras.data.builders.png import png
+
 SIZES = {"train": 20_000, "test": 4_000}
 
 SIDE = 4
@@ -106,4 +108,4 @@ class Bars(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, n: int, seed: int) -> Iterator[tuple[int, dict]]:
         images, labels = bars(n, seed)
         for row in range(n):
-            yield row, {"image": images[row], "label": int(labels[row])}
+            yield row, {"image": png(images[row]), "label": int(labels[row])}

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
+from gm_keras.data.builders.png import png
+
 EXAMPLES = {"train": 20_000, "validation": 2_000, "test": 2_000}
 
 SIDE = 28
@@ -217,7 +219,7 @@ class Glyphs(tfds.core.GeneratorBasedBuilder):
             yield (
                 row,
                 {
-                    "image": drawn["image"][row],
+                    "image": png(drawn["image"][row]),
                     "label": int(drawn["label"][row]),
                     "attributes": {"font": int(drawn["font"][row]), **known},
                 },

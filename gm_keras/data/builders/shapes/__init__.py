@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow_datasets as tfds
 
+from gm_keras.data.builders.png import png
 from gm_keras.data.builders.shapes.drawing import CLASSES, paint
 from gm_keras.data.builders.shapes.grammar import captions
 from gm_keras.data.builders.shapes.scenes import COLOURS, MOST, SHAPES, SIDE, SIZES, TEXTURES, draw
@@ -112,7 +113,8 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
             yield (
                 row,
                 {
-                    **example,
+                    "image": png(example["image"]),
+                    "mask": png(example["mask"]),
                     "caption": str(example["caption"]),
                     "label": int(example["label"]),
                     "attributes": known,
