@@ -4,7 +4,7 @@ import os
 import platform
 from pathlib import Path
 
-from pipelines.shared import reading
+from gm_keras import reading
 
 CPUS = Path("/proc/cpuinfo")
 

@@ -46,19 +46,25 @@ def run(**variables):
     return done.stdout.strip()
 
 
-def test_are_compiled_where_there_is_no_place_to_keep_them():
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """What a process computes that keeps what it compiled, and the folder where it does."""
+    folder = tmp_path_factory.mktemp("kept")
+    return run(NUMBA_CACHE_DIR=str(folder)), folder
+
+
+def test_are_compiled_where_there_is_no_place_to_keep_them(expected):
     # Of the places that numba looks for, one that only packages in an archive have.
-    nowhere = run(NUMBA_CACHE_LOCATOR_CLASSES="ZipCacheLocator")
-    assert nowhere == run()
+    assert run(NUMBA_CACHE_LOCATOR_CLASSES="ZipCacheLocator") == expected[0]
 
 
-def test_the_process_that_compiles_computes_the_same_bits_as_the_next(tmp_path):
-    first, second = (run(NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
-    assert first == second
-    assert list(tmp_path.rglob("*.nbc"))
+def test_the_process_that_compiles_computes_the_same_bits_as_the_next(expected):
+    first, folder = expected
+    assert run(NUMBA_CACHE_DIR=str(folder)) == first
+    assert list(folder.rglob("*.nbc"))
 
 
-def test_are_compiled_where_the_disk_is_full(tmp_path):
+def test_are_compiled_where_the_disk_is_full(tmp_path, expected):
     """Where numba fails to write what it compiled, as where nothing is left of the disk."""
     (tmp_path / "sitecustomize.py").write_text(
         "import builtins, errno, io\n"
@@ -74,5 +80,5 @@ def test_are_compiled_where_the_disk_is_full(tmp_path):
     )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     full = run(PYTHONPATH=path, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
-    assert full == run()
+    assert full == expected[0]
     assert not [each for each in (tmp_path / "cache").rglob("*.nbc") if each.stat().st_size]

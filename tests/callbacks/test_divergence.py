@@ -8,7 +8,7 @@ import pytest
 
 from gm_keras.callbacks import NotFiniteError, StopOnNaN
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 
 class Weights:

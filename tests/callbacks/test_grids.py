@@ -15,7 +15,7 @@ from gm_keras.callbacks.grids import draw, draw_or_explain
 from gm_keras.core.conditions import Condition
 from gm_keras.data import captions
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 
 class Model:

@@ -12,7 +12,7 @@ from gm_keras.models.latent.vae import VAE
 from gm_keras.models.translation.pix2pix import Pix2Pix
 from tests.painter import LENGTH, SHAPE, painter, paintings
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 BLANK = np.zeros(SHAPE, int)
 

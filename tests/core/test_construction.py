@@ -14,7 +14,7 @@ from pipelines.settings import signatures
 from pipelines.shared import catalog
 from pipelines.shared.errors import UserError
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 SMALL = {"image_shape": (8,), "latent_dim": 2, "network": "dense", "units": (4,)}
 NAN, INF = float("nan"), float("inf")

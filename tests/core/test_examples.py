@@ -101,6 +101,7 @@ def test_what_is_no_array(vae):
         vae.elbo(np.full((2, 8, 8, 1), "a"), label=label[:2])
 
 
+@pytest.mark.once("tensorflow")
 def test_a_batch_that_does_not_divide():
     model = systems.build("wgan_gp")
     assert model.fresh_batches

@@ -16,7 +16,7 @@ from gm_keras.models.gan.dcgan import DCGAN
 from gm_keras.models.latent.vae import VAE
 from tests.systems import arrays
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 DAMAGES = 100
 

@@ -9,7 +9,7 @@ from gm_keras.core import GenerativeModel, Phase
 from gm_keras.core.statistics import unchanged
 from tests.systems import arrays
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 DATA = np.random.default_rng(0).normal(3.0, 2.0, size=(16, 2)).astype("float32")
 

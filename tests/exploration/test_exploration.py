@@ -32,7 +32,7 @@ from gm_keras.models.latent.vae import VAE
 from gm_keras.models.latent.vqvae import VQVAE
 from tests.exploration.digits import write_digits, write_points
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 
 def numpy_of(x):

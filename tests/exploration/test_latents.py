@@ -10,7 +10,7 @@ from gm_keras.models.diffusion.ddpm import DDPM
 from gm_keras.models.flow.realnvp import RealNVP
 from tests.systems import build
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 WITH_LATENTS = [name for name in registry.names() if "latents" in registry.get(name).offers]
 

@@ -7,6 +7,7 @@ from keras import ops
 
 from gm_keras import backend
 from gm_keras.layers.causal_attention import CausalSelfAttention
+from tests.systems import at_once
 
 pytestmark = pytest.mark.backend
 
@@ -20,8 +21,11 @@ def values_and_gradients(layer, inputs):
         outputs = layer(inputs, training=True)
         return ops.sum(ops.square(outputs)) + ops.sum(outputs)
 
-    total, gradients = backend.value_and_grad(loss, weights, layer.variables)
-    return [ops.convert_to_numpy(each) for each in (layer(inputs), total, *gradients)]
+    def all_of_it():
+        total, gradients = backend.value_and_grad(loss, weights, layer.variables)
+        return [layer(inputs), total, *gradients]
+
+    return [ops.convert_to_numpy(each) for each in at_once(all_of_it, layer.variables)()]
 
 
 @pytest.mark.parametrize("length", [1, 7, 16])

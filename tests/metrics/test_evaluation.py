@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 import gm_keras.metrics.scores  # noqa: F401 (registers them)
-from gm_keras import backend, registry
+from gm_keras import backend
 from gm_keras.metrics.calibration import calibrate
 from gm_keras.metrics.evaluation import Evaluation
 from gm_keras.metrics.examples import Examples, UnreadableError
 from gm_keras.metrics.features import Extractor
 from gm_keras.metrics.registry import Score, evaluate, primary
 from gm_keras.metrics.scores.likelihoods import facts
-from tests.systems import arrays, batch, build
+from tests.systems import arrays, batch, build, names
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 PROMISED = {
     "density": {"nll_nats", "nll_nats_stderr"},
@@ -82,7 +82,7 @@ def draw(model, data, seed=0):
     return model.sample(8, seed=seed, **options)
 
 
-@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("name", names())
 def test_scores(name, tmp_path):
     backend.set_seed(2)
     model = build(name)

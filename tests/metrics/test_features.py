@@ -11,7 +11,7 @@ from gm_keras.metrics.features import load_extractor, make_extractor
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from gm_keras.metrics.inception.network import build_network, resize, set_weight
 from tests.metrics.inception_reference import Reference
 from tests.metrics.torch_checkpoint import views, write_older, write_zip
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 RNG = np.random.default_rng(1)
 # A smooth picture with noise, so that no layer of a random network sees only one kind of input.

@@ -9,7 +9,7 @@ from gm_keras.metrics.evaluation import Evaluation
 from gm_keras.metrics.examples import BATCH
 from gm_keras.metrics.features import Extractor
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 
 class Examples:

@@ -91,6 +91,8 @@ def test_samples_have_the_shape_and_range_of_the_data(trained):
         assert 0 <= samples.min() <= samples.max() < model.vocabulary_size
     elif len(model.data_shape) == 3:
         assert np.abs(samples).max() <= 1.0 + 1e-6
+    if model.num_classes and "sampler" in model.capabilities:
+        assert len(model.sample(4, label=[0, 1, 1, model.num_classes - 1])) == 4
 
 
 def test_a_seed_decides_the_sample(trained):

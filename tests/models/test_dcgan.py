@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from gm_keras.models.gan.dcgan import DCGAN
 from gm_keras.networks.dcgan import stages_for
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 
 def small(seed: int = 0, learning_rate: float = 0.001, **arguments) -> DCGAN:

@@ -13,7 +13,7 @@ from gm_keras.models.diffusion.ddpm import DDPM
 from gm_keras.networks.unet import unet
 from tests.systems import at_once
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 SMALL = {"timesteps": 6, "filters": 8, "blocks": 1, "attention": (), "levels": 17}
 

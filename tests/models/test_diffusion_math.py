@@ -13,6 +13,8 @@ from gm_keras.models.diffusion import samplers, schedules
 from gm_keras.models.diffusion.ddpm import DDPM
 from gm_keras.ops.random import RandomStream
 
+pytestmark = pytest.mark.system("ddpm")
+
 MEAN, DEVIATION = 1.5, 0.6
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from gm_keras.models.autoregressive.gated_pixelcnn import GatedPixelCNN
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 SMALL = {"filters": 6, "hidden": 6, "first_kernel_size": 3}
 

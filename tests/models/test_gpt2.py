@@ -11,7 +11,7 @@ from gm_keras import backend
 from gm_keras.models.sequence.gpt2 import GPT2
 from gm_keras.networks.transformer import Transformer
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 CONTEXT = 8
 

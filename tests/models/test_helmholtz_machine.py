@@ -9,7 +9,7 @@ import pytest
 from gm_keras.data.builders import bars
 from gm_keras.models.boltzmann.helmholtz_machine import HelmholtzMachine
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 
 def array(tensor) -> np.ndarray:

@@ -14,7 +14,7 @@ from gm_keras.networks.pix2pix import (
     pix2pix_generator,
 )
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 
 def small(seed: int = 0, learning_rate: float = 0.001, **arguments) -> Pix2Pix:

@@ -10,7 +10,7 @@ from gm_keras import backend
 from gm_keras.models.gan.progressive_gan import ProgressiveGAN
 from tests.systems import arrays, at_once, state
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 STAGES = ("4x4", "8x8_fade", "8x8")
 FROM_2 = ("2x2", "4x4_fade", "4x4", "8x8_fade", "8x8")

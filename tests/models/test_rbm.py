@@ -13,7 +13,7 @@ from gm_keras.models.boltzmann import annealing
 from gm_keras.models.boltzmann.bipartite import Enumeration
 from gm_keras.models.boltzmann.rbm import RBM
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 KINDS = ("bernoulli", "gaussian")
 

@@ -17,7 +17,7 @@ from gm_keras.networks.dense import dense
 from gm_keras.networks.resnet import residual
 from tests.systems import at_once
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 SMALL = {"filters": 4, "blocks": 1, "couplings": 1}
 

@@ -11,7 +11,7 @@ from gm_keras.distributions import discretized_normal
 from gm_keras.models.latent.vqvae import VQVAE, _squared_distance
 from tests.systems import at_once
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 SMALL = {"num_codes": 6, "code_dim": 3, "filters": 4, "halvings": 1, "blocks": 1}
 

@@ -10,7 +10,7 @@ from gm_keras import backend
 from gm_keras.models.latent.vqvae import VQVAE
 from gm_keras.models.latent.vqvae_prior import VQVAEPrior
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 CODES = 3
 # Every grid of 2 x 2 codes.

@@ -10,7 +10,7 @@ from gm_keras.losses import penalties
 from gm_keras.models.gan.wgan_gp import WGANGP
 from tests.systems import arrays
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 MODES, RADIUS, SIGMA = 8, 2.0**0.5, 0.15
 ANGLES = 2.0 * np.pi * np.arange(MODES) / MODES

@@ -12,7 +12,7 @@ from pipelines.settings import optimizer_settings
 from pipelines.shared.errors import UserError
 from tests.systems import arrays, batch, build
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 
 def make(**block):

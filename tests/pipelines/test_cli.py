@@ -372,6 +372,7 @@ def exported(run, project, model_file):
 
 
 @pytest.mark.backend
+@pytest.mark.once("tensorflow")
 def test_sample_draws_a_grid(run, project, exported):
     from PIL import Image
 
@@ -393,6 +394,7 @@ def test_sample_draws_a_grid(run, project, exported):
 
 
 @pytest.mark.backend
+@pytest.mark.once("tensorflow")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -418,6 +420,7 @@ def test_sample_refuses(run, project, exported, arguments, words):
 
 
 @pytest.mark.backend
+@pytest.mark.once("tensorflow")
 def test_sample_from_a_damaged_export(run, project, exported):
     path = project / "exports" / exported / "model.keras"
     path.write_bytes(path.read_bytes()[:1000])

@@ -21,7 +21,7 @@ from pipelines.shared.errors import UserError
 from tests.painter import LENGTH, SHAPE, Painter, painter, paintings
 from tests.pipelines.tiny_project import make_project
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 FIELDS = {
     "image": {"shape": [*SHAPE], "dtype": "uint8"},

@@ -16,7 +16,7 @@ from pipelines.command import cli, exploring
 from pipelines.shared.errors import UserError
 from tests.exploration.digits import write_digits
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 PARAMS = """\
 data:

@@ -148,6 +148,7 @@ def test_dvc_killed_at_random_moments(tmp_path):
 
 
 @pytest.mark.backend
+@pytest.mark.once("tensorflow")
 def test_a_checkpoint_is_of_one_training_only(tmp_path):
     from pipelines.running import resume
     from pipelines.settings import load_settings

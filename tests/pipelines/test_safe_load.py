@@ -14,7 +14,7 @@ from pipelines.exports.networks import save_keras
 from pipelines.exports.safe_load import load_keras
 from pipelines.shared.errors import UserError
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 
 @pytest.fixture(scope="module")

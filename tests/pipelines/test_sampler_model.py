@@ -8,7 +8,7 @@ import pytest
 from pipelines.exports.sampler_model import Sampler
 from tests.systems import batch, build
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
 CONTEXT = SimpleNamespace(model_config={"options": {}})
 

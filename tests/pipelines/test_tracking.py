@@ -244,6 +244,7 @@ def test_experiments_of_dvc_share_the_store_of_the_project(monkeypatch, tmp_path
 
 
 @pytest.mark.backend
+@pytest.mark.once("tensorflow")
 def test_the_callback_writes_the_curves_of_fit():
     import keras
 
