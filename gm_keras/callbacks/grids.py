@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from gm_keras import images, views
-from gm_keras.data.fields import FIELDS
+from gm_keras.fields import FIELDS
 from gm_keras.metrics.examples import conditions_of
 from gm_keras.telling import one_line, tell, with_kind
 
@@ -73,7 +73,7 @@ def draw(
     """Draws samples as a picture.
 
     Images become a grid (one column for each class, where there are any), vectors a scatter plot, tokens
-    lines of text, videos a film, what is none of these what `gm_keras.data.fields` calls its view; translations
+    lines of text, videos a film, what is none of these what `gm_keras.fields` calls its view; translations
     become triples of source, translation and target. What else a model is told is that of the test examples, and is
     shown with images: captions below, masks beside.
 

@@ -10,7 +10,7 @@ from keras import ops
 
 from gm_keras.core.arguments import shown
 from gm_keras.core.values import extent, within
-from gm_keras.data import captions
+from gm_keras.fields import captions
 
 #: Names by which users ask for conditions, also of a model that has none of them.
 NAMES = ("label", "caption", "mask", "source", "style")
@@ -27,7 +27,7 @@ class Condition:
         means: What it says, in a few words.
         classes: Values are integers from 0 to `classes` - 1; None for real numbers.
         bounds: The lowest and highest real number, or None for numbers without bounds.
-        text: Values may be given as text too, which `gm_keras.data.captions` turns into codes.
+        text: Values may be given as text too, which `gm_keras.fields.captions` turns into codes.
         dropout: The share of examples that are not told in training. Where it is above 0 the model has learned to
             do without, so that calls may leave the condition out.
         nothing: What stands for it where it is left out; by default the class after the last one, or 0.

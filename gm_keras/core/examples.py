@@ -15,7 +15,7 @@ from keras import ops
 
 from gm_keras import backend
 from gm_keras.core.values import extent, within
-from gm_keras.data.fields import scaling
+from gm_keras.fields import scaling
 
 #: Larger arrays are not read as a whole before a training, only batch by batch.
 READ_AT_ONCE = 2**30

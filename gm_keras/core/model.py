@@ -35,7 +35,7 @@ from gm_keras.core.optimizers import OptimizerGroup
 from gm_keras.core.phase import Phase, unique
 from gm_keras.core.sampling import SamplingMixin
 from gm_keras.core.told import ToldMixin
-from gm_keras.data.fields import scaling
+from gm_keras.fields import scaling
 from gm_keras.ops.random import NoiseSeeds
 
 #: Options of Keras' `compile` that hold here; losses and metrics are the model's own.

@@ -5,8 +5,8 @@ from functools import partial
 
 import numpy as np
 
-from gm_keras.data import captions, strokes
 from gm_keras.data.source import DataError, Field, fit_square_array, natural
+from gm_keras.fields import captions, strokes
 
 Column = tuple[Field, dict[str, np.ndarray], Callable[[np.ndarray, str], np.ndarray]]
 

@@ -16,7 +16,6 @@ import numpy as np
 from gm_keras.data import array_fields
 from gm_keras.data.audio import fitted
 from gm_keras.data.classes import RENUMBER
-from gm_keras.data.fields import ATTRIBUTE, COMPANIONS, IMAGES, PRIMARY
 from gm_keras.data.source import (
     DataError,
     Example,
@@ -28,6 +27,7 @@ from gm_keras.data.source import (
     token_dtype,
 )
 from gm_keras.data.splits import ALIASES
+from gm_keras.fields import ATTRIBUTE, COMPANIONS, IMAGES, PRIMARY
 from gm_keras.reading import FileError, check_file, shown
 
 # What an array is for, by its name; `data` is an image or a vector, as its shape says.

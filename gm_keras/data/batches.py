@@ -120,7 +120,7 @@ class Batches(keras.utils.PyDataset):
                 number not asked for yet gives the next batch.
 
         Returns:
-            The fields, each (batch_size, *shape of one example), as `gm_keras.data.fields` has them in a batch:
+            The fields, each (batch_size, *shape of one example), as `gm_keras.fields` has them in a batch:
             pixels float32 in [-1, 1], `audio` float32 in [-1, 1), `features` and `strokes` float32; `tokens`,
             `caption`, `mask` and `label` int32. Windows of a stream are `tokens` (batch_size, window).
         """

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from gm_keras.data import captions
 from gm_keras.data.folder_captions import CAPTION, captions_beside
 from gm_keras.data.source import DataError, Example, Field, Source, fit_square, natural
 from gm_keras.data.splits import ALIASES
+from gm_keras.fields import captions
 from gm_keras.reading import FileError, check_file, shown
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")

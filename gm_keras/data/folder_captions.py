@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gm_keras.data import captions
 from gm_keras.data.source import DataError
+from gm_keras.fields import captions
 from gm_keras.reading import FileError, read_bytes, shown
 
 CAPTION = ".txt"

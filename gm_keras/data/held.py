@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from gm_keras.data.fields import scaling
 from gm_keras.data.prepared import PreparedData
+from gm_keras.fields import scaling
 
 #: The most bytes of a split that is held.
 MOST_BYTES = 2**30

@@ -1,7 +1,6 @@
-"""A prepared data set: memory-mapped arrays in a folder, described by its `dataset.json`.
+"""A prepared dataset: memory-mapped arrays in a folder, described by its `dataset.json`.
 
-The stage `train` depends on this file, on `batches.py`, `captions.py`, `fields.py`, `held.py` and `strokes.py`, so it
-imports nothing else of `gm_keras.data`.
+What trains and evaluates imports this module, so a change of whatever it imports makes their results stale.
 """
 
 import contextlib
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gm_keras.data.fields import ATTRIBUTE, FIELDS, scaling
+from gm_keras.fields import ATTRIBUTE, FIELDS, scaling
 from gm_keras.reading import FileError, check_file, read_json, shown
 
 KEYS = ("name", "primary", "fields", "splits", "levels", "num_classes")
@@ -66,7 +65,7 @@ class PreparedData:
 
     @property
     def primary(self) -> str:
-        """The field that is modelled, such as `image`: see `gm_keras.data.fields`."""
+        """The field that is modelled, such as `image`: see `gm_keras.fields`."""
         return self.info["primary"]
 
     @property
@@ -122,7 +121,7 @@ class PreparedData:
             split: `train`, `validation`, `test` or another that there is.
 
         Returns:
-            By field (n, *shape of one example), as `gm_keras.data.fields` has them on disk.
+            By field (n, *shape of one example), as `gm_keras.fields` has them on disk.
         """
         return self._of(split, self._arrays)
 
@@ -184,7 +183,7 @@ class PreparedData:
             indices: Rows, as indices or a slice; by default all.
 
         Returns:
-            (rows, *shape(field)), as `gm_keras.data.fields` has them in a batch: pixels float32 in [-1, 1] (value
+            (rows, *shape(field)), as `gm_keras.fields` has them in a batch: pixels float32 in [-1, 1] (value
             v of L levels becomes 2 v / (L - 1) - 1), audio in [-1, 1), features unchanged; tokens, captions and
             masks int32.
         """

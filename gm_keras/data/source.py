@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from gm_keras.data.fields import ATTRIBUTE, PRIMARY
+from gm_keras.fields import ATTRIBUTE, PRIMARY
 from gm_keras.reading import check_file
 
 Example = dict[str, np.ndarray]
@@ -21,7 +21,7 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """One field of an example, or one attribute: see `gm_keras.data.fields`.
+    """One field of an example, or one attribute: see `gm_keras.fields`.
 
     Attributes:
         shape: The shape of one example, () for a label and in a stream of tokens.

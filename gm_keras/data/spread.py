@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gm_keras.data.strokes import ENDED
+from gm_keras.fields.strokes import ENDED
 
 # Beyond these, steps of the usual size are too large or too small.
 LARGEST_DEVIATION = 10.0

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from gm_keras.data import captions
-from gm_keras.data.fields import ATTRIBUTE
 from gm_keras.data.source import DataError, Field
+from gm_keras.fields import ATTRIBUTE, captions
 
 # Under which names TFDS' data sets have masks.
 MASKS = ("mask", "segmentation_mask")

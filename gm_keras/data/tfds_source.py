@@ -17,10 +17,10 @@ import tensorflow_datasets as tfds
 from gm_keras.data import downloads, tfds_extras
 from gm_keras.data.audio import fitted
 from gm_keras.data.builders import BUILDERS
-from gm_keras.data.fields import ATTRIBUTE
 from gm_keras.data.source import DataError, Example, Field, Source, fit_square_array
 from gm_keras.data.splits import ALIASES
 from gm_keras.data.text import text_source
+from gm_keras.fields import ATTRIBUTE
 
 NAME = re.compile(r"[A-Za-z]\w*(/[\w.\-]+)?(:\d+\.\d+\.\d+)?")
 READ_AT_ONCE = 256

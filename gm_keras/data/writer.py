@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from gm_keras.data import strokes
-from gm_keras.data.fields import scaling
 from gm_keras.data.source import DataError, Field, Source
 from gm_keras.data.splits import FURTHER, SPLITS
 from gm_keras.data.spread import Offsets, Spread
+from gm_keras.fields import scaling, strokes
 
 # A nearest neighbour's neighbourhood takes so many test examples.
 FEW = 4

@@ -1,6 +1,6 @@
 """What a person is shown of the values of a field: pictures, drawings, films, sounds and text.
 
-`gm_keras.data.fields` says which field has which view. Values are those of a batch: pixels in [-1, 1], codes, and so
+`gm_keras.fields` says which field has which view. Values are those of a batch: pixels in [-1, 1], codes, and so
 on. `sheet` puts many examples on one picture (on a film, where they are films); `each` makes of every example
 something that a page can show by itself.
 """

@@ -46,7 +46,7 @@ def each(
     """Makes something to show of every example.
 
     Args:
-        field: One of `gm_keras.data.fields.FIELDS`; of another name, images or vectors by their shape.
+        field: One of `gm_keras.fields.FIELDS`; of another name, images or vectors by their shape.
         values: `(n, *shape of one example)`, as in a batch.
         size: Pictures are enlarged by a whole factor to about this width in pixels.
         rate: Of sounds, in samples a second.

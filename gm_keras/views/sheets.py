@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from gm_keras import images
-from gm_keras.data import captions
-from gm_keras.data.fields import FIELDS
+from gm_keras.fields import FIELDS, captions
 from gm_keras.views import tiles
 
 #: How many examples a sheet should show, by view.
@@ -39,7 +38,7 @@ def sheet(
     """Puts examples beside each other.
 
     Args:
-        field: One of `gm_keras.data.fields.FIELDS`; of another name, images or vectors by their shape.
+        field: One of `gm_keras.fields.FIELDS`; of another name, images or vectors by their shape.
         values: `(n, *shape of one example)`, as in a batch.
         columns: Examples in a row; by default about as many as rows.
         decode: Turns one example of tokens into text.

@@ -5,7 +5,7 @@ import colorsys
 import numpy as np
 from PIL import Image, ImageDraw
 
-from gm_keras.data.strokes import ENDED, UP
+from gm_keras.fields.strokes import ENDED, UP
 
 # Lines are drawn so many times larger, and then made smaller: so they are smooth.
 _FINER = 4
@@ -39,7 +39,7 @@ def drawings(values: np.ndarray, size: int = 64) -> np.ndarray:
     """Draws strokes, each drawing as large as its square allows.
 
     Args:
-        values: `(n, length, 3)` of dx, dy and pen, as `gm_keras.data.fields` has them.
+        values: `(n, length, 3)` of dx, dy and pen, as `gm_keras.fields` has them.
         size: The side of an image in pixels.
 
     Returns:

@@ -13,7 +13,7 @@ from gm_keras import images
 from gm_keras.callbacks import SampleGrids
 from gm_keras.callbacks.grids import draw, draw_or_explain
 from gm_keras.core.conditions import Condition
-from gm_keras.data import captions
+from gm_keras.fields import captions
 
 pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 

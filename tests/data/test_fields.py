@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from gm_keras.data import Batches, PreparedData, captions, strokes
+from gm_keras.data import Batches, PreparedData
+from gm_keras.fields import captions, strokes
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
 from pipelines.shared.errors import UserError

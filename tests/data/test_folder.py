@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gm_keras.data import PreparedData, captions
+from gm_keras.data import PreparedData
+from gm_keras.fields import captions
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
 from pipelines.shared.errors import UserError

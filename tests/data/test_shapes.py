@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gm_keras.data import PreparedData, captions, tfds_source
+from gm_keras.data import PreparedData, tfds_source
 from gm_keras.data.builders import shapes
 from gm_keras.data.builders.shapes import grammar, scenes
+from gm_keras.fields import captions
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from gm_keras.data import PreparedData, captions, tfds_source
+from gm_keras.data import PreparedData, tfds_source
+from gm_keras.fields import captions
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
 from pipelines.shared.errors import UserError

@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 
 from gm_keras import images, views
-from gm_keras.data import captions
-from gm_keras.data.fields import FIELDS
-from gm_keras.data.strokes import DOWN, ENDED, UP
+from gm_keras.fields import FIELDS, captions
+from gm_keras.fields.strokes import DOWN, ENDED, UP
 from gm_keras.views import tiles
 
 RANDOM = np.random.default_rng(0)

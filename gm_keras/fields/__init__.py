@@ -14,8 +14,8 @@
 | `mask` | (height, width, 1): a class for each pixel | uint8 | 0 to levels - 1 | int32 | coloured picture |
 | `label` | (): a class | int32 | 0 to classes - 1 | int32 | its name |
 
-A value v of L levels becomes 2 v / (L - 1) - 1. `gm_keras.data.captions` turns captions into text and back,
-`gm_keras.data.strokes` drawings of other forms into this one. `caption`, `mask` and `label` come with a field that
+A value v of L levels becomes 2 v / (L - 1) - 1. `gm_keras.fields.captions` turns captions into text and back,
+`gm_keras.fields.strokes` drawings of other forms into this one. `caption`, `mask` and `label` come with a field that
 is modelled: the others. `gm_keras.views` has the views.
 
 An example may also have attributes, of any name: numbers that describe it and that no model is given. They are
