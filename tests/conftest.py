@@ -91,6 +91,7 @@ def pytest_sessionfinish(session, exitstatus):
         session.exitstatus = pytest.ExitCode.OK  # none of this kind concerns the chosen systems
     if folder := os.environ.get("GM_KERAS_TEST_FIGURES"):
         process = session.config.option.markexpr.replace("backend", os.environ["KERAS_BACKEND"])
+        process += f" of {os.environ['SYSTEM'].split(',')[0]}" if os.environ.get("SYSTEM") else ""
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         figures.write(Path(folder), process.replace(" ", "_") or "all", _SPENT, memory)
 

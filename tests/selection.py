@@ -1,4 +1,8 @@
-"""Which tests are of which system: `make test SYSTEM=vae` and `make test FAMILY=gan` run those."""
+"""Which tests are of which system: `make test SYSTEM=vae` and `make test FAMILY=gan` run those.
+
+`python -m tests.selection` prints the values of `SYSTEM` under which processes that follow one another run everything:
+TensorFlow keeps much of what it has compiled until a process ends, so no process takes all systems.
+"""
 
 import os
 from functools import cache
@@ -9,11 +13,17 @@ from gm_keras import registry
 
 #: The family of each system.
 FAMILIES = {name: family for name, (family, _) in registry.SYSTEMS.items()}
+#: The name, for `SYSTEM`, of all tests that are of no system.
+REST = "none"
+#: How many systems one process takes.
+MOST = 7
 
 
 @cache
-def chosen() -> frozenset[str]:
-    """The systems that the environment names by `SYSTEM` or `FAMILY`; none where all are meant.
+def chosen() -> frozenset[str | None]:
+    """The systems that the environment names by `SYSTEM` or `FAMILY`; empty where everything is meant.
+
+    None among them stands for what is of no system.
 
     Raises:
         pytest.UsageError: If there is no such system or family.
@@ -21,14 +31,22 @@ def chosen() -> frozenset[str]:
     systems = os.environ.get("SYSTEM", "").replace(",", " ").split()
     wanted = os.environ.get("FAMILY", "").replace(",", " ").split()
     for kind, names, known in (
-        ("SYSTEM", systems, set(FAMILIES)),
+        ("SYSTEM", systems, {*FAMILIES, REST}),
         ("FAMILY", wanted, set(FAMILIES.values())),
     ):
         for name in names:
             if name not in known:
                 there = ", ".join(sorted(known))
                 raise pytest.UsageError(f"{kind}={name}: expected one of {there}")
-    return frozenset(systems) | {name for name, family in FAMILIES.items() if family in wanted}
+    named = {None if name == REST else name for name in systems}
+    return frozenset(named | {name for name, family in FAMILIES.items() if family in wanted})
+
+
+def parts() -> list[str]:
+    """The values of `SYSTEM` of one process after another: all that was chosen, or everything."""
+    names = sorted(chosen() - {None}) or sorted(FAMILIES)
+    parts = [",".join(names[start : start + MOST]) for start in range(0, len(names), MOST)]
+    return [REST, *parts] if not chosen() else parts
 
 
 def system_of(item: pytest.Item) -> str | None:
@@ -47,3 +65,7 @@ def runs_with(item: pytest.Item, backend: str) -> bool:
     """Whether a test is run with a backend: what knows none runs with the one that its marker names."""
     marker = item.get_closest_marker("once")
     return marker is None or marker.args[0] == backend
+
+
+if __name__ == "__main__":
+    print(*parts(), sep="\n")

@@ -55,6 +55,18 @@ def test_systems_and_families(chosen):
             chosen(**variables)
 
 
+def test_processes_run_every_system_once_and_the_rest(chosen, monkeypatch):
+    monkeypatch.setattr(selection, "MOST", 2)
+    chosen()
+    rest, *parts = selection.parts()
+    names = [name for part in parts for name in part.split(",")]
+    assert chosen(SYSTEM=rest) == {None}
+    assert sorted(names) == sorted(selection.FAMILIES)
+    assert max(len(chosen(SYSTEM=part)) for part in parts) == 2
+    chosen(FAMILY="gan")
+    assert selection.parts() == ["dcgan,progressive_gan", "wgan_gp"]
+
+
 def test_the_table_adds_up_all_processes(tmp_path):
     figures.write(tmp_path, "jax", {"system vae": (3.0, 4.0), "tests/a.py": (10.0, 11.0)}, 1.5)
     figures.write(tmp_path, "once", {"system rbm": (8.0, 9.0), "system vae": (2.5, 1.0)}, 0.5)
