@@ -129,13 +129,16 @@ class ProgressiveGAN(GAN):
         return super()._call(network, inputs, training)
 
     def _data(self, x):
+        return self._shrunk(x)
+
+    def _shrunk(self, images):
         """Data as the present stage sees them; while it fades in, mixed with their half-resolution version."""
         for _ in range(self._halvings()):
-            x = halve(x)
+            images = halve(images)
         if is_fading(self.stage):
             alpha = self.alpha()
-            x = (1.0 - alpha) * double(halve(x)) + alpha * x
-        return x
+            images = (1.0 - alpha) * double(halve(images)) + alpha * images
+        return images
 
     def _halvings(self):
         return (self.data_shape[0] // side_of(self.stage)).bit_length() - 1
