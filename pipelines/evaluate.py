@@ -55,7 +55,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
     write_json(report / "pictures.json", pictures)
     with replacing(report / "samples.png") as path:
         images.save(measurement.picture, path)
-    write_json(report / "samples.json", {"texts": measurement.texts})
+    write_json(report / "samples.json", measurement.by_themselves)
     write_json(report / "metrics.json", metrics)
     write_json(report / "calibration.json", calibration)
     write_json(report / "seeds.json", measurement.of_seeds)

@@ -104,11 +104,21 @@ def docs(
     check: Annotated[
         bool, typer.Option("--check", help="Only say whether the pages are as they should be.")
     ] = False,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="A project with finished runs: make the pictures from them, too."),
+    ] = None,
 ) -> None:
     """Writes docs/systems.md, and the tables of the README, from the recipes of this checkout."""
     from pipelines.command import documenting
 
+    if check and pictures is not None:
+        raise typer.BadParameter("does not go with --check", param_hint="--pictures")
     typer.echo(documenting.write(check=check))
+    if pictures is not None:
+        from pipelines.command import picturing
+
+        typer.echo(picturing.write(pictures))
 
 
 @app.command()

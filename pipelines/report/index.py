@@ -17,14 +17,7 @@ def run() -> None:
     keys = [key for key in inputs.evaluated(settings, root) if cards.path(key, root).is_file()]
     missing = [key for key in settings.systems if key not in keys]
     found = [cards.read(key, root) for key in keys]
-    text = templates.render(
-        "index.html",
-        cards=found,
-        tables=leaderboard.tables(found),
-        filters=cards.shares(found),
-        missing=missing,
-        code=templates.code(root),
-    )
+    text = page(found, missing, root)
     samples = pictures.overview([_samples(key, root) for key in keys])
     target = root / "reports" / "index.html"
     with replacing(target) as path:
@@ -34,6 +27,24 @@ def run() -> None:
     for key in missing:
         print(f"{key} is not on the index: make its page with: dvc repro page@{key}")
     print(f"{len(found)} systems on {target}")
+
+
+def page(found: list[cards.Card], missing: list[str], root: Path) -> str:
+    """The text of the index.
+
+    Args:
+        found: The systems that it shows, in their order.
+        missing: Keys of systems that have no page.
+        root: The folder of the project.
+    """
+    return templates.render(
+        "index.html",
+        cards=found,
+        tables=leaderboard.tables(found),
+        filters=cards.shares(found),
+        missing=missing,
+        code=templates.code(root),
+    )
 
 
 def _samples(key: str, root: Path) -> Path:

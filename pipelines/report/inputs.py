@@ -39,6 +39,7 @@ class System:
         timing: Of the sampling.
         training: Of the training.
         texts: Samples of a text model; empty for the others.
+        sounds: Samples of a model of sounds, as data addresses; empty for the others.
         samples: The picture of samples.
         epochs: Pictures while it trained, as (epoch, file).
         latents: The entries of `pictures.json` with their files.
@@ -57,6 +58,7 @@ class System:
     timing: Timing
     training: Training
     texts: list[str]
+    sounds: list[str]
     samples: Path
     epochs: list[tuple[int, Path]]
     latents: list[tuple[Picture, Path]]
@@ -89,6 +91,7 @@ def read_system(key: str, settings: Settings, root: Path) -> System:
     folder, model = root / "reports" / key, root / "models" / key
     evaluate, train = f"dvc repro -f evaluate@{key}", f"dvc repro -f train@{key}"
     metrics = written.read(folder / "metrics.json", Metrics, evaluate)
+    samples = written.read(folder / "samples.json", dict[str, list[str]], evaluate)
     weights = model / "model.weights.h5"
     pictures = _optional(folder / "pictures.json", list[Picture], evaluate) or []
     return System(
@@ -100,9 +103,8 @@ def read_system(key: str, settings: Settings, root: Path) -> System:
         seeds=_optional(folder / "seeds.json", written.SEEDS, evaluate) or {},
         timing=written.read(folder / "timing.json", Timing, evaluate),
         training=written.read(model / "run.json", Training, train),
-        texts=written.read(folder / "samples.json", dict[str, list[str]], evaluate).get(
-            "texts", []
-        ),
+        texts=samples.get("texts", []),
+        sounds=samples.get("sounds", []),
         samples=folder / "samples.png",
         epochs=_epochs(folder / "epochs"),
         latents=[(each, folder / "latents" / each.file) for each in pictures if not each.left_out],

@@ -57,9 +57,11 @@ def thumbnail(path: Path, made_by: str) -> Embedded:
     return Embedded(_address("webp", buffer.getvalue()), *corner.size)
 
 
-def overview(paths: list[Path], height: int = 360, gap: int = 12) -> Image.Image:
-    """Puts the samples of all systems on one picture, about square, in the order of `params.yaml`."""
-    columns = max(math.ceil(math.sqrt(len(paths))), 1)
+def overview(
+    paths: list[Path], height: int = 360, gap: int = 12, columns: int | None = None
+) -> Image.Image:
+    """Puts the samples of several systems on one picture, by default about square, in their order."""
+    columns = columns or max(math.ceil(math.sqrt(len(paths))), 1)
     pictures = []
     for path in paths:
         with Image.open(path) as opened:

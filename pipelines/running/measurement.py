@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.running import sounds
 from pipelines.settings import Settings
 from pipelines.shared.errors import UserError
 
@@ -84,6 +85,12 @@ class Measurement:
         if not hasattr(self.model, "decode_text"):
             return []
         return [self.model.decode_text(row) for row in self.samples[:TEXTS]]
+
+    @property
+    def by_themselves(self) -> dict[str, list[str]]:
+        """The content of `samples.json`: what a page shows beside the picture."""
+        field, info = self.model.data_field, self.data.info
+        return {"texts": self.texts, "sounds": sounds.addresses(field, self.samples, info)}
 
     @cached_property
     def evaluation(self) -> Any:

@@ -21,6 +21,9 @@ class Examples:
     def __getitem__(self, rows):
         return np.zeros((len(rows), 2), "float32")
 
+    def conditions(self, rows):
+        return {}
+
 
 @pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**31, 2**32 - 1])
 def test_every_part_has_a_seed_of_its_own_and_of_32_bits(seed):

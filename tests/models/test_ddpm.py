@@ -280,6 +280,7 @@ def moons(n, seed):
     return x.astype("float32"), label.astype("int32")
 
 
+@pytest.mark.once("jax")
 def test_it_learns_two_moons():
     keras.utils.set_random_seed(0)
     x, label = moons(8192, seed=0)
@@ -308,6 +309,7 @@ def test_it_learns_two_moons():
     assert numpy_of(model.elbo(test, label=1 - test_label)).mean() < right - 1.0
 
 
+@pytest.mark.once("jax")
 def test_it_learns_digits():
     keras.utils.set_random_seed(0)
     images = (load_digits().images[..., None] / 8.0 - 1.0).astype("float32")

@@ -286,6 +286,7 @@ def frechet(first: np.ndarray, second: np.ndarray) -> float:
     return float(means + np.trace(one) + np.trace(two) - 2.0 * roots)
 
 
+@pytest.mark.once("jax")
 def test_it_learns_digits():
     """Other real digits are at 0.4, their enlarged 4 x 4 averages at 13, the untrained model at 55."""
     digits = (load_digits().images / 8.0 - 1.0).astype("float32")[..., None]

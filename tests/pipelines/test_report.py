@@ -1,15 +1,21 @@
 """The pages: what they say of the scores, and what happens when an input is missing or damaged."""
 
+import base64
+import io
 import json
 import re
 import subprocess
 import sys
+import wave
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from gm_keras import images, views
 from pipelines.report import (
     cards,
     curves,
@@ -21,6 +27,7 @@ from pipelines.report import (
     published,
     readings,
 )
+from pipelines.running import sounds
 from pipelines.settings import load_settings
 from pipelines.shared import catalog, scores
 from pipelines.shared.errors import UserError
@@ -124,6 +131,32 @@ def test_what_a_model_wrote_cannot_become_part_of_a_page(root):
     for text in (written(root, "gpt2"), indexed(root)):
         assert "What &lt;b&gt;say&lt;/b&gt; you, &lt;/script&gt; &amp; friends?" in text
         assert text.count("</script>") == 1
+
+
+def test_every_kind_of_sample_has_its_place_on_a_page(root):
+    """A film of masks' colours, which moves, and sounds, which can be played; nothing else is loaded."""
+    frames = np.stack([views.sheet("mask", np.full((4, 8, 8, 1), code)) for code in range(3)])
+    with (root / "reports/vae/samples.png").open("wb") as file:
+        images.save(frames, file)
+    made = sounds.addresses("audio", np.zeros((20, 800)), {"sample_rate": 8000})
+    report_project.write_json(root / "reports/vae/samples.json", {"texts": [], "sounds": made})
+    found = Page(written(root))
+    assert [link for link in found.links if link.startswith("data:audio")] == made
+    assert len(made) == views.MOST_SHOWN["sounds"]
+    film = base64.b64decode(found.images[0]["src"].partition(",")[2])
+    with Image.open(io.BytesIO(film)) as shown:
+        for number, frame in enumerate(frames):
+            shown.seek(number)
+            np.testing.assert_array_equal(np.asarray(shown.convert("RGB")), frame)
+
+
+def test_sounds_keep_their_rate_and_do_not_fill_a_page():
+    assert sounds.addresses("image", np.zeros((2, 8, 8, 1)), {}) == []
+    (first, *_) = sounds.addresses("audio", np.zeros((2, 800)), {"sample_rate": 8000})
+    with wave.open(io.BytesIO(base64.b64decode(first.partition(",")[2]))) as file:
+        assert (file.getframerate(), file.getnframes()) == (8000, 800)
+    long = sounds.addresses("audio", np.zeros((12, 400_000), "float32"), {})
+    assert 0 < sum(map(len, long)) < sounds.MOST_BYTES
 
 
 def test_systems_without_a_page_are_named(root, capsys):

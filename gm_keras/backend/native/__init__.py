@@ -140,15 +140,18 @@ def _ours(wanted: primitives.Work, first: jax.Array, second: jax.Array) -> bool:
     )
 
 
-@functools.cache
 def _kernels(name: str) -> ModuleType | None:
-    """A module of kernels, or None where they are not wanted, or are not to be called.
+    """A module of kernels, or None where they are not wanted, or are not to be called."""
+    return _imported(name) if numba_kernels.wanted() else None
+
+
+@functools.cache
+def _imported(name: str) -> ModuleType | None:
+    """A module of kernels, or None where this JAX lacks what they are called through.
 
     JAX promises neither its interfaces for foreign functions and generators, nor that its XLA takes handlers of any
     version. Imported when it is first asked for: with it comes numba, which takes a while.
     """
-    if not numba_kernels.wanted():
-        return None
     try:
         return importlib.import_module(f"{__name__}.{name}")
     except (ImportError, jax.errors.JaxRuntimeError):
