@@ -90,7 +90,8 @@ def values_to_codes(values: Any, levels: int) -> Any:
     return ops.cast(ops.clip(nearest, 0.0, levels - 1.0), "int32")
 
 
-def _network_input(network: Model, codes: Any) -> Any:
+def network_input(network: Model, codes: Any) -> Any:
+    """What a network takes for codes: themselves, or the grey levels that they stand for."""
     grid = network.inputs[0]
     return codes if grid.dtype == "int32" else codes_to_values(codes, network.outputs[0].shape[-1])
 
@@ -101,7 +102,7 @@ def _naive(network: Model, n: int, label: Any, visit: Visit, carry: Any) -> tupl
 
     def step(index, state):
         codes, carry = state
-        grid = _network_input(network, ops.reshape(codes, (n, *shape)))
+        grid = network_input(network, ops.reshape(codes, (n, *shape)))
         logits = network(grid if label is None else [grid, label], training=False)
         logits = ops.reshape(ops.cast(logits, "float32"), (n, size, levels))
         drawn, carry = visit(index, ops.take(logits, index, axis=1), carry)
@@ -179,7 +180,7 @@ class _Steps:
 
     def features(self, codes):
         """What the first layer sees of codes `(n, ..., channels)`."""
-        inputs = _network_input(self.network, codes)
+        inputs = network_input(self.network, codes)
         if inputs.dtype == codes.dtype:
             inputs = self.network.get_layer("embedding")(inputs)
             inputs = ops.reshape(inputs, (*codes.shape[:-1], -1))

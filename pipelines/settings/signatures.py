@@ -31,6 +31,8 @@ OF_THE_PIPELINE = {
     "label": "evaluation draws every class as often as the data; gm-keras sample --label draws one",
     "batch_size": "the pipeline draws in parts that fit",
 }
+#: What the classes of models import each other from.
+MODELS = "gm_keras.models."
 #: An argument of which `params.yaml` speaks elsewhere.
 FIRST_STAGE = "first_stage"
 
@@ -127,14 +129,14 @@ def _check(where: str, parameters: _Parameters, block: Mapping[str, Any]) -> Non
 
 @cache
 def _constructor(system: str) -> _Parameters:
-    found = _Family(system).parameters("__init__")
+    found = _Written(system).parameters("__init__")
     found.annotations.pop("name", None)
     return found
 
 
 @cache
 def _sampler(system: str) -> _Parameters:
-    found = _Family(system).parameters("sample_batch", keywords_only=True)
+    found = _Written(system).parameters("sample_batch", keywords_only=True)
     for name in OF_THE_PIPELINE:
         found.annotations.pop(name, None)
     return found
@@ -154,8 +156,28 @@ def _library() -> Path:
     return catalog.folder().parent
 
 
-class _Family:
-    """The class of a system, and those of its family that it inherits from, as they are written.
+@dataclass(frozen=True)
+class _Module:
+    """The classes of a module of models, and the modules from which it imports others, by name."""
+
+    classes: dict[str, ast.ClassDef]
+    imported: dict[str, Path]
+
+
+@cache
+def _module(path: Path) -> _Module:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    imported = {
+        each.name: _library().parent.joinpath(*node.module.split(".")).with_suffix(".py")
+        for node in body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(MODELS)
+        for each in node.names
+    }
+    return _Module({node.name: node for node in body if isinstance(node, ast.ClassDef)}, imported)
+
+
+class _Written:
+    """The class of a system, and the classes of models that it inherits from, as they are written.
 
     Args:
         system: The name of a system.
@@ -163,20 +185,18 @@ class _Family:
 
     def __init__(self, system: str):
         family = catalog.recipe(system).family
-        folder = _library() / "models" / family
-        path = folder / f"{system}.py"
-        if not path.is_file():
-            raise UserError(f"{path} is missing: the recipe of {system} names the family {family}")
-        self._classes = {
-            node.name: node for each in sorted(folder.glob("*.py")) for node in _classes_in(each)
-        }
+        self._path = _library() / "models" / family / f"{system}.py"
+        if not self._path.is_file():
+            raise UserError(
+                f"{self._path} is missing: the recipe of {system} names the family {family}"
+            )
         models = [
-            node
-            for node in _classes_in(path)
-            if self._methods(node, "__init__") and self._methods(node, "phases")
+            name
+            for name in _module(self._path).classes
+            if self._methods(name, "__init__") and self._methods(name, "phases")
         ]
         if not models:
-            raise UserError(f"{path} holds no model: a class with a constructor and phases()")
+            raise UserError(f"{self._path} holds no model: a class with a constructor and phases()")
         self._model = models[0]
 
     def parameters(self, method: str, *, keywords_only: bool = False) -> _Parameters:
@@ -192,24 +212,24 @@ class _Family:
                 break
         return found
 
-    def _methods(self, node: ast.ClassDef, name: str) -> list[ast.FunctionDef]:
+    def _methods(self, cls: str, name: str) -> list[ast.FunctionDef]:
         return [
             each
-            for cls in self._lineage(node)
-            for each in cls.body
+            for node in _lineage(self._path, cls)
+            for each in node.body
             if isinstance(each, ast.FunctionDef) and each.name == name
         ]
 
-    def _lineage(self, node: ast.ClassDef) -> Iterator[ast.ClassDef]:
-        yield node
-        for base in node.bases:
-            if isinstance(base, ast.Name) and base.id in self._classes:
-                yield from self._lineage(self._classes[base.id])
 
-
-def _classes_in(path: Path) -> list[ast.ClassDef]:
-    content = ast.parse(path.read_text(encoding="utf-8"))
-    return [node for node in content.body if isinstance(node, ast.ClassDef)]
+def _lineage(path: Path, name: str) -> Iterator[ast.ClassDef]:
+    module = _module(path)
+    if name in module.classes:
+        yield module.classes[name]
+        for base in module.classes[name].bases:
+            if isinstance(base, ast.Name):
+                yield from _lineage(path, base.id)
+    elif name in module.imported and module.imported[name].is_file():
+        yield from _lineage(module.imported[name], name)
 
 
 def _arguments(

@@ -12,7 +12,8 @@ import pytest
 
 from gm_keras import backend
 from gm_keras.callbacks import Checkpoints, Position, Stopped
-from gm_keras.data import Batches, PreparedData
+from gm_keras.data import Batches
+from tests.projects import datasets
 from tests.systems import BATCH, build, state
 
 pytestmark = pytest.mark.backend
@@ -23,22 +24,13 @@ EPOCHS, STEPS = 3, 4
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """Prepared images for `STEPS` steps an epoch."""
-    folder = tmp_path_factory.mktemp("data")
     rng, size = np.random.default_rng(0), BATCH * STEPS
     arrays = {
         "image": rng.integers(0, 17, (size, 8, 8, 1)).astype("uint8"),
         "label": rng.integers(0, 10, size).astype("int32"),
     }
-    fields = {
-        name: {"shape": list(each.shape[1:]), "dtype": str(each.dtype)}
-        for name, each in arrays.items()
-    }
-    info = {"name": "few", "primary": "image", "fields": fields, "splits": {"train": size}}
-    info |= {"levels": 17, "num_classes": 10}
-    (folder / "dataset.json").write_text(json.dumps(info))
-    for name, each in arrays.items():
-        np.save(folder / f"train_{name}.npy", each)
-    return PreparedData(folder)
+    folder = tmp_path_factory.mktemp("data") / "few"
+    return datasets.write(folder, arrays, {"train": size}, levels=17, num_classes=10)
 
 
 def new(name):

@@ -30,7 +30,7 @@ from gm_keras.models.gan.dcgan import DCGAN
 from gm_keras.models.gan.progressive_gan import ProgressiveGAN
 from gm_keras.models.latent.vae import VAE
 from gm_keras.models.latent.vqvae import VQVAE
-from tests.exploration.digits import write_digits, write_points
+from tests.projects.datasets import write_digits, write_points
 
 pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from pipelines.command import adding
 from pipelines.shared import catalog
+from tests.projects.parts import commit_all, start_repository
 
 REPOSITORY = Path(__file__).parents[2]
 FAKE = Path(__file__).parent / "fake"
@@ -26,9 +27,6 @@ def _environment():
         patch.setenv("PYTHONPATH", f"{REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
         for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
             patch.delenv(name, raising=False)
-        for name in ("AUTHOR", "COMMITTER"):
-            patch.setenv(f"GIT_{name}_NAME", "test")
-            patch.setenv(f"GIT_{name}_EMAIL", "test@localhost")
         yield
 
 
@@ -55,10 +53,9 @@ def template(tmp_path_factory):
         adding.add(params, catalog.names()[0], dataset="mine", key=key)
         set_epochs(root, key, 10)
     (root / ".gitignore").write_text("__pycache__/\n")
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, cwd=root, check=True)
-    subprocess.run(["git", "add", "-A"], cwd=root, check=True)
-    subprocess.run(["git", "commit", "-qm", "a project"], cwd=root, check=True)
+    start_repository(root)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=root, check=True)
+    commit_all(root)
     return root
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines.command import cli
 from pipelines.settings import load_settings, params_file
 from pipelines.shared import catalog
 
@@ -42,20 +41,6 @@ def project(tmp_path, monkeypatch):
     monkeypatch.delenv("DVC_ROOT", raising=False)
     Path("params.yaml").write_text(PARAMS)
     return tmp_path
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command; returns the exit code and both outputs."""
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["gm-keras", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        output = capsys.readouterr()
-        return end.value.code or 0, output.out, output.err
-
-    return call
 
 
 def is_one_line(text):

@@ -19,7 +19,7 @@ from pipelines.exports.sampler_model import Sampler
 from pipelines.running.build import build_model
 from pipelines.shared.errors import UserError
 from tests.painter import LENGTH, SHAPE, Painter, painter, paintings
-from tests.pipelines.tiny_project import make_project
+from tests.projects.tiny import make_project
 
 pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 

@@ -13,7 +13,7 @@ from pipelines.report.inputs import read_system
 from pipelines.settings import load_settings
 from pipelines.shared import written
 from pipelines.shared.errors import UserError
-from tests.pipelines import report_project, tiny_project
+from tests.projects import parts, reported, tiny
 
 #: Of one evaluated system, with the stage that makes it.
 FILES = {
@@ -45,7 +45,7 @@ NO_JSON = [
 
 @pytest.fixture
 def root(tmp_path):
-    return report_project.make_project(tmp_path)
+    return reported.make_project(tmp_path)
 
 
 def told(root, name):
@@ -132,13 +132,13 @@ def test_values_of_another_type_are_one_line(root, name, change):
     ],
 )
 def test_entries_that_are_no_pictures(root, entry):
-    report_project.write_json(root / "reports/vae/pictures.json", [entry])
+    parts.write_json(root / "reports/vae/pictures.json", [entry])
     assert "is not what the stage writes" in told(root, "reports/vae/pictures.json")
 
 
 def test_a_picture_left_out_is_no_damage(root):
     entry = {"title": "Interpolation", "left_out": "no class has two test examples"}
-    report_project.write_json(root / "reports/vae/pictures.json", [entry])
+    parts.write_json(root / "reports/vae/pictures.json", [entry])
     system = read_system("vae", load_settings(root / "params.yaml"), root)
     assert system.latents == []
     assert system.not_drawn == [("Interpolation", "no class has two test examples")]
@@ -147,7 +147,7 @@ def test_a_picture_left_out_is_no_damage(root):
 def test_weights_are_counted_only_where_they_are_whole(root):
     weights = root / "models/vae/model.weights.h5"
     config = {"class": "x", "config": {}, "sha256": {weights.name: "0" * 64}}
-    report_project.write_json(weights.with_name("config.json"), config)
+    parts.write_json(weights.with_name("config.json"), config)
     with pytest.raises(UserError, match=r"model\.weights\.h5 is damaged"):
         inputs.count_parameters(weights, "dvc repro")
 
@@ -175,7 +175,7 @@ RUNS = [
 @pytest.mark.parametrize("content", RUNS)
 @pytest.mark.parametrize("stage", [evaluate.run, export.export])
 def test_the_record_of_the_training_is_read_before_work_begins(tmp_path, stage, content):
-    root = tiny_project.make_project(tmp_path)
+    root = tiny.make_project(tmp_path)
     # There is no model, which would be told first if it were loaded first.
     (root / "models" / "tiny").mkdir(parents=True)
     if content is not None:
@@ -188,14 +188,14 @@ def test_the_record_of_the_training_is_read_before_work_begins(tmp_path, stage, 
 
 @pytest.mark.parametrize("name", ["metrics", "calibration", "seeds", "pictures"])
 def test_the_scores_are_read_before_a_model_is_exported(root, name):
-    report_project.write_json(root / f"reports/vae/{name}.json", {"floor": 3, "0": 1})
+    parts.write_json(root / f"reports/vae/{name}.json", {"floor": 3, "0": 1})
     with pytest.raises(UserError, match=rf"{name}\.json .*evaluate@vae"):
         export.export("vae", load_settings(root / "params.yaml"), root)
     assert not (root / "exports").exists()
 
 
 def test_the_backend_of_a_training_is_one_that_there_is(root):
-    report_project.write_json(root / "models/vae/run.json", {"run_id": "a", "backend": "theano"})
+    parts.write_json(root / "models/vae/run.json", {"run_id": "a", "backend": "theano"})
     with pytest.raises(UserError, match=r'run\.json names the backend "theano"'):
         export.export("vae", load_settings(root / "params.yaml"), root)
 

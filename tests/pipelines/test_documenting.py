@@ -12,8 +12,8 @@ from pipelines.report import cards, inputs
 from pipelines.settings import load_settings
 from pipelines.shared import catalog, kinds
 from pipelines.shared.errors import UserError
-from tests.pipelines import report_project
 from tests.pipelines.test_catalog import CAPABILITIES
+from tests.projects import parts, reported
 
 ROOT = Path(__file__).parents[2]
 RUN = {
@@ -88,7 +88,7 @@ def test_the_list_is_grouped_and_filtered():
 def report_cards(folder: Path) -> dict[str, dict[str, Any]]:
     """The cards of the systems of a made-up project, under the names of the default ones."""
     folder.mkdir()
-    root = report_project.make_project(folder)
+    root = reported.make_project(folder)
     system = inputs.read_system("vae", load_settings(root / "params.yaml"), root)
     content = cards.card(system).model_dump()
     return {key: content | {"key": key} for key in ("vae", "dcgan", "realnvp")}
@@ -100,17 +100,17 @@ def test_the_pictures_come_from_a_project(tmp_path, monkeypatch):
     (root / "params.yaml").write_text("systems: {vae: {}, dcgan: {}, realnvp: {}}\n")
     monkeypatch.setattr(picturing, "checkout", lambda: root)
     way = project / "reports" / picturing.ON_THE_WAY / "latents/trajectory.png"
-    report_project.write_picture(way, 0)
+    reported.write_picture(way, 0)
     for seed, key in enumerate(("vae", "dcgan", "realnvp", *picturing.OTHERS)):
         with pytest.raises(UserError, match=f"is missing: add {key} there"):
             picturing.write(project)
         assert list((root / "docs").iterdir()) == []
-        report_project.write_picture(project / f"reports/{key}/samples.png", seed, (360, 360))
+        reported.write_picture(project / f"reports/{key}/samples.png", seed, (360, 360))
     with pytest.raises(UserError, match="page@vae"):
         picturing.write(project)
     assert list((root / "docs").iterdir()) == []
     for key, card in report_cards(tmp_path / "other").items():
-        report_project.write_json(cards.path(key, project), card)
+        parts.write_json(cards.path(key, project), card)
     monkeypatch.setattr(picturing, "BROWSER", "no-such-browser")
     assert "docs/report.png is as it was: it needs no-such-browser" in picturing.write(project)
     # Rows of two: two rows of defaults, three of the others.

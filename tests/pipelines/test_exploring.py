@@ -12,60 +12,28 @@ from gm_keras.data import PreparedData
 from gm_keras.metrics.features import load_extractor, make_extractor
 from gm_keras.models.gan.dcgan import DCGAN
 from gm_keras.models.latent.vae import VAE
-from pipelines.command import cli, exploring
+from pipelines.command import exploring
 from pipelines.shared.errors import UserError
-from tests.exploration.digits import write_digits
+from tests.projects import parts
+from tests.projects.datasets import write_digits
 
 pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
-PARAMS = """\
-data:
-  digits: { source: tfds }
-systems:
-  vae:
-    class: vae
-    data: digits
-    uses: none
-    model: { latent_dim: 3, network: dense, units: [16], num_classes: 10 }
-    optimizers: { main: { class: adam } }
-    fit: { epochs: 1, batch_size: 32 }
-    sample: {}
-    evaluate: { samples: 8 }
-  gan:
-    class: dcgan
-    data: digits
-    uses: none
-    model: { latent_dim: 4, filters: 4, stages: 1 }
-    optimizers: { discriminator: { class: adam }, generator: { class: adam } }
-    fit: { epochs: 1, batch_size: 32 }
-    sample: {}
-    evaluate: { samples: 8 }
-  diffusion:
-    class: ddpm
-    data: digits
-    uses: none
-    model: { timesteps: 3 }
-    optimizers: { main: { class: adam } }
-    fit: { epochs: 1, batch_size: 32 }
-    sample: {}
-    evaluate: { samples: 8 }
-  boltzmann:
-    class: rbm
-    data: digits
-    uses: none
-    model: { hidden: 4 }
-    optimizers: { main: { class: adam } }
-    fit: { epochs: 1, batch_size: 32 }
-    sample: {}
-    evaluate: { samples: 8 }
-"""
+SYSTEMS = {
+    "vae": parts.block(
+        "vae", model={"latent_dim": 3, "network": "dense", "units": [16], "num_classes": 10}
+    ),
+    "gan": parts.block("dcgan", parts.GAME, model={"latent_dim": 4, "filters": 4, "stages": 1}),
+    "diffusion": parts.block("ddpm", model={"timesteps": 3}),
+    "boltzmann": parts.block("rbm", model={"hidden": 4}),
+}
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A project with two systems trained for an epoch and exported, and the data set's classifier."""
     folder = tmp_path_factory.mktemp("project")
-    (folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    parts.write_params(folder, SYSTEMS)
     data = write_digits(folder / "data" / "digits")
     (folder / "extractors" / "digits").mkdir(parents=True)
     make_extractor(data, 0, folder / "extractors" / "digits")
@@ -93,19 +61,11 @@ def project(trained):
 
 
 @pytest.fixture
-def run(project, monkeypatch, capsys):
+def run(run, project, monkeypatch):
     """Runs the command in the project; returns the exit code and both outputs."""
     monkeypatch.chdir(project)
     monkeypatch.delenv("DVC_ROOT", raising=False)
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["gm-keras", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        output = capsys.readouterr()
-        return end.value.code or 0, output.out, output.err
-
-    return call
+    return run
 
 
 @pytest.mark.parametrize(

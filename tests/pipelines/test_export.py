@@ -17,8 +17,8 @@ import pytest
 from pipelines import tracking
 from pipelines.exports import registration
 from pipelines.settings import TrackingSettings
-from tests.pipelines.tiny_project import make_project
 from tests.projects import run_here
+from tests.projects.tiny import make_project
 
 pytestmark = pytest.mark.pipeline
 

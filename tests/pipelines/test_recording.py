@@ -11,7 +11,7 @@ from pipelines.command import adding, recording
 from pipelines.settings import load_settings
 from pipelines.shared import catalog, yaml_file
 from pipelines.shared.errors import UserError
-from tests.pipelines import report_project
+from tests.projects import parts, reported
 
 
 def lock(root: Path, key: str) -> None:
@@ -32,7 +32,7 @@ def lock(root: Path, key: str) -> None:
 
 def change(root: Path, **entries) -> None:
     path = root / "reports/vae/metrics.json"
-    report_project.write_json(path, json.loads(path.read_text()) | entries)
+    parts.write_json(path, json.loads(path.read_text()) | entries)
     lock(root, "vae")
 
 
@@ -48,7 +48,7 @@ def root(tmp_path) -> Path:
     params = tmp_path / "params.yaml"
     params.write_text("data: {}\nsystems: {}\n")
     adding.add(params, "vae")
-    report_project.write_system(tmp_path, "vae", report_project.METRICS["vae"], seed=0)
+    reported.write_system(tmp_path, "vae", reported.METRICS["vae"], seed=0)
     run = {
         "run_id": "run",
         "training_seconds": 41.5,
@@ -57,7 +57,7 @@ def root(tmp_path) -> Path:
         "git_changes": ["params.yaml"],
         "machine": "2 cores of a machine",
     }
-    report_project.write_json(tmp_path / "models/vae/run.json", run)
+    parts.write_json(tmp_path / "models/vae/run.json", run)
     recipe = catalog.recipe("vae").text
     begin = recipe.find("\nreached:") + 1
     if begin:
@@ -148,9 +148,9 @@ def test_without_a_checkout_the_file_must_be_named(root, monkeypatch):
 def test_the_recipe_of_a_first_stage_counts_too(root):
     adding.add(root / "params.yaml", "vqvae_prior")
     (root / "vqvae_prior.yaml").write_text(catalog.recipe("vqvae_prior").text)
-    metrics = report_project.METRICS["vae"]
+    metrics = reported.METRICS["vae"]
     for key in ("vqvae", "vqvae_prior"):
-        report_project.write_system(root, key, metrics, seed=0)
+        reported.write_system(root, key, metrics, seed=0)
         lock(root, key)
     assert load_settings(root / "params.yaml").system("vqvae_prior").uses == "vqvae"
     record(root, "vqvae_prior")

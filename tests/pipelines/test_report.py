@@ -31,13 +31,13 @@ from pipelines.running import sounds
 from pipelines.settings import load_settings
 from pipelines.shared import catalog, scores
 from pipelines.shared.errors import UserError
-from tests.pipelines import report_project
+from tests.projects import parts, reported
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    return report_project.make_project(tmp_path)
+    return reported.make_project(tmp_path)
 
 
 def system(root: Path, key: str) -> inputs.System:
@@ -45,7 +45,7 @@ def system(root: Path, key: str) -> inputs.System:
 
 
 def tables(root: Path) -> list[leaderboard.Table]:
-    return leaderboard.tables([cards.card(system(root, key)) for key in report_project.METRICS])
+    return leaderboard.tables([cards.card(system(root, key)) for key in reported.METRICS])
 
 
 def written(root: Path, key: str = "vae") -> str:
@@ -63,16 +63,16 @@ def indexed(root: Path) -> str:
 def all_written(root: Path) -> dict[str, str]:
     """Every page, and the index."""
     settings = load_settings(root / "params.yaml")
-    for key in report_project.METRICS:
+    for key in reported.METRICS:
         page.write(key, settings, root)
     index.run()
-    names = (*report_project.METRICS, "index")
+    names = (*reported.METRICS, "index")
     return {name: (root / f"reports/{name}.html").read_text(encoding="utf-8") for name in names}
 
 
 def change(root: Path, key: str, **entries) -> None:
     path = root / "reports" / key / "metrics.json"
-    report_project.write_json(path, json.loads(path.read_text()) | entries)
+    parts.write_json(path, json.loads(path.read_text()) | entries)
 
 
 def cells(table: leaderboard.Table, key: str) -> dict[str, leaderboard.Cell]:
@@ -114,8 +114,8 @@ def test_the_pages_hold_everything_they_need(root):
             name = target.partition("?")[0].removesuffix(".html") or key
             assert name in pages, f"{link} on {key}"
             assert not fragment or fragment in pages[name].ids, f"{link} on {key}"
-    assert {f"{key}.html" for key in report_project.METRICS} <= set(pages["index"].links)
-    assert all("index.html" in pages[key].links for key in report_project.METRICS)
+    assert {f"{key}.html" for key in reported.METRICS} <= set(pages["index"].links)
+    assert all("index.html" in pages[key].links for key in reported.METRICS)
 
 
 def test_the_same_inputs_give_the_same_bytes(root):
@@ -139,7 +139,7 @@ def test_every_kind_of_sample_has_its_place_on_a_page(root):
     with (root / "reports/vae/samples.png").open("wb") as file:
         images.save(frames, file)
     made = sounds.addresses("audio", np.zeros((20, 800)), {"sample_rate": 8000})
-    report_project.write_json(root / "reports/vae/samples.json", {"texts": [], "sounds": made})
+    parts.write_json(root / "reports/vae/samples.json", {"texts": [], "sounds": made})
     found = Page(written(root))
     assert [link for link in found.links if link.startswith("data:audio")] == made
     assert len(made) == views.MOST_SHOWN["sounds"]
@@ -197,19 +197,14 @@ def test_the_index_of_seventy_systems_is_small(root):
     """Seventy pictures of noise in colour, which no format makes small, and every score."""
     every = dict.fromkeys(scores.SCORES, 0.5) | {f"{name}_stderr": 0.01 for name in scores.SCORES}
     change(root, "vae", **every)
-    report_project.write_picture(root / "reports/vae/samples.png", 0, (700, 700))
+    reported.write_picture(root / "reports/vae/samples.png", 0, (700, 700))
     written(root)
     content = json.loads(cards.path("vae", root).read_text())
-    params = report_project.PARAMS
-    block = params[params.index("  vae:") : params.index("  dcgan:")]
     keys = [f"vae_{number}" for number in range(70)]
-    (root / "params.yaml").write_text(
-        "data:\n  digits: {source: tfds}\nsystems:\n"
-        + "".join(block.replace("  vae:", f"  {key}:") for key in keys)
-    )
+    parts.write_params(root, {key: parts.block("vae") for key in keys})
     for key in keys:
-        report_project.write_json(root / f"reports/{key}/metrics.json", {})
-        report_project.write_json(cards.path(key, root), content | {"key": key})
+        parts.write_json(root / f"reports/{key}/metrics.json", {})
+        parts.write_json(cards.path(key, root), content | {"key": key})
         (root / f"reports/{key}/samples.png").symlink_to(root / "reports/dcgan/samples.png")
     assert len(indexed(root)) < 3e6
 
@@ -238,11 +233,11 @@ def test_what_a_system_has_by_construction_is_no_victory(root):
 def test_results_without_the_newer_entries_are_shown(root):
     old = {
         name: value
-        for name, value in report_project.METRICS["vae"].items()
+        for name, value in reported.METRICS["vae"].items()
         if name not in ("seeds", "likelihood", "data_checksum", "primary")
     }
     old["extractor"] = {"kind": "classifier"}
-    report_project.write_json(root / "reports/vae/metrics.json", old)
+    parts.write_json(root / "reports/vae/metrics.json", old)
     for name in ("calibration.json", "seeds.json", "pictures.json"):
         (root / "reports/vae" / name).unlink()
     (root / "models/vae/model.weights.h5").unlink()
@@ -261,10 +256,10 @@ def test_every_system_of_the_catalogue_can_be_shown(tmp_path, monkeypatch):
         "systems": {recipe.name: recipe.system for recipe in recipes},
     }
     # JSON is YAML as well.
-    report_project.write_json(tmp_path / "params.yaml", params)
+    parts.write_json(tmp_path / "params.yaml", params)
     for recipe in recipes:
-        metrics = report_project.METRICS["dcgan"] | {"data": recipe.system["data"]}
-        report_project.write_system(tmp_path, recipe.name, metrics, seed=0)
+        metrics = reported.METRICS["dcgan"] | {"data": recipe.system["data"]}
+        reported.write_system(tmp_path, recipe.name, metrics, seed=0)
     settings, texts = load_settings(tmp_path / "params.yaml"), {}
     for name in catalog.names():
         page.write(name, settings, tmp_path)
@@ -332,9 +327,7 @@ def test_the_leaderboard_has_a_table_for_each_data_set(root):
 
 
 def test_training_time_is_a_column_where_it_is_known(root):
-    report_project.write_json(
-        root / "models/vae/run.json", {"run_id": "run", "training_seconds": 4000.0}
-    )
+    parts.write_json(root / "models/vae/run.json", {"run_id": "run", "training_seconds": 4000.0})
     digits, shakespeare = tables(root)
     assert cells(digits, "vae")["training_seconds"].text == "67 min"
     assert cells(digits, "dcgan")["training_seconds"].sort is None
@@ -390,7 +383,7 @@ def test_calibration_is_one_value_or_an_honest_range(root):
     assert rows["Ceiling"]["precision"].text == "0.100"
     assert rows["Floor"]["l1"].sort is None
     assert any("differ between the systems for Classifier FID" in each for each in digits.notes)
-    assert any(report_project.FLOOR_OF in note for note in digits.notes)
+    assert any(reported.FLOOR_OF in note for note in digits.notes)
     assert shakespeare.calibration == ()
 
 
@@ -446,16 +439,16 @@ def test_pictures_left_out_are_named_with_the_reason(root):
         {"title": "Interpolation", "left_out": "no class has <two> test examples"},
         {"title": "Truncation", "file": "line.png", "alt": "Digits"},
     ]
-    report_project.write_json(root / "reports/vae/pictures.json", entries)
+    parts.write_json(root / "reports/vae/pictures.json", entries)
     text = written(root)
     assert "There is no picture of “Interpolation”: no class has &lt;two&gt; test examples." in text
     assert "<strong>Truncation</strong>" in text
-    report_project.write_json(root / "reports/vae/pictures.json", entries[:1])
+    parts.write_json(root / "reports/vae/pictures.json", entries[:1])
     assert "There is no picture of “Interpolation”" in written(root)
 
 
 def test_a_curve_that_cannot_be_drawn_does_not_take_the_page_with_it(root, capsys):
-    report_project.write_history(
+    reported.write_history(
         root / "reports/vae/history.csv", {"loss": ["1e308", "-1e308"], "kl": ["1", "2"]}
     )
     text = written(root)
@@ -528,7 +521,7 @@ def test_the_lineage_has_the_hashes_of_dvc(root):
 
 
 def test_curves_stand_at_their_epochs(root):
-    report_project.write_history(
+    reported.write_history(
         root / "reports/vae/history.csv",
         {
             "early": ["1", "2", "", "nan"],

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.report import index, page
 from pipelines.settings import load_settings
-from tests.pipelines import report_project
+from tests.projects import parts, reported
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver.common.by import By  # noqa: E402 (only where there is selenium)
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER),
     reason="there is no Chromium: apt-get install chromium chromium-driver",
 )
-PAGES = ["index", *report_project.METRICS]
+PAGES = ["index", *reported.METRICS]
 MORE = (
     "nll_estimate_nats",
     "bits_per_dim",
@@ -80,13 +80,13 @@ return [worst[0], worst[1], seen];
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> str:
     """The address of the folder of the pages, with a slash at its end."""
-    root = report_project.make_project(tmp_path_factory.mktemp("project"))
+    root = reported.make_project(tmp_path_factory.mktemp("project"))
     # A table that is wider than a desk.
-    vae = report_project.METRICS["vae"] | dict.fromkeys(MORE, 0.5)
-    report_project.write_json(root / "reports/vae/metrics.json", vae)
+    vae = reported.METRICS["vae"] | dict.fromkeys(MORE, 0.5)
+    parts.write_json(root / "reports/vae/metrics.json", vae)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))
-        for key in report_project.METRICS:
+        for key in reported.METRICS:
             page.write(key, load_settings(root / "params.yaml"), root)
         index.run()
     return (root / "reports").as_uri() + "/"
@@ -273,7 +273,7 @@ def test_without_script_every_system_is_there(browser, folder):
     try:
         browser.get(f"{folder}index.html")
         links = browser.find_elements(By.CSS_SELECTOR, ".gallery a, .leaderboard a")
-        assert len(links) == 2 * len(report_project.METRICS)
+        assert len(links) == 2 * len(reported.METRICS)
         assert all(each.is_displayed() for each in links)
         # What does nothing without a script is not shown.
         assert not browser.find_element(By.CSS_SELECTOR, ".filters").is_displayed()

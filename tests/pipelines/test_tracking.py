@@ -16,7 +16,8 @@ from pipelines import tracking
 from pipelines.settings import TrackingSettings
 from pipelines.shared.errors import UserError
 from pipelines.tracking import store, tracked_run
-from tests.pipelines.tiny_project import make_project
+from tests.projects import parts
+from tests.projects.tiny import make_project
 
 TRACKING = TrackingSettings(uri="sqlite:///mlflow.db", experiment="tiny_experiment")
 FACTS = {
@@ -35,12 +36,8 @@ def project(tmp_path_factory):
         patch.delenv("DVC_ROOT", raising=False)
         patch.delenv("DVC_EXP_NAME", raising=False)
         patch.chdir(folder)
-        for command in (
-            ["init", "-q"],
-            ["add", "params.yaml"],
-            ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "A project"],
-        ):
-            subprocess.run(["git", *command], check=True)
+        parts.start_repository(folder)
+        parts.commit_all(folder)
         tracking.check(TRACKING)
         yield folder
 

@@ -13,33 +13,25 @@ conditioning on embeddings, or with a map for each position (the paper's m(h)); 
 again (as Ramachandran et al. 2017, arXiv 1704.06001, do for other convolutional models), which changes its speed alone.
 """
 
-import math
 from typing import Annotated
 
 import keras
-from keras import ops
 from pydantic import Field
 
-from gm_keras.core import DensityMixin, GenerativeModel, Phase
-from gm_keras.decoding.images import codes_to_values, sample_codes, values_to_codes
-from gm_keras.distributions import categorical
+from gm_keras.models.autoregressive.base import AutoregressiveModel
 from gm_keras.networks.gated_pixelcnn import gated_pixelcnn
 from gm_keras.types import (
     Categories,
     Depth,
     Filters,
-    Flag,
     Fraction,
     ImageShape,
-    Mass,
-    NonNegativeFloat,
     OddKernel,
-    PositiveInt,
 )
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class GatedPixelCNN(DensityMixin, GenerativeModel):
+class GatedPixelCNN(AutoregressiveModel):
     """Autoregressive model of images with few or many grey levels, with an exact likelihood.
 
     Each value of an image is taken for the nearest level.
@@ -55,9 +47,6 @@ class GatedPixelCNN(DensityMixin, GenerativeModel):
         dropout: Fraction of the gated features dropped in training.
         num_classes: Condition on a label of so many classes.
     """
-
-    offers = frozenset({"sampler", "density"})
-    nats_of = "discrete"
 
     def __init__(
         self,
@@ -95,59 +84,4 @@ class GatedPixelCNN(DensityMixin, GenerativeModel):
         # ---- config ----
         self.levels = levels
         self.num_classes = num_classes
-        self.size = math.prod(image_shape)
-        self.setup(logs=("bits_per_dim",))
-
-    def phases(self):
-        return [Phase("nll", self._loss, (self.network,))]
-
-    def inference_networks(self):
-        return {"network": self.network}
-
-    def _loss(self, batch, training):
-        conditions = self.told_in(batch, training)
-        nats = -ops.mean(self._log_prob(batch[self.data_field], None, conditions, training))
-        self.log("bits_per_dim", nats / (self.size * math.log(2.0)))
-        # In nats for each value: what a learning rate fits does not depend on the size of the images.
-        return nats / self.size
-
-    def _log_prob(self, x, random, conditions, training=False):
-        del random
-        codes = values_to_codes(x, self.levels)
-        grid = codes_to_values(codes, self.levels)
-        logits = self.network(self.with_told(conditions, grid), training=training)
-        return ops.sum(categorical.log_prob(codes, logits), axis=(1, 2, 3))
-
-    def sample_batch(
-        self,
-        n,
-        random,
-        conditions,
-        *,
-        temperature: NonNegativeFloat = 1.0,
-        top_k: PositiveInt | None = None,
-        top_p: Mass | None = None,
-        cached: Flag = True,
-    ):
-        """Draws the values one after the other, in raster order, all inside one compiled loop.
-
-        Args:
-            n: How many.
-            random: The stream of seeds.
-            conditions: The label, for models with classes.
-            temperature: Divides the logits: below 1 samples are more probable and less varied.
-            top_k: Draw each value among its so many most probable levels only.
-            top_p: Draw each value among the most probable levels that make up this probability only.
-            cached: False runs the whole network for each value: slow, and the same samples.
-        """
-        codes = sample_codes(
-            self.network,
-            n,
-            random,
-            conditions.get("label"),
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            cached=cached,
-        )
-        return codes_to_values(codes, self.levels)
+        self.setup()

@@ -17,6 +17,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from gm_keras.models.boltzmann.base import bits_of, draw_bits
+
 
 @keras.saving.register_keras_serializable("gm_keras")
 class Bipartite(keras.layers.Layer):
@@ -167,12 +169,6 @@ class Bipartite(keras.layers.Layer):
         return ops.fori_loop(0, steps, step, start)
 
 
-def draw_bits(log_odds, seed):
-    """Draws 0 or 1 for each element of `log_odds`, of the same shape, float32."""
-    uniform = keras.random.uniform(ops.shape(log_odds), seed=seed)
-    return ops.cast(uniform < ops.sigmoid(log_odds), "float32")
-
-
 class Enumeration:
     """Sums over all hidden states, in float64 on the host.
 
@@ -181,7 +177,7 @@ class Enumeration:
 
     Attributes:
         log_weights: `(2 ** hidden_units,)`: the logarithm, in nats, of exp(-E) summed or integrated over
-            the visible units, for each hidden state; state k has the bits of the number k, lowest first.
+            the visible units, for each hidden state, in the order of `base.bits_of`.
 
     Raises:
         ValueError: If there are more hidden units.
@@ -206,7 +202,7 @@ class Enumeration:
 
     def bits(self, states: np.ndarray) -> np.ndarray:
         """The hidden values, float64 `(n, hidden_units)`, of states `(n,)`."""
-        return (states[:, None] >> np.arange(self.layer.hidden_units) & 1).astype("float64")
+        return bits_of(states, self.layer.hidden_units).astype("float64")
 
     def log_partition(self) -> float:
         """The logarithm of the partition function, in nats."""

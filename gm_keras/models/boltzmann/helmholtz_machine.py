@@ -20,18 +20,17 @@ from keras import ops
 
 from gm_keras.core import BoundMixin, DensityMixin, GenerativeModel, Phase
 from gm_keras.core.arguments import checked
+from gm_keras.core.importance import ImportanceMixin
+from gm_keras.core.levels import LevelsMixin
 from gm_keras.distributions import bernoulli
-from gm_keras.distributions.importance import log_mean_weight
 from gm_keras.layers.dense import Dense
-from gm_keras.models.boltzmann.bipartite import draw_bits
-from gm_keras.models.boltzmann.states import all_states, log_table
+from gm_keras.models.boltzmann.base import all_states, draw_bits, log_table
 from gm_keras.networks.dense import dense
-from gm_keras.ops.random import RandomStream, seed_word
-from gm_keras.types import Flag, Levels, PositiveInt, Seed, Shape, Widths
+from gm_keras.types import Flag, Levels, Seed, Shape, Widths
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class HelmholtzMachine(BoundMixin, DensityMixin, GenerativeModel):
+class HelmholtzMachine(LevelsMixin, BoundMixin, ImportanceMixin, DensityMixin, GenerativeModel):
     """Layered network of stochastic binary units with recognition and generative connections.
 
     Args:
@@ -92,15 +91,10 @@ class HelmholtzMachine(BoundMixin, DensityMixin, GenerativeModel):
         """Each maps the states of one layer to the log-odds of the next; draw in between."""
         return {network.name: network for network in (*self.recognition, *self.generation)}
 
-    @property
-    def nats_of(self) -> str:
-        """What likelihoods are of: "discrete" data, or a "relaxed" Bernoulli."""
-        return "discrete" if self.binarize or self.levels == 2 else "relaxed"
-
     # ---- training ---------------------------------------------------------------------------------
 
     def _wake_loss(self, batch, training):
-        x = self._target(batch[self.data_field], self.seed_generator)
+        x = self._as_modelled(batch[self.data_field], self.seed_generator)
         states = self._recognize(x, [self.seed_generator] * len(self.units))
         return -ops.mean(self._log_generation(states))
 
@@ -108,14 +102,6 @@ class HelmholtzMachine(BoundMixin, DensityMixin, GenerativeModel):
         n = ops.shape(batch[self.data_field])[0]
         states = self._dream(n, [self.seed_generator] * (len(self.units) + 1))
         return -ops.mean(self._log_recognition(states))
-
-    def _target(self, x, seed):
-        """The data, `(batch, *image_shape)` in [-1, 1]: drawn anew where `binarize` is set."""
-        x = ops.cast(x, "float32")
-        if not self.binarize:
-            return x
-        uniform = keras.random.uniform(ops.shape(x), seed=seed)
-        return 2.0 * ops.cast(uniform < 0.5 * (x + 1.0), "float32") - 1.0
 
     def _recognize(self, x, seeds):
         """Draws the hidden layers from the bottom up: `[x, bits of layer 1, ..., bits of the top]`."""
@@ -175,39 +161,22 @@ class HelmholtzMachine(BoundMixin, DensityMixin, GenerativeModel):
     # ---- likelihoods ------------------------------------------------------------------------------
 
     def _elbo(self, x, random, conditions):
-        x = self._target(x, random.next())
+        x = self._as_modelled(x, random.next())
         return self._draw_weight(x, [random.next() for _ in self.units])
 
     def _draw_weight(self, x, seeds):
         states = self._recognize(x, seeds)
         return self._log_generation(states) - self._log_recognition(states)
 
-    @checked
-    def log_prob_estimate(self, x, num_samples: PositiveInt = 64, *, seed: Seed = 0, **conditions):
-        """Estimates log p(x) by importance sampling from the recognition network, in nats.
-
-        Args:
-            x: Examples in [-1, 1].
-            num_samples: Draws of the hidden states; on average the estimate is a lower bound.
-            seed: Of the draws.
-            **conditions: None: this model is told nothing.
-
-        Returns:
-            The estimate and its standard error, each `(batch,)`.
-        """
-        return self.run_told(self._importance, conditions, x, seed_word(seed), draws=num_samples)
-
-    def _importance(self, x, seed, conditions, *, draws):
-        random = RandomStream(seed)
-        x = self._target(x, random.next())
+    def _log_weights(self, x, random, conditions, draws):
+        x = self._as_modelled(x, random.next())
         layers = len(self.units)
-        log_weights = ops.map(
+        return ops.map(
             lambda index: self._draw_weight(
                 x, [random.at(index * layers + level) for level in range(layers)]
             ),
             ops.arange(draws),
         )
-        return log_mean_weight(log_weights, draws)
 
     @checked
     def log_prob(self, x, *, seed: Seed = 0, **conditions):
@@ -224,7 +193,7 @@ class HelmholtzMachine(BoundMixin, DensityMixin, GenerativeModel):
         return super().log_prob(x, seed=seed, **conditions)
 
     def _log_prob(self, x, random, conditions):
-        x = self._target(x, random.next())
+        x = self._as_modelled(x, random.next())
         bits = ops.reshape(0.5 * (x + 1.0), (-1, self.size))
         every = [all_states(width) for width in self.units]
         # From the top down: the log-probability of each state of a layer, from those of the layer above.

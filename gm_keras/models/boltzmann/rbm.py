@@ -22,7 +22,9 @@ import keras
 from keras import ops
 
 from gm_keras.core import GenerativeModel, Phase
-from gm_keras.models.boltzmann.bipartite import Bipartite, draw_bits
+from gm_keras.core.levels import LevelsMixin
+from gm_keras.models.boltzmann.base import draw_bits
+from gm_keras.models.boltzmann.bipartite import Bipartite
 from gm_keras.models.boltzmann.partition import PartitionMixin
 from gm_keras.types import (
     Flag,
@@ -54,7 +56,7 @@ class PersistentChains(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class RBM(PartitionMixin, GenerativeModel):
+class RBM(LevelsMixin, PartitionMixin, GenerativeModel):
     """Restricted Boltzmann machine with binary or continuous visible units and binary hidden ones.
 
     Args:
@@ -135,22 +137,8 @@ class RBM(PartitionMixin, GenerativeModel):
         }
 
     @property
-    def nats_of(self) -> str:
-        """What likelihoods are of: "discrete" data, a "density", or a "relaxed" Bernoulli."""
-        if self.gaussian:
-            return "discrete" if self.levels else "density"
-        return "discrete" if self.binarize or self.levels == 2 else "relaxed"
-
-    @property
-    def data_range(self) -> tuple[float, float] | None:
-        continuous = self.gaussian and not self.levels
-        return None if continuous else super().data_range
-
-    @property
-    def dequantization(self) -> str | None:
-        """What is added to discrete images, so that the nats are theirs; None if nothing is."""
-        noisy = self.gaussian and self.levels
-        return "uniform noise of one grey level, one draw for each image" if noisy else None
+    def continuous(self) -> bool:
+        return self.gaussian
 
     # ---- training ---------------------------------------------------------------------------------
 
@@ -169,20 +157,8 @@ class RBM(PartitionMixin, GenerativeModel):
 
     def _values(self, x, seed):
         """Data as the visible units see them, `(batch, size)`: bits, probabilities, or continuous values."""
-        x = ops.reshape(ops.cast(x, "float32"), (-1, self.size))
-        if self.gaussian:
-            if not self.levels:
-                return x
-            return x + self._level_width * keras.random.uniform(ops.shape(x), -0.5, 0.5, seed=seed)
-        probabilities = 0.5 * (x + 1.0)
-        if not self.binarize:
-            return probabilities
-        uniform = keras.random.uniform(ops.shape(x), seed=seed)
-        return ops.cast(uniform < probabilities, "float32")
-
-    @property
-    def _level_width(self):
-        return 2.0 / (self.levels - 1)
+        x = self._as_modelled(ops.reshape(x, (-1, self.size)), seed)
+        return x if self.gaussian else 0.5 * (x + 1.0)
 
     # ---- sampling ---------------------------------------------------------------------------------
 

@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import keras
-import numpy as np
 from keras import ops
 from pydantic import Field
 
-from gm_keras.core import Condition, GenerativeModel, LatentsMixin, Phase
-from gm_keras.models.diffusion.bound import BoundMixin
-from gm_keras.models.diffusion.reverse import ReverseMixin
+from gm_keras.core import Phase
+from gm_keras.models.diffusion.base import DiffusionModel
 from gm_keras.models.diffusion.schedules import SCHEDULES
 from gm_keras.networks.unet import timed_dense, unet
 from gm_keras.ops.random import NoiseSeeds
@@ -39,7 +37,7 @@ from gm_keras.types import (
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class DDPM(ReverseMixin, BoundMixin, LatentsMixin, GenerativeModel):
+class DDPM(DiffusionModel):
     """Denoising diffusion model that predicts the noise, with a U-Net for images or a dense one for vectors.
 
     Args:
@@ -60,7 +58,6 @@ class DDPM(ReverseMixin, BoundMixin, LatentsMixin, GenerativeModel):
             does not, and cannot be guided.
     """
 
-    offers = frozenset({"sampler", "bound", "latents", "trajectory"})
     fused_positions = 64
 
     def __init__(
@@ -116,55 +113,8 @@ class DDPM(ReverseMixin, BoundMixin, LatentsMixin, GenerativeModel):
         self.label_dropout = label_dropout
         self.setup()
 
-    @property
-    def conditions(self):
-        if not self.num_classes:
-            return {}
-        return {"label": Condition.label(self.num_classes, dropout=self.label_dropout)}
-
     def phases(self):
         return [Phase("noise", self._loss, (self.denoiser,))]
-
-    def inference_networks(self):
-        return {"denoiser": self.denoiser}
-
-    @property
-    def nats_of(self) -> str:
-        """What the bound is a bound of: "discrete" data or a "density"."""
-        return "discrete" if self.levels else "density"
-
-    # ---- the forward process and its reversal -----------------------------------------------------
-
-    def _at(self, table: np.ndarray, time):
-        """Values of a `(T + 1,)` table at integer times `(batch,)`, shaped to multiply examples."""
-        values = ops.take(ops.convert_to_tensor(table.astype("float32")), time)
-        return ops.reshape(values, (-1, *[1] * len(self.data_shape)))
-
-    def _diffuse(self, x, time, noise):
-        """A draw of q(x_t | x_0) made of the given standard normal noise."""
-        alpha_bar = self.schedule.alpha_bar
-        return (
-            self._at(np.sqrt(alpha_bar), time) * x
-            + self._at(np.sqrt(1.0 - alpha_bar), time) * noise
-        )
-
-    def _noise(self, x, time, conditions, training=False):
-        """The noise that the network sees in `x`."""
-        inputs = self.with_told(conditions, x, time)
-        return ops.cast(self.denoiser(inputs, training=training), "float32")
-
-    def _clean(self, x, time, noise, clip):
-        """The expected clean example, given the noise that was predicted."""
-        alpha_bar = self.schedule.alpha_bar
-        clean = (x - self._at(np.sqrt(1.0 - alpha_bar), time) * noise) * self._at(
-            1.0 / np.sqrt(alpha_bar), time
-        )
-        return ops.clip(clean, -1.0, 1.0) if clip else clean
-
-    @property
-    def _clips(self) -> bool:
-        # Images lie in [-1, 1], vectors anywhere.
-        return len(self.data_shape) == 3
 
     def _loss(self, batch, training):
         x = batch[self.data_field]

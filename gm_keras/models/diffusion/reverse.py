@@ -97,9 +97,6 @@ class ReverseMixin:
 
         return len(steps.times), step
 
-    def _draw_latents(self, n, seed):
-        return keras.random.normal((n, *self.data_shape), seed=seed)
-
     @checked
     def decode(
         self,

@@ -15,12 +15,10 @@ import math
 from typing import Annotated
 
 import keras
-from keras import ops
 from pydantic import Field
 
-from gm_keras.core import AutoencoderMixin, DensityMixin, GenerativeModel, LatentsMixin, Phase
-from gm_keras.distributions import normal
 from gm_keras.layers.logit import GreyLevelLogit
+from gm_keras.models.flow.base import Flow
 from gm_keras.networks.couplings import image_couplings, vector_couplings
 from gm_keras.networks.multiscale import multiscale_flow
 from gm_keras.ops.random import NoiseSeeds
@@ -32,14 +30,13 @@ from gm_keras.types import (
     Fraction,
     Halvings,
     Levels,
-    NonNegativeFloat,
     Shape,
     Widths,
 )
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class RealNVP(DensityMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
+class RealNVP(Flow):
     """Normalizing flow of affine couplings, for images or vectors.
 
     Images with `levels` are discrete: uniform noise of one level is added in each step, and likelihoods are
@@ -61,8 +58,6 @@ class RealNVP(DensityMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
         alpha: Between 0 and 0.5: the logit is of alpha + (1 - 2 alpha) y for grey y in [0, 1].
         dropout: Fraction dropped in the residual blocks in training.
     """
-
-    offers = frozenset({"sampler", "density", "autoencoder", "latents", "invertible"})
 
     def __init__(
         self,
@@ -114,18 +109,7 @@ class RealNVP(DensityMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
         self.levels = levels
         self.alpha = alpha
         self.size = math.prod(image_shape)
-        self.setup(logs=("bits_per_dim",) if levels else ())
-
-    def phases(self):
-        return [Phase("nll", self._loss, (self.flow,))]
-
-    def inference_networks(self):
-        return {"encoder": self.encoder, "decoder": self.decoder}
-
-    @property
-    def nats_of(self) -> str:
-        """What the likelihood is one of: "discrete" images, or a "density" of continuous data."""
-        return "discrete" if self.levels else "density"
+        self.setup()
 
     @property
     def data_range(self) -> tuple[float, float] | None:
@@ -134,62 +118,3 @@ class RealNVP(DensityMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
         # What the logit can take to the latents: the levels, their noise and a margin.
         end = self.levels / ((1.0 - 2.0 * self.alpha) * (self.levels - 1.0))
         return (-end, end)
-
-    @property
-    def dequantization(self) -> str | None:
-        """What is added to discrete images, so that the nats are theirs; None if nothing is."""
-        return "uniform noise of one grey level, one draw for each image" if self.levels else None
-
-    def _loss(self, batch, training):
-        x = self._dequantized(batch[self.data_field], self.seed_generator)
-        nats = -ops.mean(self._log_density(x, training))
-        if self.levels:
-            self.log("bits_per_dim", nats / (self.size * math.log(2.0)))
-        return nats
-
-    @property
-    def _level_width(self):
-        return 2.0 / (self.levels - 1)
-
-    def _on_levels(self, x):
-        """The number, 0 to levels - 1, of the level that is nearest to each value."""
-        return ops.clip(ops.round((x + 1.0) / self._level_width), 0.0, self.levels - 1.0)
-
-    def _dequantized(self, x, seed):
-        if not self.levels:
-            return x
-        noise = keras.random.uniform(ops.shape(x), -0.5, 0.5, seed=seed)
-        return (self._on_levels(x) + noise) * self._level_width - 1.0
-
-    def _log_density(self, x, training=False):
-        latents, log_det = self.flow(x, training=training)
-        log_density = ops.sum(normal.log_prob(latents), axis=-1) + log_det
-        if self.levels:  # the density times the volume of the cell that the noise fills
-            log_density = log_density + self.size * math.log(self._level_width)
-        return log_density
-
-    def _log_prob(self, x, random, conditions):
-        return self._log_density(self._dequantized(x, random.next()))
-
-    def _encode(self, x, conditions):
-        return self.encoder(x, training=False)
-
-    def _decode(self, latents, conditions):
-        return self.decoder(latents, training=False)
-
-    def _draw_latents(self, n, seed):
-        return keras.random.normal((n, self.size), seed=seed)
-
-    def sample_batch(self, n, random, conditions, *, temperature: NonNegativeFloat = 1.0):
-        """Decodes draws from the prior; images with `levels` lie on them.
-
-        Args:
-            n: How many.
-            random: The stream of seeds.
-            conditions: None: this model is told nothing.
-            temperature: Standard deviation of the prior; below 1 the samples are nearer to the most
-                probable ones than the density that was learned.
-        """
-        latents = temperature * self._draw_latents(n, random.next())
-        x = self._decode(latents, conditions)
-        return self._on_levels(x) * self._level_width - 1.0 if self.levels else x

@@ -17,15 +17,14 @@ from typing import Literal
 import keras
 from keras import ops
 
-from gm_keras.core import GenerativeModel, LatentsMixin, Phase
-from gm_keras.core.statistics import unchanged
 from gm_keras.losses import adversarial
+from gm_keras.models.gan.base import GAN
 from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
 from gm_keras.types import Filters, Halvings, ImageShape, Width
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class DCGAN(LatentsMixin, GenerativeModel):
+class DCGAN(GAN):
     """Deep convolutional generative adversarial network; optimizers "discriminator" and "generator".
 
     Args:
@@ -37,8 +36,6 @@ class DCGAN(LatentsMixin, GenerativeModel):
         loss: The generator's: "non_saturating" or "minimax".
         latents: Their distribution: "uniform" in [-1, 1], or "normal".
     """
-
-    offers = frozenset({"sampler", "latents"})
 
     def __init__(
         self,
@@ -59,55 +56,14 @@ class DCGAN(LatentsMixin, GenerativeModel):
         # ---- config ----
         self.latent_dim = latent_dim
         self.latents = self.latent_prior = latents
-        self._generator_objective = adversarial.GENERATOR_LOSSES[loss]
+        self.game = loss
         self.setup(logs=("real_probability", "fake_probability"))
 
-    def phases(self):
-        return [
-            Phase(
-                "discriminator", self._discriminator_loss, (self.discriminator,), "discriminator"
-            ),
-            Phase("generator", self._generator_loss, (self.generator,), "generator"),
-        ]
-
-    def inference_networks(self):
-        return {"generator": self.generator}
-
-    def _draw_latents(self, n, seed):
-        shape = (n, self.latent_dim)
-        if self.latents == "uniform":
-            return keras.random.uniform(shape, -1.0, 1.0, seed=seed)
-        return keras.random.normal(shape, seed=seed)
-
-    def _generate(self, n, seed, training=False):
-        return self._images(self._draw_latents(n, seed), training)
-
-    def _images(self, latents, training=False):
-        return ops.cast(self.generator(latents, training=training), "float32")
-
-    def _logits(self, images, training):
-        return ops.cast(self.discriminator(images, training=training), "float32")
-
-    def _discriminator_loss(self, batch, training):
-        real = batch[self.data_field]
-        with unchanged(self.generator):
-            fake = self._generate(ops.shape(real)[0], self.seed_generator, training)
-        real_logits = self._logits(real, training)
-        fake_logits = self._logits(ops.stop_gradient(fake), training)
+    def _objective(self, real, fake, training):
+        real_logits, fake_logits = self._scores(real, training), self._scores(fake, training)
         self.log("real_probability", ops.mean(ops.sigmoid(real_logits)))
         self.log("fake_probability", ops.mean(ops.sigmoid(fake_logits)))
         return adversarial.discriminator(real_logits, fake_logits)
 
-    def _generator_loss(self, batch, training):
-        n = ops.shape(batch[self.data_field])[0]
-        fake = self._generate(n, self.seed_generator, training)
-        with unchanged(self.discriminator):
-            logits = self._logits(fake, training)
-        return self._generator_objective(logits)
-
-    def _decode(self, latents, conditions):
-        return self._images(latents)
-
-    def sample_batch(self, n, random, conditions):
-        """Images of random latents, normalized by the moving averages: `(n, *image_shape)`."""
-        return self._generate(n, random.next())
+    def _generator_objective(self, scores):
+        return adversarial.GENERATOR_LOSSES[self.game](scores)

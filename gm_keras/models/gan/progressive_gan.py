@@ -17,8 +17,8 @@ weights begins anew with each stage. In the first dense layer of the generator e
 import keras
 from keras import ops
 
-from gm_keras.core import GenerativeModel, LatentsMixin, Phase
-from gm_keras.losses import adversarial, penalties
+from gm_keras.losses import adversarial
+from gm_keras.models.gan.base import GAN
 from gm_keras.networks.progressive import (
     double,
     halve,
@@ -33,7 +33,7 @@ from gm_keras.types import FilterList, ImageShape, NonNegativeFloat, PositiveInt
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class ProgressiveGAN(LatentsMixin, GenerativeModel):
+class ProgressiveGAN(GAN):
     """GAN that grows from small images to large ones; optimizers "critic" and "generator".
 
     Training goes through `stages`, for example "8x8", "16x16_fade", "16x16": call `enter_stage(name)` and `fit` for
@@ -51,7 +51,7 @@ class ProgressiveGAN(LatentsMixin, GenerativeModel):
         drift: Weight of the mean square of the scores of data (epsilon_drift in the paper), which keeps them near 0.
     """
 
-    offers = frozenset({"sampler", "latents"})
+    critic_name = "critic"
 
     def __init__(
         self,
@@ -94,11 +94,8 @@ class ProgressiveGAN(LatentsMixin, GenerativeModel):
         self.drift = drift
         self.setup(logs=("wasserstein", "gradient_penalty"))
 
-    def phases(self):
-        return [
-            Phase("critic", self._critic_loss, (self.critics[self.stage],), "critic"),
-            Phase("generator", self._generator_loss, (self.generators[self.stage],), "generator"),
-        ]
+    def _players(self):
+        return self.critics[self.stage], self.generators[self.stage]
 
     def inference_networks(self):
         """The generator of the last stage; its images may leave [-1, 1] a little."""
@@ -129,16 +126,10 @@ class ProgressiveGAN(LatentsMixin, GenerativeModel):
     def _call(self, network, inputs, training):
         if is_fading(self.stage):
             inputs = [inputs, ops.broadcast_to(self.alpha(), (ops.shape(inputs)[0],))]
-        return ops.cast(network(inputs, training=training), "float32")
+        return super()._call(network, inputs, training)
 
-    def _draw_latents(self, n, seed):
-        return keras.random.normal((n, self.latent_dim), seed=seed)
-
-    def _generate(self, n, seed, training=False):
-        return self._call(self.generators[self.stage], self._draw_latents(n, seed), training)
-
-    def _scores(self, images, training):
-        return self._call(self.critics[self.stage], images, training)
+    def _data(self, x):
+        return self._shrunk(x)
 
     def _shrunk(self, images):
         """Data as the present stage sees them; while it fades in, mixed with their half-resolution version."""
@@ -152,35 +143,21 @@ class ProgressiveGAN(LatentsMixin, GenerativeModel):
     def _halvings(self):
         return (self.data_shape[0] // side_of(self.stage)).bit_length() - 1
 
-    def _critic_loss(self, batch, training):
-        real = self._shrunk(batch[self.data_field])
-        n = ops.shape(real)[0]
-        fake = ops.stop_gradient(self._generate(n, self.seed_generator, training))
-        real_scores = self._scores(real, training)
-        distance = adversarial.wasserstein_distance(real_scores, self._scores(fake, training))
-        fractions = keras.random.uniform((n,), seed=self.seed_generator)
-        between = penalties.interpolates(real, fake, fractions)
-        slopes = self.gradient(lambda x: self._scores(x, training), between)
-        penalty = penalties.gradient_penalty(slopes)
+    def _objective(self, real, fake, training):
+        scores = self._scores(real, training)
+        distance = adversarial.wasserstein_distance(scores, self._scores(fake, training))
+        penalty = self._gradient_penalty(real, fake, training)
         self.log("wasserstein", distance)
         self.log("gradient_penalty", penalty)
-        drift = ops.mean(ops.square(real_scores))
+        drift = ops.mean(ops.square(scores))
         return self.penalty_weight * penalty + self.drift * drift - distance
 
-    def _generator_loss(self, batch, training):
-        n = ops.shape(batch[self.data_field])[0]
-        fake = self._generate(n, self.seed_generator, training)
-        return adversarial.wasserstein_generator(self._scores(fake, training))
+    def _generator_objective(self, scores):
+        return adversarial.wasserstein_generator(scores)
 
-    def sample_batch(self, n, random, conditions):
-        """Images of random latents, cut to [-1, 1] and enlarged to the full size: `(n, *image_shape)`."""
-        return self._images(self._draw_latents(n, random.next()))
-
-    def _images(self, latents):
-        images = ops.clip(self._call(self.generators[self.stage], latents, False), -1.0, 1.0)
+    def _decode(self, latents, conditions):
+        """Images cut to [-1, 1] and enlarged to the full size."""
+        images = ops.clip(super()._decode(latents, conditions), -1.0, 1.0)
         for _ in range(self._halvings()):
             images = double(images)
         return images
-
-    def _decode(self, latents, conditions):
-        return self._images(latents)

@@ -13,18 +13,16 @@ paper's dense networks. Each update of the critic leaves the generator's batch n
 from typing import Literal
 
 import keras
-from keras import ops
 
-from gm_keras.core import GenerativeModel, LatentsMixin, Phase
-from gm_keras.core.statistics import unchanged
-from gm_keras.losses import adversarial, penalties
+from gm_keras.losses import adversarial
+from gm_keras.models.gan.base import GAN
 from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
 from gm_keras.networks.dense import dense
 from gm_keras.types import Filters, Halvings, HiddenWidths, NonNegativeFloat, Repeats, Shape, Width
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class WGANGP(LatentsMixin, GenerativeModel):
+class WGANGP(GAN):
     """Wasserstein GAN with gradient penalty; optimizers "critic" and "generator".
 
     Args:
@@ -39,7 +37,7 @@ class WGANGP(LatentsMixin, GenerativeModel):
         penalty_weight: Of the gradient penalty (lambda in the paper).
     """
 
-    offers = frozenset({"sampler", "latents"})
+    critic_name = "critic"
 
     def __init__(
         self,
@@ -73,53 +71,14 @@ class WGANGP(LatentsMixin, GenerativeModel):
         self.penalty_weight = penalty_weight
         self.setup(logs=("wasserstein", "gradient_penalty"))
 
-    def phases(self):
-        return [
-            Phase("critic", self._critic_loss, (self.critic,), "critic", repeats=self.n_critic),
-            Phase("generator", self._generator_loss, (self.generator,), "generator"),
-        ]
-
-    def inference_networks(self):
-        return {"generator": self.generator}
-
-    def _draw_latents(self, n, seed):
-        return keras.random.normal((n, self.latent_dim), seed=seed)
-
-    def _generate(self, n, seed, training=False):
-        return self._examples(self._draw_latents(n, seed), training)
-
-    def _examples(self, latents, training=False):
-        return ops.cast(self.generator(latents, training=training), "float32")
-
-    def _scores(self, x, training):
-        return ops.cast(self.critic(x, training=training), "float32")
-
-    def _critic_loss(self, batch, training):
-        real = batch[self.data_field]
-        n = ops.shape(real)[0]
-        with unchanged(self.generator):
-            fake = ops.stop_gradient(self._generate(n, self.seed_generator, training))
+    def _objective(self, real, fake, training):
         distance = adversarial.wasserstein_distance(
             self._scores(real, training), self._scores(fake, training)
         )
-        fractions = keras.random.uniform((n,), seed=self.seed_generator)
-        between = penalties.interpolates(real, fake, fractions)
-        slopes = self.gradient(lambda x: self._scores(x, training), between)
-        penalty = penalties.gradient_penalty(slopes)
+        penalty = self._gradient_penalty(real, fake, training)
         self.log("wasserstein", distance)
         self.log("gradient_penalty", penalty)
         return self.penalty_weight * penalty - distance
 
-    def _generator_loss(self, batch, training):
-        n = ops.shape(batch[self.data_field])[0]
-        fake = self._generate(n, self.seed_generator, training)
-        with unchanged(self.critic):
-            scores = self._scores(fake, training)
+    def _generator_objective(self, scores):
         return adversarial.wasserstein_generator(scores)
-
-    def _decode(self, latents, conditions):
-        return self._examples(latents)
-
-    def sample_batch(self, n, random, conditions):
-        """Samples of random latents, normalized by the moving averages: `(n, *image_shape)`."""
-        return self._generate(n, random.next())

@@ -13,19 +13,16 @@ import keras
 from keras import ops
 
 from gm_keras.core import AutoencoderMixin, BoundMixin, GenerativeModel, LatentsMixin, Phase
-from gm_keras.core.arguments import checked
-from gm_keras.distributions import bernoulli, normal
-from gm_keras.distributions.importance import log_mean_weight
+from gm_keras.core.importance import ImportanceMixin
+from gm_keras.distributions import normal
+from gm_keras.models.latent.base import LikelihoodMixin
 from gm_keras.networks.convolutional import convolutional_decoder, convolutional_encoder
 from gm_keras.networks.dense import dense
-from gm_keras.ops.random import RandomStream, seed_word
 from gm_keras.types import (
     Categories,
     FilterList,
     Flag,
     Levels,
-    PositiveInt,
-    Seed,
     Shape,
     Width,
     Widths,
@@ -33,7 +30,9 @@ from gm_keras.types import (
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class VAE(BoundMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
+class VAE(
+    LikelihoodMixin, BoundMixin, ImportanceMixin, AutoencoderMixin, LatentsMixin, GenerativeModel
+):
     """Variational autoencoder with a Bernoulli or Gaussian likelihood, convolutional or dense.
 
     Args:
@@ -70,14 +69,14 @@ class VAE(BoundMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
             raise ValueError('binarize needs likelihood="bernoulli"')
 
         # ---- networks ----
-        self._outputs_per_value = 1 if likelihood == "bernoulli" else 2
+        outputs = 1 if likelihood == "bernoulli" else 2
         size, classes = math.prod(image_shape), {"num_classes": num_classes}
         if network == "dense":
             self.encoder = dense(image_shape, units, 2 * latent_dim, **classes, name="encoder")
             self.decoder = dense(
                 (latent_dim,),
                 units[::-1],
-                self._outputs_per_value * size,
+                outputs * size,
                 **classes,
                 name="decoder",
             )
@@ -90,7 +89,7 @@ class VAE(BoundMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
                 filters,
                 units[0],
                 image_shape,
-                self._outputs_per_value * image_shape[-1],
+                outputs * image_shape[-1],
                 **classes,
                 name="decoder",
             )
@@ -109,26 +108,8 @@ class VAE(BoundMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
     def inference_networks(self):
         return {"encoder": self.encoder, "decoder": self.decoder}
 
-    @property
-    def nats_of(self) -> str:
-        """What the bound is a bound of: "discrete" data, a "density", or a "relaxed" Bernoulli."""
-        if self.likelihood == "gaussian":
-            return "discrete" if self.levels else "density"
-        return "discrete" if self.binarize or self.levels == 2 else "relaxed"
-
-    @property
-    def data_range(self) -> tuple[float, float] | None:
-        continuous = self.likelihood == "gaussian" and not self.levels
-        return None if continuous else super().data_range
-
-    @property
-    def dequantization(self) -> str | None:
-        """What is added to discrete images, so that the nats are theirs; None if nothing is."""
-        noisy = self.likelihood == "gaussian" and self.levels
-        return "uniform noise of one grey level, one draw for each image" if noisy else None
-
     def _loss(self, batch, training):
-        x = self._target(batch[self.data_field], self.seed_generator)
+        x = self._as_modelled(batch[self.data_field], self.seed_generator)
         conditions = self.told_in(batch, training)
         reconstruction, kl = self._bound(x, conditions, self.seed_generator, training)
         self.log("reconstruction", -reconstruction)
@@ -143,60 +124,25 @@ class VAE(BoundMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
         kl = ops.sum(normal.kl_to_standard(mean, log_variance), axis=-1)
         return self._log_likelihood(x, latents, conditions, training), kl
 
-    def _target(self, x, seed):
-        """The data as the likelihood sees them: binarized or dequantized, still around [-1, 1]."""
-        if self.binarize:
-            uniform = keras.random.uniform(ops.shape(x), seed=seed)
-            return 2.0 * ops.cast(uniform < 0.5 * (x + 1.0), x.dtype) - 1.0
-        if self.likelihood == "gaussian" and self.levels:
-            return x + self._level_width * keras.random.uniform(ops.shape(x), -0.5, 0.5, seed=seed)
-        return x
-
-    @property
-    def _level_width(self):
-        return 2.0 / (self.levels - 1)
-
     def _posterior(self, x, conditions, training=False):
         moments = self.encoder(self.with_told(conditions, x), training=training)
         return ops.split(ops.cast(moments, "float32"), 2, axis=-1)
 
-    def _likelihood_parameters(self, latents, conditions, training=False):
+    def _decoded(self, latents, conditions, training=False):
         outputs = self.decoder(self.with_told(conditions, latents), training=training)
-        parameters = ops.split(ops.cast(outputs, "float32"), self._outputs_per_value, axis=-1)
-        return [ops.reshape(value, (-1, *self.data_shape)) for value in parameters]
+        return self._parameters(outputs)
 
     def _log_likelihood(self, x, latents, conditions, training=False):
-        parameters = self._likelihood_parameters(latents, conditions, training)
-        if self.likelihood == "bernoulli":
-            values = bernoulli.log_prob(0.5 * (x + 1.0), *parameters)
-        else:
-            values = normal.log_prob(x, *parameters)
-            if self.levels:
-                values = values + math.log(self._level_width)
-        return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+        return self._log_likelihood_of(x, self._decoded(latents, conditions, training))
 
     def _elbo(self, x, random, conditions):
-        reconstruction, kl = self._bound(self._target(x, random.next()), conditions, random.next())
+        reconstruction, kl = self._bound(
+            self._as_modelled(x, random.next()), conditions, random.next()
+        )
         return reconstruction - kl
 
-    @checked
-    def log_prob_estimate(self, x, num_samples: PositiveInt = 64, *, seed: Seed = 0, **conditions):
-        """Importance-weighted estimate of log p(x) (Burda et al. 2016, arXiv 1509.00519), in nats.
-
-        Args:
-            x: Examples in [-1, 1].
-            num_samples: Draws of the latents for each example; on average the estimate is a lower bound.
-            seed: Of the draws.
-            **conditions: As for `elbo`.
-
-        Returns:
-            The estimate and its standard error, each `(batch,)`.
-        """
-        return self.run_told(self._importance, conditions, x, seed_word(seed), draws=num_samples)
-
-    def _importance(self, x, seed, conditions, *, draws):
-        random = RandomStream(seed)
-        x = self._target(x, random.next())
+    def _log_weights(self, x, random, conditions, draws):
+        x = self._as_modelled(x, random.next())
         mean, log_variance = self._posterior(x, conditions)
 
         def log_weight(index):
@@ -206,7 +152,7 @@ class VAE(BoundMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
             log_posterior = ops.sum(normal.log_prob(latents, mean, log_variance), axis=-1)
             return self._log_likelihood(x, latents, conditions) + log_prior - log_posterior
 
-        return log_mean_weight(ops.map(log_weight, ops.arange(draws)), draws)
+        return ops.map(log_weight, ops.arange(draws))
 
     def _encode(self, x, conditions):
         """The mean of q(z | x)."""
@@ -214,8 +160,7 @@ class VAE(BoundMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
 
     def _decode(self, latents, conditions):
         """The mean of p(x | z)."""
-        mean = self._likelihood_parameters(latents, conditions)[0]
-        return 2.0 * ops.sigmoid(mean) - 1.0 if self.likelihood == "bernoulli" else mean
+        return self._mean_of(self._decoded(latents, conditions))
 
     def _draw_latents(self, n, seed):
         return keras.random.normal((n, self.latent_dim), seed=seed)
@@ -225,10 +170,4 @@ class VAE(BoundMixin, AutoencoderMixin, LatentsMixin, GenerativeModel):
         latents = self._draw_latents(n, random.next())
         if not noise:
             return self._decode(latents, conditions)
-        parameters = self._likelihood_parameters(latents, conditions)
-        shape = (n, *self.data_shape)
-        if self.likelihood == "bernoulli":
-            uniform = keras.random.uniform(shape, seed=random.next())
-            return 2.0 * ops.cast(uniform < ops.sigmoid(parameters[0]), "float32") - 1.0
-        mean, log_variance = parameters
-        return mean + ops.exp(0.5 * log_variance) * keras.random.normal(shape, seed=random.next())
+        return self._draw_of(self._decoded(latents, conditions), random.next())

@@ -13,26 +13,21 @@ from keras import ops
 
 from gm_keras.core import BoundMixin, GenerativeModel, Phase
 from gm_keras.core.arguments import checked
-from gm_keras.decoding.images import sample_codes
-from gm_keras.distributions import categorical
+from gm_keras.models.autoregressive.base import GridMixin
 from gm_keras.models.latent.vqvae import VQVAE
 from gm_keras.networks.gated_pixelcnn import gated_pixelcnn
 from gm_keras.types import (
     Categories,
     Depth,
     Filters,
-    Flag,
     Fraction,
-    Mass,
-    NonNegativeFloat,
     OddKernel,
-    PositiveInt,
     Seed,
 )
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class VQVAEPrior(BoundMixin, GenerativeModel):
+class VQVAEPrior(GridMixin, BoundMixin, GenerativeModel):
     """Gated PixelCNN over the codes of a VQ-VAE, and with it a model of its images.
 
     log p(x) sums p(codes) p(x | codes) over all grids of codes, of which the bound takes the encoder's one.
@@ -107,9 +102,7 @@ class VQVAEPrior(BoundMixin, GenerativeModel):
         return -ops.mean(self._log_prob_of_codes(codes, self.told_in(batch, training), training))
 
     def _log_prob_of_codes(self, codes, conditions, training=False):
-        grid = ops.expand_dims(codes, -1)
-        logits = self.network(self.with_told(conditions, grid), training=training)
-        return ops.sum(categorical.log_prob(grid, logits), axis=(1, 2, 3))
+        return self._log_prob_of_grid(ops.expand_dims(codes, -1), conditions, training)
 
     def log_prob_of_codes(self, codes, **conditions):
         """The exact log-probability `(batch,)` of codes `(batch, height, width)`, in nats."""
@@ -132,28 +125,5 @@ class VQVAEPrior(BoundMixin, GenerativeModel):
     def _elbo(self, x, random, conditions):
         return sum(self._bound_parts(x, conditions))
 
-    def sample_batch(
-        self,
-        n,
-        random,
-        conditions,
-        *,
-        temperature: NonNegativeFloat = 1.0,
-        top_k: PositiveInt | None = None,
-        top_p: Mass | None = None,
-        cached: Flag = True,
-    ):
-        """Draws codes one after the other, and decodes them: `(n, *data_shape)`, in [-1, 1].
-
-        Args:
-            n: How many.
-            random: The stream of seeds.
-            conditions: The label, for models with classes.
-            temperature: Divides the logits of the codes: below 1 samples are more probable and less varied.
-            top_k: Draw each code among its so many most probable values only.
-            top_p: Draw each code among the most probable values that make up this probability only.
-            cached: False runs the whole network for each code: slow, and the same samples.
-        """
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "cached": cached}
-        codes = sample_codes(self.network, n, random, conditions.get("label"), **options)
+    def _of_grid(self, codes):
         return self.first_stage.images(ops.squeeze(codes, -1))

@@ -23,7 +23,7 @@ from gm_keras.core.optimizers import OptimizerGroup
 from gm_keras.decoding.sequences import generate_windows
 from gm_keras.decoding.weights import weights_cast_once
 from gm_keras.distributions import categorical
-from gm_keras.models.sequence.text import TextMixin, check_vocabulary
+from gm_keras.models.sequence.base import TextMixin, check_vocabulary
 from gm_keras.networks.transformer import Transformer
 from gm_keras.types import Depth, Flag, Fraction, Mass, NonNegativeFloat, PositiveInt, Width
 

@@ -20,19 +20,19 @@ import keras
 from keras import ops
 from pydantic import Field
 
-from gm_keras.core import Condition, GenerativeModel, Phase, TranslatorMixin
+from gm_keras.core import Phase
 from gm_keras.core.statistics import unchanged
 from gm_keras.losses import adversarial
+from gm_keras.models.translation.base import Translator
 from gm_keras.networks.pix2pix import patchgan, pix2pix_generator
 from gm_keras.types import Filters, Fraction, Halvings, ImageShape, NonNegativeFloat
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class Pix2Pix(TranslatorMixin, GenerativeModel):
+class Pix2Pix(Translator):
     """Translator of images, trained on pairs; optimizers "discriminator" and "generator".
 
-    A batch has the fields "source" and "target". There is nothing to sample without a source: the model
-    offers `translate(source)`, which is `sample(n, source=source)`.
+    A batch has the fields "source" and "target".
 
     Args:
         image_shape: (height, width, channels) of the targets, height and width even; images in [-1, 1].
@@ -44,8 +44,6 @@ class Pix2Pix(TranslatorMixin, GenerativeModel):
         dropout_rate: Of the up to three innermost layers of the decoder; 0 makes a deterministic translator.
         l1_weight: Of the L1 distance (lambda in the paper), for images in [-1, 1].
     """
-
-    offers = frozenset({"translator"})
 
     def __init__(
         self,
@@ -87,18 +85,6 @@ class Pix2Pix(TranslatorMixin, GenerativeModel):
         self.dropout_rate = dropout_rate
         self.l1_weight = l1_weight
         self.setup(logs=("real_probability", "fake_probability", "l1"))
-
-    @property
-    def data_field(self):
-        return "target"
-
-    @property
-    def fields(self):
-        return {"source": self.source_shape, "target": self.data_shape}
-
-    @property
-    def conditions(self):
-        return {"source": Condition.image(self.source_shape)}
 
     def phases(self):
         return [

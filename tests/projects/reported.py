@@ -1,7 +1,6 @@
 """A project folder as the stages leave it, made up: four systems on two data sets, with small pictures."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,48 +8,15 @@ import h5py
 import numpy as np
 from PIL import Image
 
-PARAMS = """
-data:
-  digits: {source: tfds}
-  shakespeare: {source: folder, path: shakespeare.txt}
-systems:
-  vae:
-    class: vae
-    data: digits
-    uses: none
-    model: {latent_dim: 4}
-    optimizers: {main: {class: adam}}
-    fit: {epochs: 4, batch_size: 64}
-    sample: {}
-    evaluate: {samples: 200}
-  dcgan:
-    class: dcgan
-    data: digits
-    uses: none
-    model: {}
-    optimizers: {discriminator: {class: adam}, generator: {class: adam}}
-    fit: {epochs: 4, batch_size: 64}
-    sample: {}
-    evaluate: {samples: 200}
-  pix2pix:
-    class: pix2pix
-    data: digits
-    uses: none
-    model: {}
-    optimizers: {discriminator: {class: adam}, generator: {class: adam}}
-    fit: {epochs: 4, batch_size: 64}
-    sample: {}
-    evaluate: {samples: 200}
-  gpt2:
-    class: gpt2
-    data: shakespeare
-    uses: none
-    model: {}
-    optimizers: {main: {class: adam}}
-    fit: {epochs: 4, batch_size: 64}
-    sample: {}
-    evaluate: {samples: 20}
-"""
+from tests.projects import parts
+from tests.projects.parts import write_json
+
+SYSTEMS = {
+    "vae": parts.block("vae", model={"latent_dim": 4}),
+    "dcgan": parts.block("dcgan", parts.GAME),
+    "pix2pix": parts.block("pix2pix", parts.GAME),
+    "gpt2": parts.block("gpt2", data="shakespeare", evaluate={"samples": 20}),
+}
 CLASSIFIER = {"kind": "classifier", "accuracy": 0.975, "sha256": "ab" * 32, "features": 32}
 SHARED = {"data": "digits", "data_checksum": "cd" * 32, "split": "test", "real": 360, "seed": 0}
 FLOOR_OF = "200 training examples against the test set"
@@ -128,12 +94,6 @@ CALIBRATION: dict[str, dict[str, Any]] = {
 TEXTS = ["KING:\nWhat <b>say</b> you, </script> & friends?", "QUEEN:\nNothing, my lord."]
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Writes a file as a stage does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content), encoding="utf-8")
-
-
 def write_picture(path: Path, seed: int, size: tuple[int, int] = (60, 48)) -> None:
     """Writes a PNG of noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,7 +141,9 @@ def write_system(root: Path, key: str, metrics: dict[str, Any], seed: int) -> No
 
 def make_project(root: Path) -> Path:
     """Makes the whole project in an empty folder."""
-    (root / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    text = {"source": "folder", "path": "shakespeare.txt"}
+    data = {"digits": {"source": "tfds"}, "shakespeare": text}
+    parts.write_params(root, SYSTEMS, data=data)
     for seed, (key, metrics) in enumerate(METRICS.items()):
         write_system(root, key, metrics, seed)
     for key, content in CALIBRATION.items():
@@ -202,14 +164,11 @@ def make_project(root: Path) -> Path:
             }
         ],
     )
-    write_json(
-        root / "data/digits/dataset.json",
-        {
-            "name": "digits",
-            "source": "tfds:digits",
-            "version": "1.0.0",
-            "splits": {"train": 1293, "validation": 144, "test": 360},
-        },
+    parts.write_description(
+        root / "data/digits",
+        {"image": ((8, 8, 1), "uint8"), "label": ((), "int32")},
+        {"train": 1293, "validation": 144, "test": 360},
+        source="tfds:digits",
     )
     (root / "dvc.lock").write_text(
         "schema: '2.0'\nstages:\n  prepare@digits:\n    cmd: prepare\n    outs:\n"

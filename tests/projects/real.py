@@ -1,4 +1,4 @@
-"""Small projects in temporary folders: the working tree, with a `params.yaml` that trains in seconds.
+"""Projects that are the working tree, with a `params.yaml` that trains in seconds.
 
 One of them is trained once for all tests of a `make test`, as the README says it; tests work on copies of it.
 """
@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-ROOT = Path(__file__).parents[1]
+from tests.projects.parts import commit_all, start_repository
+
+ROOT = Path(__file__).parents[2]
 
 PARAMS = """
 backend: jax
@@ -110,15 +112,8 @@ def make_project(folder: Path, params: str = PARAMS) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
     (folder / "params.yaml").write_text(params, encoding="utf-8")
-    for command in (
-        ["git", "init", "-q"],
-        ["git", "config", "user.email", "test@example.com"],
-        ["git", "config", "user.name", "Test"],
-        ["git", "add", "-A"],
-        ["git", "commit", "-qm", "start"],
-    ):
-        done = run(folder, *command)
-        assert done.returncode == 0, done.stderr
+    start_repository(folder)
+    commit_all(folder)
     return folder
 
 

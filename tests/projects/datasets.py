@@ -1,12 +1,14 @@
-"""A small prepared data set of digits, as the stage `prepare` leaves it, and points in the same way."""
+"""Small prepared data sets, as the stage `prepare` leaves them."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_digits
 
 from gm_keras.data import PreparedData
+from tests.projects.parts import write_description
 
 SPLITS = {"train": 300, "validation": 20, "test": 60}
 
@@ -17,7 +19,7 @@ def write_digits(folder: Path, *, labels: bool = True) -> PreparedData:
     arrays = {"image": digits.images[..., None].astype("uint8")}
     if labels:
         arrays["label"] = digits.target.astype("int32")
-    return _write(folder, "digits", arrays, levels=17, classes=10 if labels else None)
+    return write(folder, arrays, levels=17, num_classes=10 if labels else None)
 
 
 def write_points(folder: Path) -> PreparedData:
@@ -26,28 +28,28 @@ def write_points(folder: Path) -> PreparedData:
     label = np.arange(sum(SPLITS.values())) % 2
     points = np.stack([rng.normal(size=len(label)), 2.0 * label - 1.0], axis=1)
     arrays = {"features": points.astype("float32"), "label": label.astype("int32")}
-    return _write(folder, "lines", arrays, levels=None, classes=2)
+    return write(folder, arrays, num_classes=2)
 
 
-def _write(folder, name, arrays, *, levels, classes):
-    folder.mkdir(parents=True)
+def write(
+    folder: Path,
+    arrays: Mapping[str, np.ndarray],
+    splits: Mapping[str, int] = SPLITS,
+    **further: Any,
+) -> PreparedData:
+    """Writes arrays, of which the splits take their rows one after the other.
+
+    Args:
+        folder: Of the prepared data, by whose name they go.
+        arrays: The fields; the first is what models learn.
+        splits: How many examples each has.
+        **further: Entries of `dataset.json` besides, such as `levels`.
+    """
+    fields = {name: (values.shape[1:], str(values.dtype)) for name, values in arrays.items()}
+    write_description(folder, fields, splits, **further)
     start = 0
-    for split, size in SPLITS.items():
+    for split, size in splits.items():
         for field, values in arrays.items():
             np.save(folder / f"{split}_{field}.npy", values[start : start + size])
         start += size
-    info = {
-        "name": name,
-        "primary": next(iter(arrays)),
-        "fields": {
-            field: {"shape": list(values.shape[1:]), "dtype": str(values.dtype)}
-            for field, values in arrays.items()
-        },
-        "splits": SPLITS,
-        "levels": levels,
-        "num_classes": classes,
-        "class_names": None,
-        "checksums": {},
-    }
-    (folder / "dataset.json").write_text(json.dumps(info), encoding="utf-8")
     return PreparedData(folder)
