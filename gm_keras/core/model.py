@@ -12,7 +12,9 @@ To add a system, subclass it:
   `gm_keras.core` give what the family promises on top of a hook: `log_prob` on `_log_prob(x, random, conditions)`
   (`DensityMixin`), `elbo` on `_elbo(x, random, conditions)` (`BoundMixin`), `decode` on `_decode(latents, conditions)`
   (`LatentsMixin`), `encode` on `_encode(x, conditions)` (`AutoencoderMixin`), `translate` on `sample` itself
-  (`TranslatorMixin`). Decorate further methods that have annotations with `gm_keras.core.arguments.checked`.
+  (`TranslatorMixin`), `log_prob_estimate` on `_log_weights(x, random, conditions, draws)` (`importance.ImportanceMixin`);
+  `levels.LevelsMixin` says what a likelihood makes of grey levels. A family's `base` may have done some of it already.
+  Decorate further methods that have annotations with `gm_keras.core.arguments.checked`.
 * What it is told beside the examples are its `conditions`, by name: a label where it has `num_classes`, anything else
   where it overrides the property (`gm_keras.core.Condition`). They are checked for it; a hook finds them as tensors,
   a loss by `told_in(batch, training)`, and a network gets them by `with_told(conditions, x)`.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -18,19 +18,47 @@ NEEDED = ("paper", "summary", "family", "capabilities", "datasets", "system")
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What one recipe says.
+class Head:
+    """The beginning of a recipe, as far as a list of systems needs it.
 
     Attributes:
         name: The name of the system: the file's name without `.yaml`.
-        text: The file as it stands, with its comments.
         paper: `title`, `authors`, `year` and, where there is one, `arxiv`.
         summary: One line.
         family: The package under `gm_keras/models/`.
         capabilities: What the system can do: `sampler`, `density`, ...
         datasets: The data sets that the recipe is tuned for; the first is the system's own.
+    """
+
+    name: str
+    paper: dict[str, Any]
+    summary: str
+    family: str
+    capabilities: tuple[str, ...]
+    datasets: tuple[str, ...]
+
+    @classmethod
+    def read(cls, name: str, content: dict[str, Any], **further: Any) -> Self:
+        """Makes one of a recipe's content, and what else there is to tell of it."""
+        return cls(
+            name=name,
+            paper=content["paper"],
+            summary=content["summary"],
+            family=content["family"],
+            capabilities=tuple(content["capabilities"]),
+            datasets=tuple(content["datasets"]),  # names, or a mapping of names to entries
+            **further,
+        )
+
+
+@dataclass(frozen=True)
+class Recipe(Head):
+    """What one recipe says.
+
+    Attributes:
+        text: The file as it stands, with its comments.
         system: The block for `params.yaml`.
-        entries: For each of these data sets, its entry in `params.yaml`.
+        entries: For each of the data sets, its entry in `params.yaml`.
         overrides: For each data set that needs it, what differs from `system`.
         test: Constructor arguments of the small model that the tests build.
         published: Figures that papers report of this system, each with `data`, `metric` (a name of
@@ -39,13 +67,7 @@ class Recipe:
         reached: What `gm-keras record` wrote of finished runs of this recipe, one for each data set.
     """
 
-    name: str
     text: str
-    paper: dict[str, Any]
-    summary: str
-    family: str
-    capabilities: tuple[str, ...]
-    datasets: tuple[str, ...]
     system: dict[str, Any]
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -84,16 +106,12 @@ def recipe(name: str) -> Recipe:
     ]
     if missing:
         raise UserError(f"{path} is no recipe: it lacks {', '.join(missing)}")
-    datasets = content["datasets"]  # names, or a mapping of names to entries
+    datasets = content["datasets"]
     entries = datasets if isinstance(datasets, dict) else {}
-    return Recipe(
-        name=name,
+    return Recipe.read(
+        name,
+        content,
         text=text,
-        paper=content["paper"],
-        summary=content["summary"],
-        family=content["family"],
-        capabilities=tuple(content["capabilities"]),
-        datasets=tuple(datasets),
         entries={name: entries.get(name) or {"source": "tfds"} for name in datasets},
         system=content["system"],
         overrides=content.get("datasets_overrides") or {},
@@ -101,18 +119,6 @@ def recipe(name: str) -> Recipe:
         published=tuple(content.get("published") or ()),
         reached=tuple(content.get("reached") or ()),
     )
-
-
-@dataclass(frozen=True)
-class Head:
-    """The beginning of a recipe, as far as a list of systems needs it; see `Recipe`."""
-
-    name: str
-    paper: dict[str, Any]
-    summary: str
-    family: str
-    capabilities: tuple[str, ...]
-    datasets: tuple[str, ...]
 
 
 def heads() -> list[Head]:
@@ -125,24 +131,9 @@ def _head(name: str) -> Head:
     try:
         # With the C parser where it is installed; whatever it does not like is told by the other one.
         content = YAML(typ="safe").load(text.partition(BLOCK)[0])
-        return Head(
-            name,
-            content["paper"],
-            content["summary"],
-            content["family"],
-            tuple(content["capabilities"]),
-            tuple(content["datasets"]),
-        )
+        return Head.read(name, content)
     except (YAMLError, LookupError, TypeError):
-        whole = recipe(name)
-        return Head(
-            name,
-            whole.paper,
-            whole.summary,
-            whole.family,
-            whole.capabilities,
-            whole.datasets,
-        )
+        return recipe(name)
 
 
 def used(system: dict[str, Any]) -> str | None:
