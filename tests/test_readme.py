@@ -161,7 +161,7 @@ def flows_elsewhere(_: Path, command: str) -> None:
 
 def planned(folder: Path, command: str) -> None:
     """The project was made by `dvc repro`, under either backend: tests/pipelines/test_pipeline.py."""
-    as_it_stands(folder, f"{command} --dry")
+    as_it_stands(folder, f"{command} --dry page@vae export@vae")
 
 
 HOW = {

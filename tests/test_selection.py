@@ -49,7 +49,8 @@ def chosen(monkeypatch):
 def test_systems_and_families(chosen):
     assert chosen() == set()
     assert chosen(SYSTEM="vae, rbm") == {"vae", "rbm"}
-    assert chosen(FAMILY="gan") == {"dcgan", "progressive_gan", "wgan_gp"}
+    assert {"dcgan", "wgan_gp"} <= chosen(FAMILY="gan")
+    assert "vae" not in chosen(FAMILY="gan")
     for variables in ({"SYSTEM": "vea"}, {"FAMILY": "vae"}):
         with pytest.raises(pytest.UsageError, match="expected one of"):
             chosen(**variables)
@@ -63,8 +64,8 @@ def test_processes_run_every_system_once_and_the_rest(chosen, monkeypatch):
     assert chosen(SYSTEM=rest) == {None}
     assert sorted(names) == sorted(selection.FAMILIES)
     assert max(len(chosen(SYSTEM=part)) for part in parts) == 2
-    chosen(FAMILY="gan")
-    assert selection.parts() == ["dcgan,progressive_gan", "wgan_gp"]
+    gans = chosen(FAMILY="gan")
+    assert sorted(",".join(selection.parts()).split(",")) == sorted(gans)
 
 
 def test_the_table_adds_up_all_processes(tmp_path):

@@ -13,7 +13,8 @@ from gm_keras.losses import penalties
 class GAN(LatentsMixin, GenerativeModel):
     """A generator against a critic; a system is its networks, its objective and its regularizer.
 
-    A constructor builds `generator` and the network that `critic_name` names, and sets `latent_dim`. Each phase leaves
+    A constructor builds `generator` and the network that `critic_name` names, and sets `latent_dim` and, where latents
+    are not normal, `latent_prior` to "uniform". Each phase leaves
     the batch normalization of the other network as it is: its moving averages belong to its own phase.
     """
 

@@ -22,7 +22,7 @@ class LikelihoodMixin(LevelsMixin):
     def continuous(self) -> bool:
         return self.likelihood == "gaussian"
 
-    def _parameters(self, outputs):
+    def _likelihood_parameters(self, outputs):
         """Log-odds, or means and log-variances, of a decoder's outputs: each `(batch, *shape of one example)`."""
         parts = 2 if self.continuous else 1
         parameters = ops.split(ops.cast(outputs, "float32"), parts, axis=-1)

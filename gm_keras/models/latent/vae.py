@@ -130,7 +130,7 @@ class VAE(
 
     def _decoded(self, latents, conditions, training=False):
         outputs = self.decoder(self.with_told(conditions, latents), training=training)
-        return self._parameters(outputs)
+        return self._likelihood_parameters(outputs)
 
     def _log_likelihood(self, x, latents, conditions, training=False):
         return self._log_likelihood_of(x, self._decoded(latents, conditions, training))
