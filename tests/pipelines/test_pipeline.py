@@ -151,10 +151,10 @@ def test_the_extractor_keeps_what_it_made_of_the_real_examples(project):
     right = probabilities.argmax(axis=1) == data.arrays("test")["label"]
     assert right.mean() == pytest.approx(extractor.accuracy, abs=0.003)
     assert np.allclose(extractor(data.scaled("test")), features, atol=1e-4)
-    # Floors are taken from the beginning of these rows.
-    rows = drawn(data.size("train"), 10_000, seed=0)
+    # Floors are taken from the beginning of these rows, which are drawn with the project's seed.
+    rows = drawn(data.size("train"), 10_000, seed=3)
     assert sorted(rows) == list(range(data.size("train")))
-    assert list(drawn(data.size("train"), 50, seed=0)) == list(rows[:50])
+    assert list(drawn(data.size("train"), 50, seed=3)) == list(rows[:50])
     few = extractor.measure(data.scaled("train", None, rows[:300]))
     for kept, measured in zip(extractor.kept["train"], few, strict=True):
         # This process compiles with less optimization than the stage did.
