@@ -44,9 +44,10 @@ def chosen() -> frozenset[str | None]:
 
 def parts() -> list[str]:
     """The values of `SYSTEM` of one process after another: all that was chosen, or everything."""
-    names = sorted(chosen() - {None}) or sorted(FAMILIES)
-    parts = [",".join(names[start : start + MOST]) for start in range(0, len(names), MOST)]
-    return [REST, *parts] if not chosen() else parts
+    wanted = chosen() or {None, *FAMILIES}
+    names = sorted(wanted - {None})
+    rest = [REST] if None in wanted else []
+    return rest + [",".join(names[start : start + MOST]) for start in range(0, len(names), MOST)]
 
 
 def system_of(item: pytest.Item) -> str | None:
