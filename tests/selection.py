@@ -16,7 +16,7 @@ FAMILIES = {name: family for name, (family, _) in registry.SYSTEMS.items()}
 #: The name, for `SYSTEM`, of all tests that are of no system.
 REST = "none"
 #: How many systems one process takes.
-MOST = 7
+MOST = 4
 
 
 @cache
