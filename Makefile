@@ -100,10 +100,12 @@ format: $(STAMP)
 	ruff format .
 	ruff check --fix .
 
+# All that an installation may have, but for a card's libraries and PyTorch, which brings them.
+LOCKED := pipeline tfds export jax tensorflow native dev
 lock:
 	for lock in $(LOCKS); do \
 	  $(BIN)/uv pip compile --quiet --python-version $$(basename $$lock .lock) --generate-hashes \
-	    --no-emit-index-url --no-emit-find-links --no-annotate --extra dev --extra native \
+	    --no-emit-index-url --no-emit-find-links --no-annotate $(addprefix --extra ,$(LOCKED)) \
 	    --custom-compile-command "make lock" --output-file $$lock pyproject.toml || exit 1; \
 	done
 

@@ -6,6 +6,10 @@ choice between a new model and the one in use. Nothing here imports Keras.
 
 import os
 
+from gm_keras import extras
+
+extras.need_or_exit("pipeline")
+
 # Set before Prefect is imported, never over the user's own: the tools report nothing to anyone, and
 # the temporary server of a single run may take its time on a busy machine.
 for _name, _value in {

@@ -2,13 +2,13 @@
 
 `gm_keras.VAE` imports the class of that name, and Keras with it, when it is asked for; importing the package imports
 neither. Keras knows the name of every class all the same: `keras.saving.load_model("model.keras")` needs no more than
-`import gm_keras`.
+`import gm_keras`. Where Keras would take a backend that is not installed, it then takes one that is.
 """
 
 import importlib
 from typing import Any
 
-from gm_keras import registry, saved_names
+from gm_keras import default_backend, registry, saved_names
 
 __version__ = "0.1.0"
 
@@ -17,6 +17,7 @@ _PACKAGES = ("backend", "callbacks", "core", "data", "exploration", "metrics", "
 
 __all__ = [*_CORE, *_PACKAGES, "registry", *registry.classes()]
 
+default_backend.register()
 saved_names.register()
 
 

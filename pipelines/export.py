@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gm_keras import extras
 from pipelines import tracking
 from pipelines.running import code
 from pipelines.running.stages import need, stage
@@ -35,6 +36,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
         root: The folder of the project.
     """
     settings.system(key)
+    extras.need("export")
     source = root / "models" / key
     for name in ("config.json", "model.weights.h5", "run.json"):
         need(source / name, f"dvc repro train@{key}")

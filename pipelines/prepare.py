@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gm_keras.extras import MissingExtraError
 from pipelines.running.stages import stage
 from pipelines.settings import DataSettings, Settings, own_paths
 from pipelines.shared.errors import UserError, nearest, printable
@@ -76,6 +77,8 @@ def prepare(name: str, settings: DataSettings, output: Path, root: Path | None =
                 notes = write(source, plan, folder, name)
                 # Now, for what cannot be read at all is the first thing to mend.
                 classes.refuse_empty(source)
+    except MissingExtraError as error:
+        raise UserError(f"data.{name}: {error}") from None
     except DataError as error:
         raise UserError(_told(str(error), name, settings, path)) from None
     except MemoryError:

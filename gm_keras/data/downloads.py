@@ -9,10 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-import tensorflow_datasets as tfds
-from tensorflow_datasets.core.download import resource
 
 from gm_keras.data.source import DataError
+from gm_keras.data.tfds import resource, tfds
 
 SECONDS = 10
 HOSTS = 3

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from gm_keras.data.source import DataError, Field
+from gm_keras.data.tfds import tfds
 from gm_keras.fields import ATTRIBUTE, captions
 
 # Under which names TFDS' data sets have masks.

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from gm_keras.data import downloads, tfds_extras
 from gm_keras.data.audio import fitted
@@ -20,6 +19,7 @@ from gm_keras.data.builders import BUILDERS
 from gm_keras.data.source import DataError, Example, Field, Source, fit_square_array
 from gm_keras.data.splits import ALIASES
 from gm_keras.data.text import text_source
+from gm_keras.data.tfds import tfds
 from gm_keras.fields import ATTRIBUTE
 
 NAME = re.compile(r"[A-Za-z]\w*(/[\w.\-]+)?(:\d+\.\d+\.\d+)?")

@@ -22,6 +22,8 @@ NAMES = ("gm_keras", "gm_keras.models", "gm_keras.registry", "gm_keras.saved_nam
 #: How a stage begins, what it prints and refuses, where it writes to, what it tells MLflow. Of the settings, DVC
 #: watches the values.
 AROUND = (
+    "gm_keras.default_backend",
+    "gm_keras.extras",
     "pipelines.exports.safe_load",
     "pipelines.running.code",
     "pipelines.running.compiled",

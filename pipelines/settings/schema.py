@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gm_keras import default_backend
 from pipelines.settings.keys import NOTHING
 from pipelines.shared.errors import UserError, nearest
 
@@ -163,10 +164,16 @@ class Settings(_Block):
 
         Returns:
             The backend's name.
+
+        Raises:
+            UserError: There is no such backend.
+            MissingExtraError: It is not installed.
         """
+        named_by = "KERAS_BACKEND" if "KERAS_BACKEND" in os.environ else "params.yaml: backend"
         backend = os.environ.setdefault("KERAS_BACKEND", self.backend)
         if backend not in BACKENDS:
             raise UserError(
                 f'KERAS_BACKEND is "{backend}" in the environment; expected one of {", ".join(BACKENDS)}'
             )
+        default_backend.check(backend, named_by)
         return backend

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import NoReturn
 
+from gm_keras.extras import MissingExtraError
+
 
 class UserError(Exception):
     """Something that the user can mend: the message says in one line what, and where."""
@@ -69,14 +71,14 @@ def fail(message: str) -> NoReturn:
 
 
 def main(function: Callable[[], None]) -> None:
-    """Runs a command; a `UserError` becomes one line and exit code 1."""
+    """Runs a command; a `UserError`, or what is not installed, becomes one line and exit code 1."""
     # What a terminal cannot show must not end a command: a name in another encoding, a sign such as ±.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         function()
-    except UserError as error:
+    except (UserError, MissingExtraError) as error:
         fail(str(error))
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -14,9 +14,9 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from gm_keras.data.builders.png import png
+from gm_keras.data.tfds import tfds
 
 SIZES = {"train": 20_000, "test": 4_000}
 

@@ -6,7 +6,8 @@ Their parameters are the constants below: the exact density of `Gaussians` is kn
 from collections.abc import Iterator
 
 import numpy as np
-import tensorflow_datasets as tfds
+
+from gm_keras.data.tfds import tfds
 
 SIZES = {"train": 20_000, "test": 4_000}
 

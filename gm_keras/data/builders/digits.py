@@ -7,7 +7,8 @@ pixel counts the dark points of a 4 x 4 block of the scan, so that it has 17 lev
 from collections.abc import Iterator
 
 import numpy as np
-import tensorflow_datasets as tfds
+
+from gm_keras.data.tfds import tfds
 
 LEVELS = 17
 TEST_PER_CLASS = 36

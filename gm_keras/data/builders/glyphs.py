@@ -14,9 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from gm_keras.data.builders.png import png
+from gm_keras.data.tfds import tfds
 
 EXAMPLES = {"train": 20_000, "validation": 2_000, "test": 2_000}
 

@@ -13,12 +13,12 @@ Eight pairs of a shape and a colour, such as a red heart, are nowhere in train, 
 from collections.abc import Iterator
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from gm_keras.data.builders.png import png
 from gm_keras.data.builders.shapes.drawing import CLASSES, paint
 from gm_keras.data.builders.shapes.grammar import captions
 from gm_keras.data.builders.shapes.scenes import COLOURS, MOST, SHAPES, SIDE, SIZES, TEXTURES, draw
+from gm_keras.data.tfds import tfds
 
 __all__ = ["CLASSES", "COLOURS", "EXAMPLES", "SHAPES", "Shapes", "make"]
 
