@@ -170,10 +170,11 @@ class Settings(_Block):
             MissingExtraError: It is not installed.
         """
         named_by = "KERAS_BACKEND" if "KERAS_BACKEND" in os.environ else "params.yaml: backend"
-        backend = os.environ.setdefault("KERAS_BACKEND", self.backend)
+        backend = os.environ.get("KERAS_BACKEND", self.backend)
         if backend not in BACKENDS:
             raise UserError(
                 f'KERAS_BACKEND is "{backend}" in the environment; expected one of {", ".join(BACKENDS)}'
             )
         default_backend.check(backend, named_by)
+        os.environ["KERAS_BACKEND"] = backend
         return backend
