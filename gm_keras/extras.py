@@ -5,7 +5,7 @@ Nothing is imported to find out, so that the answer takes a fraction of a second
 
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 #: For each extra, what it is for, and the modules without which it is not there. A test holds them to `pyproject.toml`.
 EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -21,6 +21,7 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 #: Those that Keras computes on, the one of a plain installation first.
 BACKENDS = ("jax", "tensorflow", "torch")
+MOST_SHOWN = 4
 
 
 class MissingExtraError(ModuleNotFoundError):
@@ -76,6 +77,8 @@ def need_or_exit(extra: str) -> None:
         raise SystemExit(f"error: {error}") from None
 
 
-def _listed(names: Iterable[str]) -> str:
-    *first, last = names
+def _listed(names: Sequence[str]) -> str:
+    shown = names if len(names) <= MOST_SHOWN else names[: MOST_SHOWN - 1]
+    rest = [] if shown == names else [f"{len(names) - len(shown)} more"]
+    *first, last = [*shown, *rest]
     return f"{', '.join(first)} and {last}" if first else last

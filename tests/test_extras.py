@@ -160,6 +160,11 @@ def test_the_names_of_what_is_missing(monkeypatch):
     line = r'^the pipeline needs dvc, mlflow and prefect, which are not installed: pip install "gm_keras\[pipeline\]"$'
     with pytest.raises(extras.MissingExtraError, match=line):
         extras.need("pipeline")
+    lacking(monkeypatch, "typer", "grimp")
+    with pytest.raises(
+        extras.MissingExtraError, match="needs dvc, mlflow, prefect and 2 more, which"
+    ):
+        extras.need("pipeline")
     line = r'^reading data sets of TFDS needs tensorflow_datasets, which is not installed: pip install "gm_keras\[tfds\]"$'
     lacking(monkeypatch, "tensorflow_datasets")
     with pytest.raises(ModuleNotFoundError, match=line):

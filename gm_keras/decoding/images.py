@@ -5,7 +5,7 @@ rows of each of its layers, and a pixel runs the horizontal stack on the last fe
 however many came before. Both are the same function of the codes, and draw with the same noise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from keras import Model, ops
@@ -22,7 +22,7 @@ def sample_codes(
     network: Model,
     n: int,
     random: RandomStream,
-    label: Any = None,
+    conditions: Mapping[str, Any],
     *,
     temperature: float = 1.0,
     top_k: int | None = None,
@@ -36,7 +36,7 @@ def sample_codes(
             spaced levels from -1 to 1.
         n: How many.
         random: The stream of seeds; one is taken for each value of the grid, by its number.
-        label: int32 `(n,)` for networks with classes.
+        conditions: What the network is told, by name: `label`, int32 `(n,)`, where it has classes.
         temperature: Divides the logits; 0 takes the most probable value at each step.
         top_k: Draw among the so many most probable values only; None for all.
         top_p: Draw among the most probable values that make up this probability only; None for all.
@@ -51,16 +51,18 @@ def sample_codes(
         return sample_logits(logits, random.at(index), **options), carry
 
     decode = _cached if cached else _naive
-    return decode(network, n, label, visit, ops.zeros((1,)))[0]
+    return decode(network, n, conditions.get("label"), visit, ops.zeros((1,)))[0]
 
 
-def forced_logits(network: Model, codes: Any, label: Any = None, *, cached: bool = True) -> Any:
+def forced_logits(
+    network: Model, codes: Any, conditions: Mapping[str, Any], *, cached: bool = True
+) -> Any:
     """The logits from which each value of given codes would have been drawn, by the sampling loop itself.
 
     Args:
         network: As for `sample_codes`.
         codes: Integers `(n, height, width, channels)`, from 0 to levels - 1; n must be static.
-        label: int32 `(n,)` for networks with classes.
+        conditions: As for `sample_codes`.
         cached: As for `sample_codes`.
 
     Returns:
@@ -75,7 +77,7 @@ def forced_logits(network: Model, codes: Any, label: Any = None, *, cached: bool
         return ops.take(given, index, axis=1), ops.where(here, logits[:, None], seen)
 
     decode = _cached if cached else _naive
-    logits = decode(network, n, label, visit, ops.zeros((n, size, levels)))[1]
+    logits = decode(network, n, conditions.get("label"), visit, ops.zeros((n, size, levels)))[1]
     return ops.reshape(logits, (*codes.shape, levels))
 
 

@@ -46,6 +46,8 @@ def listing(
     for family in sorted({family for family, _ in rows}):
         lines += ["", family]
         lines += [_line(row, widths) for own, row in rows if own == family]
+    if missing := catalog.without():
+        lines += ["", f"without a recipe yet: {', '.join(missing)}"]
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
+from gm_keras import registry
 from pipelines.settings import keys, optimizer_settings, signatures
 from pipelines.settings.keys import NOTHING
 from pipelines.settings.schema import LARGEST_SEED, Settings, SystemSettings
@@ -125,8 +126,11 @@ def _known_keys(parents: list[str]) -> list[str]:
 def _check_system(file: str, key: str, system: SystemSettings, settings: Settings) -> None:
     where = f"{file}: systems.{key}"
     if system.class_name not in catalog.names():
-        known = nearest(system.class_name, catalog.names())
-        raise UserError(f"{where}.class: there is no system {shown(system.class_name)}: {known}")
+        raise UserError(f"{where}.class: {catalog.unknown(system.class_name)}")
+    if system.class_name not in registry.SYSTEMS:
+        raise UserError(
+            f"{where}.class: {shown(system.class_name)} has a recipe and no line in {registry.__file__}"
+        )
     if system.data not in settings.data:
         known = nearest(system.data, list(settings.data))
         raise UserError(

@@ -9,8 +9,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 import gm_keras
+from gm_keras import registry
 from pipelines.shared import yaml_file
 from pipelines.shared.errors import UserError, nearest
+from pipelines.shared.wording import shown
 
 #: What begins a recipe's block for `params.yaml`. All that a list of systems tells stands above it.
 BLOCK = "\nsystem:"
@@ -86,6 +88,25 @@ def names() -> list[str]:
     return sorted(path.stem for path in folder().glob("*.yaml"))
 
 
+def without() -> list[str]:
+    """Returns the names of the registered systems that have no recipe yet, sorted."""
+    return sorted(set(registry.names()) - set(names()))
+
+
+def unknown(name: str) -> str:
+    """Says what is the matter with a name that no recipe has.
+
+    Args:
+        name: Whatever stood in the place of a system's name.
+    """
+    if name in without():
+        return (
+            f'the system "{name}" has no recipe yet: write {folder() / name}.yaml '
+            '(CONTRIBUTING.md, "A new system")'
+        )
+    return f"there is no system {shown(name)}: {nearest(name, names())}"
+
+
 @cache
 def recipe(name: str) -> Recipe:
     """Reads one recipe.
@@ -94,10 +115,10 @@ def recipe(name: str) -> Recipe:
         name: The name of a system, such as one of `names()`.
 
     Raises:
-        UserError: There is no such recipe; the message names the nearest one.
+        UserError: There is no such recipe, as `unknown` says it.
     """
     if name not in names():
-        raise UserError(f'there is no system "{name}": {nearest(name, names())}')
+        raise UserError(unknown(name))
     path = folder() / f"{name}.yaml"
     text = yaml_file.read(path)
     content = yaml_file.parse(text, path.name)

@@ -51,23 +51,23 @@ class Case:
         self.levels = levels
         rng = np.random.default_rng(0)
         self.codes = rng.integers(0, levels, (N, *shape)).astype("int32")
-        self.label = rng.integers(0, num_classes, N).astype("int32") if num_classes else None
+        labels = rng.integers(0, num_classes, N).astype("int32") if num_classes else None
+        self.conditions = {} if labels is None else {"label": keras.ops.convert_to_tensor(labels)}
 
-    def compiled(self, function, *inputs):
-        inputs = (*inputs, *(() if self.label is None else (self.label,)))
+    def compiled(self, function, given):
         call = backend.compile_function(function, self.network.variables)
-        return array(call(*[keras.ops.convert_to_tensor(each) for each in inputs]))
+        return array(call(keras.ops.convert_to_tensor(given), self.conditions))
 
     def logits(self, cached):
         return self.compiled(
-            lambda codes, label=None: forced_logits(self.network, codes, label, cached=cached),
+            lambda codes, conditions: forced_logits(self.network, codes, conditions, cached=cached),
             self.codes,
         )
 
     def samples(self, seed, **options):
         return self.compiled(
-            lambda seed, label=None: sample_codes(
-                self.network, N, RandomStream(seed), label, **options
+            lambda seed, conditions: sample_codes(
+                self.network, N, RandomStream(seed), conditions, **options
             ),
             np.int32(seed),
         )
@@ -82,9 +82,7 @@ def test_caches_change_no_logit(case):
     grid = case.codes
     if case.network.inputs[0].dtype != "int32":
         grid = array(codes_to_values(grid, case.levels))
-    inputs = [keras.ops.convert_to_tensor(grid)]
-    if case.label is not None:
-        inputs.append(keras.ops.convert_to_tensor(case.label))
+    inputs = [keras.ops.convert_to_tensor(grid), *case.conditions.values()]
     expected = array(case.network(inputs if len(inputs) > 1 else inputs[0]))
     assert expected.std() > 0.3
     np.testing.assert_allclose(case.logits(cached=True), expected, atol=1e-4)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from gm_keras import registry
 from pipelines.shared import catalog
 from pipelines.shared.errors import UserError
 
@@ -37,6 +38,22 @@ def test_recipe_is_complete(name):
     assert recipe.system["data"] in recipe.datasets
     assert set(recipe.overrides) <= set(recipe.datasets)
     assert {"model", "optimizers", "fit", "evaluate"} <= set(recipe.system)
+
+
+def test_every_system_has_a_recipe_and_every_recipe_a_system():
+    assert not catalog.without(), "write gm_keras/recipes/<name>.yaml"
+    assert set(catalog.names()) <= set(registry.names()), "gm_keras/registry.py lacks a line"
+
+
+@pytest.mark.parametrize("command", ["show", "add"])
+def test_a_system_without_a_recipe_is_one_line(run, monkeypatch, tmp_path, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(registry.SYSTEMS, "newcomer", ("latent", "Newcomer"))
+    code, out, err = run(command, "newcomer")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith('error: the system "newcomer" has no recipe yet: write ')
+    assert 'recipes/newcomer.yaml (CONTRIBUTING.md, "A new system")' in err
+    assert run("list")[1].endswith("\n\nwithout a recipe yet: newcomer\n")
 
 
 def test_unknown_system_names_the_nearest():

@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+from gm_keras import registry
 from pipelines.command import adding
 from pipelines.running.stages import quick
 from pipelines.settings import load_settings
@@ -228,3 +229,12 @@ def test_choosing_a_backend_leaves_the_kernels_to_each_stage(tmp_path, monkeypat
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     quick()
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"
+
+
+def test_a_class_without_recipe_or_place(tmp_path, monkeypatch):
+    monkeypatch.setitem(registry.SYSTEMS, "newcomer", ("latent", "Newcomer"))
+    with pytest.raises(UserError, match=r'class: the system "newcomer" has no recipe yet: write '):
+        load(tmp_path, GOOD.replace("class: vae", "class: newcomer"))
+    monkeypatch.delitem(registry.SYSTEMS, "vae")
+    with pytest.raises(UserError, match=r'class: "vae" has a recipe and no line in .*registry\.py'):
+        load(tmp_path, GOOD)

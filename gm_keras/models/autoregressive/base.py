@@ -27,7 +27,7 @@ class GridMixin:
 
     def _draw_grid(self, n: int, random: Any, conditions: Mapping[str, Any], **options: Any) -> Any:
         """Draws codes `(n, height, width, channels)`; the options are those of `sample_batch`."""
-        return sample_codes(self.network, n, random, conditions.get("label"), **options)
+        return sample_codes(self.network, n, random, conditions, **options)
 
     def _of_grid(self, codes: Any) -> Any:
         """The examples of codes."""
