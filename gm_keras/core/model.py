@@ -8,19 +8,62 @@ To add a system, subclass it:
   with `gm_keras.types`: by that they are checked, in Python and in `params.yaml`. With `**kwargs` passed on to
   `super().__init__(**kwargs)` a model takes those of its parent as well.
 * `phases()` returns the losses and what each updates.
-* `sample_batch()` draws; its annotated arguments after the asterisk are the options of `sample`. The mixins of
-  `gm_keras.core` give what the family promises on top of a hook: `log_prob` on `_log_prob(x, random, conditions)`
-  (`DensityMixin`), `elbo` on `_elbo(x, random, conditions)` (`BoundMixin`), `decode` on `_decode(latents, conditions)`
-  (`LatentsMixin`), `encode` on `_encode(x, conditions)` (`AutoencoderMixin`), `translate` on `sample` itself
-  (`TranslatorMixin`), `log_prob_estimate` on `_log_weights(x, random, conditions, draws)` (`importance.ImportanceMixin`);
-  `levels.LevelsMixin` says what a likelihood makes of grey levels. A family's `base` may have done some of it already.
-  Decorate further methods that have annotations with `gm_keras.core.arguments.checked`.
+* `sample_batch()` draws; its annotated arguments after the asterisk are the options of `sample`.
+* `offers` says what it can do, and each word asks for the hooks below. The mixins of `gm_keras.core` make the public
+  methods of them, checks of arguments included; a family's `base` may have written some of them already. Decorate
+  further methods that have annotations with `gm_keras.core.arguments.checked`.
 * What it is told beside the examples are its `conditions`, by name: a label where it has `num_classes`, anything else
   where it overrides the property (`gm_keras.core.Condition`). They are checked for it; a hook finds them as tensors,
   a loss by `told_in(batch, training)`, and a network gets them by `with_told(conditions, x)`.
 * `call` assigns non-trainable variables only; read, compute, and assign last: after `assign` TensorFlow
   reads the new value and JAX the old one.
-* Draw noise with `keras.random.<distribution>(..., seed=self.seed_generator)`.
+* Draw noise in losses with `keras.random.<distribution>(..., seed=self.seed_generator)`.
+
+The contract tests (`tests/models/test_contract.py`, `test_compiled.py`) ask for these. Hooks run inside compiled
+functions: `x` and `latents` are tensors, `conditions` tensors by name (those left out are not in it), `random` a stream
+whose `next()` is the seed of a draw. `label=` and the like stand in none of them.
+
+Of every system:
+
+    phases()                                    list of `Phase`: every trainable variable is in one; `loss(batch, training)`
+    inference_networks()                        functional networks by name, for the export; each saved and loaded alone
+    num_classes                                 argument and attribute where there are classes; None: a model without
+    levels                                      argument and attribute where the values are grey levels; None: any number
+    fields, data_field, data_shape, data_range  properties, where a batch is not one image in [-1, 1] or vector of
+                                                `image_shape`
+    conditions                                  property, where it is told more than its label
+    stages                                      where it is trained in parts; `phases()` looks at `self.stage`
+
+By the words of `offers`, which the recipe repeats as `capabilities` (with "conditional" where it can be told something):
+
+    sampler      sample_batch(n, random, conditions, *, options)
+                                                `(n, *data_shape)` in the range of the data; its seed alone decides it
+    translator   sample_batch(n, random, conditions, *, options)
+                                                `conditions["source"]` is there: `TranslatorMixin`, or the family's base
+    density      _log_prob(x, random, conditions)    `(batch,)` nats: `DensityMixin`
+                 nats_of                        "discrete", "density" or "relaxed": `levels.LevelsMixin`
+    bound        _elbo(x, random, conditions)   `(batch,)` nats, at most log p(x): `BoundMixin`
+                 nats_of                        as of a density
+                 _log_weights(x, random, conditions, draws)
+                                                may be left out; `(draws, batch)`: `importance.ImportanceMixin`
+    autoencoder  _encode(x, conditions)         `(batch, *latent shape)`: `AutoencoderMixin`
+                 _decode(latents, conditions)   `(batch, *data_shape)`
+    latents      _draw_latents(n, seed)         what `sample` decodes: `LatentsMixin`
+                 _decode(latents, conditions)   as of an autoencoder
+                 latent_prior                   "normal" or "uniform"
+    invertible   nothing more                   `decode` inverts `encode`, whatever was learned
+    codes        codes(x)                       whole numbers from 0 to `num_codes` - 1
+                 num_codes                      how many there are
+    trajectory   trajectory(n, *, seed, frames, given)
+                                                states, and what is expected of each: two arrays `(frames, n, *data_shape)`
+    energy       log_partition(num_chains, num_steps, seed, direction)
+                                                log Z and its standard error
+                 log_prob_estimate(x, num_samples, *, seed, log_partition, conditions)
+                                                likelihoods and their standard errors, each `(batch,)`
+
+Public methods are called as `sample(n, seed=0, label=3)`, `log_prob(x, label=labels)`, `elbo(x, label=labels)`,
+`reconstruct(x, label=labels)`, `interpolate(x0, x1, steps, label=labels)`, `translate(source, seed=0)`: each takes the
+conditions by name, one value for all or one for each example.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -37,9 +37,9 @@ class BoundMixin:
         terms = min(between, DEFAULT_TERMS) if num_terms is None else num_terms
         if num_terms is not None and not 1 <= terms <= between:
             raise ValueError(f"num_terms must be from 1 to timesteps - 1 = {between}, not {terms}")
-        return self.run_told(self._elbo, conditions, x, seed_word(seed), terms=terms)
+        return self.run_told(self._bound, conditions, x, seed_word(seed), terms=terms)
 
-    def _elbo(self, x, seed, conditions, *, terms):
+    def _bound(self, x, seed, conditions, *, terms):
         random = RandomStream(seed)
         x = ops.cast(x, "float32")
         size, between = ops.shape(x)[0], self.timesteps - 1
