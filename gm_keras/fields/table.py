@@ -6,6 +6,7 @@ is brought into the range that it had and rounded as it was; a category is the o
 """
 
 from collections.abc import Mapping
+from math import floor, log10
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -72,8 +73,9 @@ class Number(_Described):
     def decode(self, features: np.ndarray) -> np.ndarray:
         """Features (n, 1) as numbers (n,), within their range."""
         values = features[:, 0].astype("float64") * self.deviation + self.mean
-        if self.decimals is not None:
-            values = np.round(values, self.decimals)
+        # Features have about seven digits: what comes after them is none of the data's.
+        digits = self.decimals if self.decimals is not None else 6 - floor(log10(self.deviation))
+        values = np.round(values, digits)
         return np.clip(values, self.low, self.high).astype(self.dtype)
 
 

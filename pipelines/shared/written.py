@@ -43,7 +43,7 @@ class Likelihood(_Written):
         dequantization: How whole numbers became real ones, where a density needs it.
         binarization: How grey levels became binary, where a model takes them so.
         given: What the model was told of each example, such as "label"; None for nothing.
-        of: What it is the likelihood of: "discrete" data, a "density", or a "relaxed" Bernoulli.
+        of: What it is the likelihood of: "discrete" data, a "table", a "density", or a "relaxed" Bernoulli.
     """
 
     kind: str
