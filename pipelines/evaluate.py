@@ -21,6 +21,7 @@ from pipelines.shared.files import replacing, scratch, write_json
 OUTPUTS = (
     "metrics.json",
     "calibration.json",
+    "columns.json",
     "seeds.json",
     "pictures.json",
     "samples.png",
@@ -49,6 +50,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
         measurement = Measurement(key, settings, root, model, work)
         metrics = measurement.metrics()
         calibration = measurement.calibration()
+        columns = measurement.columns()
         with replacing(report / "latents") as target:
             target.mkdir()
             pictures = measurement.pictures(target)
@@ -58,6 +60,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
     write_json(report / "samples.json", measurement.by_themselves)
     write_json(report / "metrics.json", metrics)
     write_json(report / "calibration.json", calibration)
+    write_json(report / "columns.json", columns)
     write_json(report / "seeds.json", measurement.of_seeds)
     timing = {
         "samples_per_second": round(measurement.speed, 1),

@@ -1,7 +1,7 @@
 """`python -m pipelines.export KEY`: the trained model, for use elsewhere.
 
 Writes `exports/<key>/`: `model.keras`, in `networks/` the inference networks as `.keras`, SavedModel and
-ONNX, `export.json`, and what an evaluation found in `scores.json`; registers the sampler with MLflow.
+ONNX, `export.json`, of a table what its columns were in training (`table.json`), and what an evaluation found in `scores.json`; registers the sampler with MLflow.
 
 It runs on TensorFlow, whatever trained the weights: they do not depend on the backend. JAX can write
 neither every SavedModel (not `top_k`, `inv`) nor every ONNX file (not `arange`, `mod`, `image.resize`), and
@@ -85,6 +85,8 @@ def export(key: str, settings: Settings, root: Path) -> None:
         tags = {"weights_sha256": sha256(source / "model.weights.h5")}
         version = register(current, sampler, tags)
         write_json(folder / "export.json", {"system": key, **content})
+        if trained.table is not None:
+            write_json(folder / "table.json", trained.table)
         if scores is not None:
             write_json(folder / "scores.json", scores)
     networks = ", ".join(content["networks"])

@@ -76,7 +76,8 @@ class Number(_Described):
         # Features have about seven digits: what comes after them is none of the data's.
         digits = self.decimals if self.decimals is not None else 6 - floor(log10(self.deviation))
         values = np.round(values, digits)
-        return np.clip(values, self.low, self.high).astype(self.dtype)
+        # Without the sign of a zero.
+        return (np.clip(values, self.low, self.high) + 0.0).astype(self.dtype)
 
 
 class Category(_Described):

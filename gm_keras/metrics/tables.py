@@ -10,13 +10,14 @@ All lie between 0 and 1, but for the correlation, from -1. The correlation ratio
 bias that small tables give them (Kelley 1935; Bergsma 2013).
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import wasserstein_distance
 
-from gm_keras.fields.table import Category, Table
+from gm_keras.fields.table import Category, Number, Table
 from gm_keras.metrics.estimate import Estimate, TooFewSamples
 
 # Groups of rows, each of which is left out once for the standard errors.
@@ -65,14 +66,14 @@ def column_scores(table: Table, real: Rows, made: Rows) -> list[ColumnScore]:
         if not isinstance(column, Category):
             deviation = float(np.std(first)) or column.deviation
             spread = wasserstein_distance(first, second) / deviation
-        bars, heights = _bars(column, first, second)
+        names, heights = bars(column, first, second)
         scores.append(
             ColumnScore(
                 name=column.name,
                 kind=column.kind,
                 distance=_distance(column, first, second),
                 wasserstein=spread,
-                bars=bars,
+                bars=names,
                 real=heights[0],
                 made=heights[1],
             )
@@ -231,7 +232,7 @@ def _cramer(counts: np.ndarray, n: float) -> float:
     return float(np.sqrt(min(1.0, phi / max(min(r, k) - 1.0, 1e-12))))
 
 
-def _distance(column: object, first: np.ndarray, second: np.ndarray) -> float:
+def _distance(column: Number | Category, first: np.ndarray, second: np.ndarray) -> float:
     if isinstance(column, Category):
         shares = [_shares(values, len(column.values)) for values in (first, second)]
         return 0.5 * float(np.abs(shares[0] - shares[1]).sum())
@@ -245,23 +246,28 @@ def _shares(values: np.ndarray, count: int) -> np.ndarray:
     return np.bincount(values, minlength=count) / len(values)
 
 
-def _bars(
-    column: object, first: np.ndarray, second: np.ndarray
-) -> tuple[list[str], list[list[float]]]:
+def bars(column: Number | Category, *sets: np.ndarray) -> tuple[list[str], list[list[float]]]:
+    """What a picture of a column shows: ranges of numbers, or categories, the commonest first.
+
+    Args:
+        column: Its description.
+        *sets: Of its values; the first one says which categories are common.
+
+    Returns:
+        What the bars are of, and for each set the share in each.
+    """
     if isinstance(column, Category):
-        shares = [_shares(values, len(column.values)) for values in (first, second)]
+        shares = [_shares(values, len(column.values)) for values in sets]
         order = np.argsort(-shares[0], kind="stable")[:MOST_BARS]
         return [column.values[place] for place in order], [
             [round(float(each[place]), 5) for place in order] for each in shares
         ]
     edges = np.linspace(column.low, column.high, BARS + 1)
     heights = []
-    for values in (first, second):
+    for values in sets:
         counts, _ = np.histogram(np.clip(values, column.low, column.high), edges)
         heights.append([round(count / len(values), 5) for count in counts.tolist()])
-    return [
-        f"{low:.4g} to {high:.4g}" for low, high in zip(edges, edges[1:], strict=False)
-    ], heights
+    return [f"{low:.4g} to {high:.4g}" for low, high in itertools.pairwise(edges)], heights
 
 
 def _sizes(table: Table, real: Rows, made: Rows) -> tuple[int, int]:
