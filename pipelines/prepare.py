@@ -120,7 +120,8 @@ def _source(name: str, settings: DataSettings, path: Path | None, scratch: str) 
     if path.is_dir():
         from gm_keras.data.folder import folder_source
 
-        return folder_source(path, size, None if settings.pairs == "edges" else settings.pairs)
+        pairs = None if settings.pairs == "edges" else settings.pairs
+        return folder_source(path, size, pairs, settings.background)
     if path.suffix == ".txt":
         from gm_keras.data.text import file_source
 
@@ -177,6 +178,11 @@ def _check_options(name: str, settings: DataSettings, path: Path | None) -> None
             "renumber",
             text or table or (path is not None and path.is_dir()),
             "labels that are numbers",
+        ),
+        (
+            "background",
+            path is None or table or not path.is_dir(),
+            "images in a folder (source: folder)",
         ),
         *((option, not table, "tables (source: table)") for option in OF_TABLES),
     ):

@@ -37,6 +37,7 @@ class DataSettings(_Block):
     """One data set: its source, and how it is split.
 
     Attributes:
+        background: Of images in a folder: what shows where they are transparent.
         columns: Of a table: only these.
         drop: Of a table: not these.
         label: Of a table: the column that systems may be told, and that is not modelled.
@@ -55,6 +56,7 @@ class DataSettings(_Block):
     level: Literal["characters", "bytes"] = "characters"
     length: int | None = Field(None, ge=1, le=100_000_000)
     renumber: bool = False
+    background: Literal["white", "black"] = "white"
     columns: Names | None = None
     drop: Names = []
     label: Text | None = None
