@@ -14,14 +14,14 @@ import numpy as np
 
 from pipelines.running.stages import stage
 from pipelines.settings import DataSettings, Settings, own_paths
-from pipelines.shared.errors import UserError, nearest, printable
+from pipelines.shared import entries
+from pipelines.shared.entries import ARRAYS, TABLES
+from pipelines.shared.errors import UserError, printable
 from pipelines.shared.files import replacing
 
 if TYPE_CHECKING:
     from gm_keras.data.source import Source
 
-FILES = (".npz", ".npy", ".txt")
-TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 # What `source: table` takes alone.
 OF_TABLES = ("columns", "drop", "label", "categories", "missing", "codes")
 
@@ -153,7 +153,7 @@ def _own_path(name: str, settings: DataSettings, root: Path | None) -> Path:
             raise UserError(
                 f"{where}.path: expected a .csv or .parquet file, or a folder with train.csv, not {path}"
             )
-    elif not path.is_dir() and (path.suffix not in FILES or not path.is_file()):
+    elif not path.is_dir() and (path.suffix not in ARRAYS or not path.is_file()):
         hint = "; a table has source: table" if is_table else ""
         raise UserError(
             f"{where}.path: expected a folder of images, a .npz, .npy or .txt file, not {path}{hint}"
@@ -194,7 +194,8 @@ def run(name: str, settings: Settings, root: Path) -> None:
     """Prepares the data set of this name in `params.yaml`."""
     if name not in settings.data:
         raise UserError(
-            f'params.yaml has no data set "{name}" under data: {nearest(name, list(settings.data))}'
+            f'params.yaml has no data set "{name}" under data: '
+            + entries.unknown(name, list(settings.data), root)
         )
     own_paths.check(settings, root)
     # Let a stop from outside (Prefect, kill) clean up too.
