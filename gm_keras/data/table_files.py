@@ -134,7 +134,7 @@ def _csv(path: Path, rows: int | None) -> pa.Table:
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
         ),
     )
-    if ragged and source is path:
+    if ragged and rows is None:
         raise DataError(ragged[0])
     columns = [pc.utf8_trim_whitespace(column) for column in table.columns]
     table = pa.table(columns, names)

@@ -22,8 +22,9 @@ from gm_keras.metrics.estimate import Estimate, TooFewSamples
 
 # Groups of rows, each of which is left out once for the standard errors.
 GROUPS = 20
-# Bars of the picture of a number, over the range of the examples to train on; categories that have a bar of their own.
+# Bars of the picture of a number, between two quantiles of the real ones; categories that have a bar of their own.
 BARS, MOST_BARS = 20, 12
+TAILS = (0.005, 0.995)
 
 Rows = Mapping[str, np.ndarray]
 
@@ -262,10 +263,13 @@ def bars(column: Number | Category, *sets: np.ndarray) -> tuple[list[str], list[
         return [column.values[place] for place in order], [
             [round(float(each[place]), 5) for place in order] for each in shares
         ]
-    edges = np.linspace(column.low, column.high, BARS + 1)
+    # The few that are far out stand in the first and the last bar.
+    low, high = np.quantile(sets[0], TAILS)
+    low, high = (low, high) if low < high else (column.low, column.high)
+    edges = np.linspace(low, high, BARS + 1)
     heights = []
     for values in sets:
-        counts, _ = np.histogram(np.clip(values, column.low, column.high), edges)
+        counts, _ = np.histogram(np.clip(values, low, high), edges)
         heights.append([round(count / len(values), 5) for count in counts.tolist()])
     return [f"{low:.4g} to {high:.4g}" for low, high in itertools.pairwise(edges)], heights
 

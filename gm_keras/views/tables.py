@@ -53,8 +53,9 @@ def _diagram(axes: object, column: Number | Category, sets: list[np.ndarray]) ->
     if isinstance(column, Category):
         axes.set_xticks(places, [_short(name) for name in names], rotation=30, ha="right")
     else:
-        ends = f"{column.low:.4g}", f"{column.high:.4g}"
-        axes.set_xticks([-0.5, len(names) - 0.5], ends)
+        axes.set_xticks(
+            [0, len(names) - 1], [names[0].split(" to ")[0], names[-1].split(" to ")[1]]
+        )
     axes.tick_params(labelsize=6)
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
