@@ -257,7 +257,7 @@ def test_other_ways_to_write_a_table(tmp_path: Path):
     dates = table.append_column("when", pa.array([0] * ROWS, pa.timestamp("s")))
     pa.parquet.write_table(dates, tmp_path / "own.parquet")
     with pytest.raises(
-        UserError, match=r"column when is of type timestamp\[s\]: .* drop: \[when\]"
+        UserError, match=r"column when is of type timestamp\[ms\]: .* drop: \[when\]"
     ):
         prepared(tmp_path / "own.parquet")
 
