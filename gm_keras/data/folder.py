@@ -52,7 +52,8 @@ class _Found:
     def said(self, what: str, background: Background) -> str:
         """All of it in one line."""
         count = self.kinds.total()
-        kinds = [f"{number:,} {kind}" for kind, number in self.kinds.most_common()]
+        ordered = sorted(self.kinds.items(), key=lambda each: (-each[1], each[0]))
+        kinds = [f"{number:,} {kind}" for kind, number in ordered]
         kind = f"all {next(iter(self.kinds))}" if len(kinds) == 1 else ", ".join(kinds)
         line = f"found {count:,} {what if count != 1 else what.removesuffix('s')}: {kind}"
         if len(self.kinds) > 1:

@@ -9,6 +9,8 @@ from pipelines.shared.errors import nearest, printable
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 #: Other files of a user's that can be prepared.
 ARRAYS = (".npz", ".npy", ".txt")
+# Of a name or a path; longer ones are no data set's.
+_LONGEST = 64
 
 
 def unknown(name: str, known: list[str], folder: Path) -> str:
@@ -30,15 +32,15 @@ def unknown(name: str, known: list[str], folder: Path) -> str:
 
 def _line(name: str, found: str | None) -> str:
     key = re.sub(r"\W+", "_", Path(name).name.partition(".")[0], flags=re.ASCII).strip("_") or "own"
-    key = key if key[0].isalpha() else f"own_{key}"
-    path = found or name
+    key = (key if key[0].isalpha() else f"own_{key}")[:_LONGEST]
+    path = found or name[: 4 * _LONGEST]
     if path.lower().endswith(TABLES):
         return f"{key}: {{ source: table, path: {_quoted(path)} }}"
     if found or path.lower().endswith(ARRAYS) or "/" in path:
         return f"{key}: {{ source: folder, path: {_quoted(path)} }}"
     return (
-        f"{key}: {{ source: tfds }}, or for files of yours {key}: {{ source: folder, path: ... }} (images, arrays, text) "
-        f"or {key}: {{ source: table, path: ... }} (CSV, Parquet)"
+        f"{key}: {{ source: tfds }}, or with files of yours {{ source: folder, path: ... }} (images, arrays, text) or "
+        "{ source: table, path: ... } (CSV, Parquet) after its name"
     )
 
 
