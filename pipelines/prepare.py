@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gm_keras.data.source import Source
 
 # What `source: table` takes alone.
-OF_TABLES = ("columns", "drop", "label", "categories", "missing", "codes")
+OF_TABLES = ("columns", "drop", "label", "categories", "missing", "codes", "numbers")
 
 
 def prepare(name: str, settings: DataSettings, output: Path, root: Path | None = None) -> None:

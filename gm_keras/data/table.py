@@ -17,13 +17,15 @@ import pyarrow.compute as pc
 from gm_keras.data import table_files
 from gm_keras.data.source import DataError, Example, Field, Source, digest, natural
 from gm_keras.data.splits import ALIASES, SPLITS, assign
-from gm_keras.fields.table import Category, Number, Table
+from gm_keras.fields.table import Category, Number, Quantile, Table
 from gm_keras.reading import shown
 
 # What stands for no number in a column of numbers; in other columns only an empty cell is missing.
 MISSING = ("", "?", "NA", "N/A", "na", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>")
 #: The most values of a category, by its codes: each has a feature of its own, or they share a few.
 MOST_VALUES = {"one_hot": 256, "binary": 65_536}
+#: So many values are kept of the distribution of a number; each is there so often, on average, or they are no heaps.
+MOST_KNOTS, OFTEN = 1_000, 5
 #: More decimals are the digits of a calculation.
 MOST_DECIMALS = 6
 # Above it a float is not every whole number.
@@ -42,6 +44,7 @@ class Options:
         categories: Columns of numbers that are codes.
         missing: `refuse`, or `impute`: the median of a number, the commonest value of a category.
         codes: Of categories: `one_hot` or `binary`.
+        numbers: `standard`, or `quantile` for long tails and for values that most rows have.
     """
 
     columns: Sequence[str] | None = None
@@ -50,6 +53,7 @@ class Options:
     categories: Sequence[str] = ()
     missing: Literal["refuse", "impute"] = "refuse"
     codes: Literal["one_hot", "binary"] = "one_hot"
+    numbers: Literal["standard", "quantile"] = "standard"
 
 
 @dataclass(frozen=True)
@@ -131,8 +135,10 @@ def table_source(
     def read(split: str) -> Iterator[Example]:
         for start in range(0, len(rows[split]), 4096):
             part = rows[split][start : start + 4096]
+            # Ranks are those of the row, whatever the splits are.
+            drawn = int(np.random.SeedSequence([seed, int(part[0])]).generate_state(1)[0])
             features = table.encode(
-                {column.name: values[column.name][part] for column in table.modelled}
+                {column.name: values[column.name][part] for column in table.modelled}, drawn
             )
             for place, row in enumerate(features):
                 example: Example = {"features": row}
@@ -387,7 +393,6 @@ def _fitted(
 def _number(
     column: _Values, rows: dict[str, np.ndarray], options: Options, path: Path
 ) -> tuple[Number, np.ndarray, int]:
-    del options
     train = column.numbers[rows["train"]]
     known = train[~column.missing[rows["train"]]]
     if not len(known) or known.min() == known.max():
@@ -398,16 +403,26 @@ def _number(
         column.missing, median if decimals is None else np.round(median, decimals), column.numbers
     )
     train = values[rows["train"]]
-    made = Number(
-        name=column.name,
-        dtype=column.dtype,
-        mean=float(train.mean()),
-        deviation=float(train.std()),
-        low=float(known.min()),
-        high=float(known.max()),
-        decimals=decimals,
-    )
+    told = {
+        "name": column.name,
+        "dtype": column.dtype,
+        "mean": float(train.mean()),
+        "deviation": float(train.std()),
+        "low": float(known.min()),
+        "high": float(known.max()),
+        "decimals": decimals,
+    }
+    made = Quantile(**told, **_knots(train)) if options.numbers == "quantile" else Number(**told)
     return made, values, int(column.missing.sum())
+
+
+def _knots(values: np.ndarray) -> dict[str, list[float]]:
+    """The values that there are with their shares, where most are there often; else values at even ranks."""
+    knots, counts = np.unique(values, return_counts=True)
+    if len(knots) <= min(MOST_KNOTS, len(values) // OFTEN):
+        return {"knots": knots.tolist(), "shares": np.round(counts / counts.sum(), 9).tolist()}
+    ranks = np.linspace(0.0, 1.0, min(MOST_KNOTS, len(values)))
+    return {"knots": np.quantile(values, ranks).tolist()}
 
 
 def _decimals(values: np.ndarray, dtype: str) -> int | None:

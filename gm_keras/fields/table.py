@@ -1,6 +1,7 @@
 """Rows of a table as vectors and back: what is known of each column, from the examples to train on alone.
 
-A number becomes (value - mean) / deviation, one feature. A category becomes one feature for each of its values, 1 for
+A number becomes (value - mean) / deviation, one feature; or the quantile of the standard normal distribution at its
+rank, which suits columns with long tails, or with one value in most rows (`quantile`). A category becomes one feature for each of its values, 1 for
 the one that it is and -1 for the others (`one_hot`), or the bits of its place as 1 and -1 (`binary`). Back, a number
 is brought into the range that it had and rounded as it was; a category is the one whose code is nearest.
 """
@@ -8,12 +9,16 @@ is brought into the range that it had and rounded as it was; a category is the o
 from collections.abc import Mapping
 from math import floor, log10
 from typing import Annotated, Any, Literal
+from zlib import crc32
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from scipy.special import ndtr, ndtri
 
 #: What fills the cell of a category: less than what lies between 1 and -1, so that no two cells meet.
 CATEGORY_CELL = 1.0
+#: Ranks are kept so far from 0 and 1: features lie between -4.3 and 4.3.
+FARTHEST_RANK = 1e-5
 
 Count = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -66,18 +71,81 @@ class Number(_Described):
         """What lies between one value and the next, as features have it; 0 for real numbers."""
         return [0.0 if self.decimals is None else 10.0**-self.decimals / self.deviation]
 
-    def encode(self, values: np.ndarray) -> np.ndarray:
+    def encode(self, values: np.ndarray, random: np.random.Generator | None = None) -> np.ndarray:
         """Numbers (n,) as features (n, 1)."""
+        del random
         return ((np.asarray(values, "float64") - self.mean) / self.deviation)[:, None]
 
     def decode(self, features: np.ndarray) -> np.ndarray:
         """Features (n, 1) as numbers (n,), within their range."""
-        values = features[:, 0].astype("float64") * self.deviation + self.mean
+        return self._rounded(features[:, 0].astype("float64") * self.deviation + self.mean)
+
+    def _rounded(self, values: np.ndarray) -> np.ndarray:
         # Features have about seven digits: what comes after them is none of the data's.
         digits = self.decimals if self.decimals is not None else 6 - floor(log10(self.deviation))
         values = np.round(values, digits)
         # Without the sign of a zero.
         return (np.clip(values, self.low, self.high) + 0.0).astype(self.dtype)
+
+
+class Quantile(Number):
+    """A column of numbers of which a feature says the rank.
+
+    A value that many rows have takes all the ranks that are its own, drawn anew for each row, so that there is no
+    heap among the features.
+
+    Attributes:
+        knots: The values that there are, in their order; or, without `shares`, values at even ranks from 0 to 1,
+            between which the others lie.
+        shares: How often each of them is.
+    """
+
+    kind: Literal["quantile"] = "quantile"
+    knots: Annotated[list[Finite], Field(min_length=2)]
+    shares: list[Count] = []
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> "Quantile":
+        if self.knots != sorted(self.knots) or self.knots[0] == self.knots[-1]:
+            raise ValueError("knots are in their order, and not all alike")
+        if self.shares and (len(self.shares) != len(self.knots) or not sum(self.shares) > 0.0):
+            raise ValueError("each knot has its share")
+        return self
+
+    @property
+    def cells(self) -> list[float]:
+        """None: features are real numbers."""
+        return [0.0]
+
+    @property
+    def _ranks(self) -> np.ndarray:
+        """Of the knots; with shares, of what lies between them."""
+        if not self.shares:
+            return np.linspace(0.0, 1.0, len(self.knots))
+        return np.cumsum([0.0, *self.shares]) / sum(self.shares)
+
+    def encode(self, values: np.ndarray, random: np.random.Generator | None = None) -> np.ndarray:
+        """Numbers (n,) as features (n, 1); without a generator each has the middle of its ranks."""
+        values, knots, ranks = np.asarray(values, "float64"), np.array(self.knots), self._ranks
+        first, last = (np.searchsorted(knots, values, side) for side in ("left", "right"))
+        if self.shares:
+            low, high = ranks[first], ranks[last]
+        else:
+            between = np.interp(values, knots, ranks)
+            low = np.where(last > first, ranks[np.minimum(first, len(knots) - 1)], between)
+            high = np.where(last > first, ranks[np.maximum(last - 1, 0)], between)
+        place = 0.5 if random is None else random.random(len(values))
+        rank = np.clip(low + (high - low) * place, FARTHEST_RANK, 1.0 - FARTHEST_RANK)
+        return ndtri(rank)[:, None]
+
+    def decode(self, features: np.ndarray) -> np.ndarray:
+        """Features (n, 1) as numbers (n,)."""
+        rank = ndtr(features[:, 0].astype("float64"))
+        if not self.shares:
+            return self._rounded(np.interp(rank, self._ranks, self.knots))
+        return self._rounded(
+            np.array(self.knots)[np.searchsorted(self._ranks[1:-1], rank, "right")]
+        )
 
 
 class Category(_Described):
@@ -129,8 +197,9 @@ class Category(_Described):
         )
         return (2.0 * bits - 1.0).astype("float32")
 
-    def encode(self, values: np.ndarray) -> np.ndarray:
+    def encode(self, values: np.ndarray, random: np.random.Generator | None = None) -> np.ndarray:
         """Places in `values` (n,) as features (n, size)."""
+        del random
         return self.vectors[values]
 
     def decode(self, features: np.ndarray) -> np.ndarray:
@@ -154,7 +223,8 @@ class Table(_Described):
     """
 
     columns: Annotated[
-        list[Annotated[Number | Category, Field(discriminator="kind")]], Field(min_length=1)
+        list[Annotated[Number | Quantile | Category, Field(discriminator="kind")]],
+        Field(min_length=1),
     ]
     label: str | None = None
 
@@ -209,18 +279,22 @@ class Table(_Described):
         """For each feature the width of what belongs to one discrete value; 0 where values are real numbers."""
         return [cell for column in self.modelled for cell in column.cells]
 
-    def encode(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    def encode(self, values: Mapping[str, np.ndarray], seed: int | None = None) -> np.ndarray:
         """Rows as features.
 
         Args:
             values: By column that is modelled (n,): numbers, or places in the values of a category.
+            seed: Of the ranks of `Quantile`; None for their middle.
 
         Returns:
             float32 (n, size).
         """
-        return np.concatenate(
-            [column.encode(values[column.name]) for column in self.modelled], axis=1
-        ).astype("float32")
+        parts = []
+        for column in self.modelled:
+            drawn = [seed, crc32(column.name.encode())]
+            random = None if seed is None else np.random.default_rng(drawn)
+            parts.append(column.encode(values[column.name], random))
+        return np.concatenate(parts, axis=1).astype("float32")
 
     def decode(self, features: np.ndarray) -> dict[str, np.ndarray]:
         """Features as rows.

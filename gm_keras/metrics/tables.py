@@ -71,7 +71,7 @@ def column_scores(table: Table, real: Rows, made: Rows) -> list[ColumnScore]:
         scores.append(
             ColumnScore(
                 name=column.name,
-                kind=column.kind,
+                kind="category" if isinstance(column, Category) else "number",
                 distance=_distance(column, first, second),
                 wasserstein=spread,
                 bars=names,

@@ -43,7 +43,8 @@ class DataSettings(_Block):
         label: Of a table: the column that systems may be told, and that is not modelled.
         categories: Of a table: columns of numbers that are codes.
         missing: Of a table: what is done with missing values.
-        codes: Of a table: how categories become numbers.
+        codes: Of a table: how categories become features.
+        numbers: Of a table: how numbers do.
     """
 
     source: Literal["tfds", "folder", "table"] = "tfds"
@@ -63,6 +64,7 @@ class DataSettings(_Block):
     categories: Names = []
     missing: Literal["refuse", "impute"] = "refuse"
     codes: Literal["one_hot", "binary"] = "one_hot"
+    numbers: Literal["standard", "quantile"] = "standard"
 
 
 class CheckpointSettings(_Block):

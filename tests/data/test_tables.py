@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from scipy import stats
 
 from gm_keras.data import PreparedData
 from gm_keras.data.table import outline
@@ -152,6 +153,35 @@ def test_binary_codes_are_short_and_the_nearest_value_is_taken(tmp_path: Path):
     # No code is all ones: eleven are below 1111.
     assert column.decode(np.ones((1, 4), "float32"))[0] < 11
     np.testing.assert_array_equal(column.decode(column.vectors * 0.3), np.arange(11))
+
+
+def test_quantiles_have_no_heap_and_no_tail(tmp_path: Path):
+    """Nine rows of ten are 0, and the others go up to a million: a normal distribution all the same."""
+    rng = np.random.default_rng(0)
+    gains = np.where(rng.random(3_000) < 0.9, 0, 10 ** rng.integers(3, 7, 3_000))
+    path = csv(
+        tmp_path / "own.csv",
+        [f"{gain},{row:.4f}" for gain, row in zip(gains, rng.normal(size=3_000), strict=True)],
+        "gain,real",
+    )
+    data = prepared(path, numbers="quantile")
+    features = data.scaled("train")
+    for column in features.T:
+        assert stats.kstest(column, "norm").statistic < 0.03
+    found = rows(data, "test")
+    assert set(found["gain"].tolist()) <= {0, 1_000, 10_000, 100_000, 1_000_000}
+    assert np.mean(found["gain"] == 0) == pytest.approx(0.9, abs=0.05)
+    written = {line.split(",")[1] for line in path.read_text().splitlines()[1:]}
+    known = np.sort(np.array(sorted(written), "float64"))
+    # What is not among the knots comes back to about a thousandth of the ranks.
+    assert np.abs(known[np.searchsorted(known, found["real"] - 1e-3)] - found["real"]).max() < 0.05
+    gain, real = data.columns.columns
+    assert (len(gain.knots), len(real.knots), real.shares) == (5, 1_000, [])
+    # The middle of a heap, and beyond the largest value.
+    assert gain.encode(np.array([0.0]))[0, 0] == pytest.approx(stats.norm.ppf(gain.shares[0] / 2))
+    assert gain.decode(np.array([[9.0], [-9.0]])).tolist() == [1_000_000, 0]
+    again = prepared(path, numbers="quantile")
+    assert again.info["checksums"] == data.info["checksums"]
 
 
 def test_missing_values_are_refused_with_their_counts_or_imputed(tmp_path: Path, capsys):
