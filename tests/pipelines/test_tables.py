@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import pyarrow.parquet
 import pytest
+from ruamel.yaml import YAML
 
 import gm_keras.metrics.scores  # noqa: F401 (registers them)
 from gm_keras.callbacks.grids import draw_or_explain
@@ -21,7 +23,7 @@ from gm_keras.metrics.tables import association_distance, marginal_distance
 from pipelines.command import sampling
 from pipelines.prepare import prepare
 from pipelines.running.build import build_model
-from pipelines.settings import DataSettings, SystemSettings
+from pipelines.settings import DataSettings, SystemSettings, settings_of
 from pipelines.shared.errors import UserError
 from tests.projects import parts
 
@@ -84,6 +86,28 @@ def model(data: PreparedData) -> keras.Model:
     model.compile(keras.optimizers.Adam(0.01))
     model.fit(Batches(data, "train", 64), epochs=20, verbose=0)
     return model
+
+
+def test_the_table_of_the_documentation_as_shown(tmp_path: Path):
+    """Its block is read, prepares such a table, and builds its system."""
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    block = re.search(r"## Tables\s+```yaml\n(.*?)```", text, flags=re.DOTALL)[1]
+    settings = settings_of(YAML(typ="safe").load(block))
+    rng = np.random.default_rng(0)
+    with (tmp_path / "adult.csv").open("w", encoding="utf-8") as file:
+        file.write("age, fnlwgt, education, education_num, capital_gain, income\n")
+        for row in range(200):
+            gain = "" if row == 7 else int(10 ** rng.integers(0, 5)) - 1
+            number = rng.integers(1, 17)
+            income = rng.choice(["<=50K", ">50K"])
+            file.write(f"{rng.integers(17, 90)}, {row}, e{number}, {number}, {gain}, {income}\n")
+    root = tmp_path / "project"
+    prepare("adult", settings.data["adult"], root / "data" / "adult", root)
+    data = PreparedData(root / "data" / "adult")
+    names = [column.name for column in data.columns.columns]
+    assert names == ["age", "education", "education_num", "capital_gain", "income"]
+    assert data.example_shape == (1 + 4 + 4 + 1,)
+    build_model("adult_vae", settings.system("adult_vae"), data)
 
 
 def test_the_model_learns_the_table(data, model):
