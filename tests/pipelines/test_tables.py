@@ -102,6 +102,7 @@ def test_the_table_of_the_documentation_as_shown(tmp_path: Path):
             income = rng.choice(["<=50K", ">50K"])
             file.write(f"{rng.integers(17, 90)}, {row}, e{number}, {number}, {gain}, {income}\n")
     root = tmp_path / "project"
+    root.mkdir()
     prepare("adult", settings.data["adult"], root / "data" / "adult", root)
     data = PreparedData(root / "data" / "adult")
     names = [column.name for column in data.columns.columns]
