@@ -134,7 +134,8 @@ def draw_or_explain(
         What `draw` returns, and why it shows no samples; None if it does.
     """
     try:
-        return draw(model, seed, options, examples(model, data), data.columns), None
+        table = data.columns if model.data_field == "features" else None
+        return draw(model, seed, options, examples(model, data), table), None
     except Exception as error:  # no picture is worth the scores of a training
         tell(f"there is no picture of samples: {with_kind(error)}")
         return images.text([f"There is no picture: {one_line(error)}"]), one_line(error)

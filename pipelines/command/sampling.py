@@ -84,7 +84,7 @@ def sample_to_file(
         made = model.sample(n, batch_size=min(n, CHUNK), **told, **chosen, **options)
     except (TypeError, ValueError) as error:  # in one line, what is wrong with n, label or sample:
         raise UserError(f'system "{key}": {" ".join(str(error).split())}') from None
-    if table is not None:
+    if table is not None and output.suffix.lower() in TABLES:
         _write_table(table, made, chosen.get("label"), output)
         if table.label is not None and "label" not in chosen:
             tell(
@@ -95,8 +95,8 @@ def sample_to_file(
     columns = None
     if "source" in real and "target" in real:
         made, columns = images.beside(real["source"], made, real["target"]), 3 * TRIPLES
-    _write(model, made, columns, output)
-    return telling.said(chosen, given, names)
+    _write(model, made, columns, output, table)
+    return telling.said({name: chosen[name] for name in given}, given, names)
 
 
 def class_names(data: str, params: Path) -> list[str]:
@@ -162,7 +162,9 @@ def _of_examples(
     return real, len(rows)
 
 
-def _write(model: Any, made: np.ndarray, columns: int | None, output: Path) -> None:
+def _write(
+    model: Any, made: np.ndarray, columns: int | None, output: Path, table: "Table | None"
+) -> None:
     from gm_keras import images, views
 
     is_text = hasattr(model, "decode_text")
@@ -174,19 +176,23 @@ def _write(model: Any, made: np.ndarray, columns: int | None, output: Path) -> N
             temporary.write_text("\n\n".join(passages) + "\n", encoding="utf-8")
         else:
             decode = model.decode_text if is_text else None
-            picture = views.sheet(model.data_field, made, columns=columns, decode=decode)
+            picture = (
+                views.sheet(model.data_field, made, columns=columns, decode=decode)
+                if table is None
+                else views.marginals(table, made)
+            )
             images.save(picture, temporary)
 
 
 def _table(output: Path, folder: Path, key: str) -> "Table | None":
-    """The columns of an export, where rows are asked for; None for pictures and texts."""
-    if output.suffix.lower() not in TABLES:
-        return None
+    """The columns of an export; None where it has none, and rows are not asked for."""
     from gm_keras.fields.table import Table
     from gm_keras.reading import FileError, read_json
 
     path = folder / "table.json"
     if not path.exists():
+        if output.suffix.lower() not in TABLES:
+            return None
         raise UserError(
             f"-o {output}: {key} learned no table, or was exported before it had columns: name a PNG file, or "
             f"export it again with: dvc repro -f export@{key}"

@@ -144,7 +144,7 @@ def _add_facts(arguments: dict[str, Any], data: PreparedData, known: Any) -> Non
         "image_shape": None if data.primary == "tokens" else data.example_shape,
         "source_shape": tuple(fields["source"]["shape"]) if "source" in fields else None,
         "levels": data.levels,
-        "cells": None if data.columns is None else data.columns.cells,
+        "cells": data.columns.cells if data.primary == "features" and data.columns else None,
         "vocabulary": data.info.get("vocabulary"),
         "caption_length": fields["caption"]["shape"][0] if "caption" in fields else None,
         "mask_classes": fields["mask"].get("levels") if "mask" in fields else None,

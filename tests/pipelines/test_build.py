@@ -121,7 +121,6 @@ DIGITS = SimpleNamespace(
     example_shape=(8, 8, 1),
     levels=17,
     num_classes=10,
-    columns=None,
     info={"fields": {"image": {}, "label": {}}},
 )
 
