@@ -267,6 +267,12 @@ def bars(column: Number | Category, *sets: np.ndarray) -> tuple[list[str], list[
     low, high = np.quantile(sets[0], TAILS)
     low, high = (low, high) if low < high else (column.low, column.high)
     edges = np.linspace(low, high, BARS + 1)
+    ends = edges
+    if column.decimals == 0 and high - low < 2 * BARS:
+        # As many whole numbers in each bar: otherwise some would be high for what lies in them.
+        together = int((high - low) // BARS) + 1
+        edges = np.arange(np.floor(low) - 0.5, high + 0.5 + together, together)
+        ends = np.ceil(edges)
     heights = []
     for values in sets:
         counts, _ = np.histogram(np.clip(values, low, high), edges)

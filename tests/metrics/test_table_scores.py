@@ -10,6 +10,7 @@ from gm_keras.metrics import TooFewSamples
 from gm_keras.metrics.tables import (
     association_distance,
     association_matrix,
+    bars,
     column_scores,
     marginal_distance,
 )
@@ -54,6 +55,15 @@ def test_columns_by_themselves_agree_with_scipy():
     mean, largest = marginal_distance(TABLE, real, made)
     distances = [each.distance for each in (first, second, third, fourth)]
     assert (mean, largest) == (pytest.approx(np.mean(distances)), pytest.approx(max(distances)))
+
+
+def test_bars_of_whole_numbers_hold_as_many_each():
+    column = Number(name="n", **{**NUMBER, "dtype": "int64", "low": 0.0, "decimals": 0})
+    for most, together in ((9, 1), (29, 2)):
+        evenly = np.arange(most + 1).repeat(50)
+        names, (shares,) = bars(column, evenly)
+        assert len(names) == (most + 1) / together
+        assert set(np.round(shares, 4)) == {round(together / (most + 1), 4)}
 
 
 def test_associations_agree_with_other_implementations():
