@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite:///"
 PROBE_SECONDS = 4.0
+# The experiment's tag by which MLflow's pages begin with runs and charts, and not with traces of language models.
+KIND, TRAINING = "mlflow.experimentKind", "custom_model_development"
 EXPERIMENTS_OF_DVC = f"{os.sep}.dvc{os.sep}tmp{os.sep}exps{os.sep}"
 
 
@@ -187,11 +189,16 @@ def _experiment(client: "MlflowClient", tracking: Tracking, uri: str) -> str:
         # whatever folder the process happens to be in.
         local = not uri.startswith(("http://", "https://", "databricks"))
         place = (repository() / "mlartifacts").as_uri() if local else None
-        return client.create_experiment(tracking.experiment, artifact_location=place)
+        return client.create_experiment(
+            tracking.experiment, artifact_location=place, tags={KIND: TRAINING}
+        )
     if known.lifecycle_stage != "active":
         raise UserError(
             f'the experiment "{tracking.experiment}" was deleted from {without_password(uri)}: restore it with '
             f"mlflow experiments restore --experiment-id {known.experiment_id}, "
             "or name another one as tracking.experiment in params.yaml"
         )
+    # What MLflow guessed, or never asked, is set; what a user chose stays.
+    if "inferred" in known.tags.get(KIND, "inferred"):
+        client.set_experiment_tag(known.experiment_id, KIND, TRAINING)
     return known.experiment_id
