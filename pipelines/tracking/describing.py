@@ -3,7 +3,6 @@
 Markdown, in MLflow's own fields for it. What a user wrote there instead stays.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
