@@ -25,8 +25,15 @@ def intro(tags: Mapping[str, str]) -> str:
         recipe = catalog.recipe(tags["system"])
     except (KeyError, UserError):
         return f"**{key}**"
-    paper = recipe.paper
-    return f"**{key}**: {recipe.summary} ({paper['authors']}: {paper['title']}, {paper['year']})"
+    return f"**{key}** ({recipe.name}): {recipe.summary}"
+
+
+def _paper(tags: Mapping[str, str]) -> list[str]:
+    try:
+        paper = catalog.recipe(tags["system"]).paper
+    except (KeyError, UserError):
+        return []
+    return [f"- Paper: {paper['authors']}: {paper['title']}, {paper['year']}"]
 
 
 def description(
@@ -50,7 +57,7 @@ def description(
         lines.append(f"- Commit: {revision}{differs}")
     if experiment := tags.get("dvc.experiment"):
         lines.append(f"- Experiment: {experiment} (`dvc exp show`)")
-    return "\n".join([intro(tags), "", *lines])
+    return "\n".join([intro(tags), "", *lines, *_paper(tags)])
 
 
 def renewed(current: str | None, text: str) -> str | None:

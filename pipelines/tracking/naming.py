@@ -11,7 +11,7 @@ from pipelines.shared import yaml_file
 from pipelines.shared.errors import UserError
 from pipelines.tracking.revision import changes, committed, short_revision
 
-LONGEST = 60  # characters: what MLflow's table of runs shows of a name
+LONGEST = 60  # characters of a name
 LONGEST_VALUE = 20
 #: What shapes a training besides the block of its system and that of its data.
 COMMON = ("seed", "backend", "metrics")

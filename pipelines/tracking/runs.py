@@ -1,5 +1,7 @@
 """Runs in MLflow: one for each training; evaluation and export write to the same run."""
 
+import contextlib
+import getpass
 import hashlib
 import json
 from collections.abc import Mapping
@@ -145,10 +147,12 @@ def _create(
     root = project_root()
     backend = tags.get("backend")
     changed = naming.differences(root, key, backend) or []
+    revisions = revision_tags(root, data)
     all_tags = {
         "key": key,
+        **_origin(key, revisions.get("git.revision")),
         **({"changed": ", ".join(changed)[:LONGEST_VALUE]} if changed else {}),
-        **revision_tags(root, data),
+        **revisions,
         **{name: str(value) for name, value in tags.items()},
     }
     all_tags[describing.NOTE] = describing.description(all_tags, data)
@@ -160,6 +164,16 @@ def _create(
     if data is not None:
         _log_data(client, run_id, data)
     return run_id
+
+
+def _origin(key: str, revision: str | None) -> dict[str, str]:
+    """What the columns Source, Version and User of MLflow's table of runs show."""
+    tags = {"mlflow.source.type": "LOCAL", "mlflow.source.name": f"dvc repro train@{key}"}
+    if revision:
+        tags["mlflow.source.git.commit"] = revision
+    with contextlib.suppress(ImportError, KeyError, OSError):  # a user without a name
+        tags["mlflow.user"] = getpass.getuser()
+    return tags
 
 
 def _log_data(client: "MlflowClient", run_id: str, data: Path) -> None:

@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines.settings import project_root
+from pipelines.settings import EXPERIMENTS_OF_DVC, project_root
 from pipelines.shared.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ SQLITE = "sqlite:///"
 PROBE_SECONDS = 4.0
 # The experiment's tag by which MLflow's pages begin with runs and charts, and not with traces of language models.
 KIND, TRAINING = "mlflow.experimentKind", "custom_model_development"
-EXPERIMENTS_OF_DVC = f"{os.sep}.dvc{os.sep}tmp{os.sep}exps{os.sep}"
+# The same in the address of a page: where it is not said, the pages of some releases begin with traces all the same.
+PAGE = "/#/experiments/{}?workflowType=machine_learning"
 
 
 class Tracking(Protocol):
@@ -39,11 +40,10 @@ class Tracking(Protocol):
 def repository() -> Path:
     """The folder of the store: the project, also from within DVC's temporary copies of it.
 
-    `dvc exp run --temp` and `--queue` run in `.dvc/tmp/exps/`, and remove it: a store there would go
-    with it.
+    `dvc exp run --temp` and `--queue` run in a copy, and remove it: a store there would go with it.
     """
     root = str(project_root().resolve())
-    return Path(root.split(EXPERIMENTS_OF_DVC, maxsplit=1)[0])
+    return Path(root.split(f"{os.sep}{EXPERIMENTS_OF_DVC}{os.sep}", maxsplit=1)[0])
 
 
 def store_uri(tracking: Tracking) -> str:
