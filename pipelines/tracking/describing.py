@@ -25,7 +25,8 @@ def intro(tags: Mapping[str, str]) -> str:
         recipe = catalog.recipe(tags["system"])
     except (KeyError, UserError):
         return f"**{key}**"
-    return f"**{key}** ({recipe.name}): {recipe.summary}"
+    name = "" if key == recipe.name else f" ({recipe.name})"
+    return f"**{key}**{name}: {recipe.summary}"
 
 
 def _paper(tags: Mapping[str, str]) -> list[str]:

@@ -17,7 +17,7 @@ from pipelines import tracking
 from pipelines.settings import TrackingSettings, project_root
 from pipelines.shared import scores
 from pipelines.shared.errors import UserError
-from pipelines.tracking import describing, naming, store, tracked_run
+from pipelines.tracking import describing, naming, store, tracked_run, ui
 from pipelines.tracking.scored import MOST_NUMBERS, scored
 from tests.projects import parts
 from tests.projects.tiny import make_project
@@ -258,6 +258,14 @@ def test_pages_begin_with_runs_unless_a_user_chose_otherwise(client):
         client.set_experiment_tag(earlier, store.KIND, before)
         tracking.check(TrackingSettings(experiment="earlier"))
         assert kind(earlier) == after
+
+
+def test_the_address_that_make_ui_prints_is_that_of_the_runs(client, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # where MLflow keeps the last store
+    identifier = client.get_experiment_by_name(TRACKING.experiment).experiment_id
+    assert ui.runs_page() == f"/#/experiments/{identifier}?workflowType=machine_learning"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
+    assert ui.runs_page() is None
 
 
 @pytest.mark.parametrize(
