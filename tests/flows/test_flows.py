@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import prefect
@@ -99,7 +99,8 @@ def background(*arguments, output=subprocess.PIPE):
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
+        with suppress(ProcessLookupError):  # as Ctrl-C does, to all of the group
+            os.killpg(process.pid, signal.SIGINT)
         try:
             process.communicate(timeout=150)
         finally:
