@@ -17,7 +17,7 @@ from pipelines.shared.errors import UserError
 SIDES = (8, 16, 32, 64, 128, 256)
 #: What the examples of a field other than images are called in recipes, under `shapes:`.
 SHAPES = {"features": "vectors", "tokens": "text", "audio": "sound"}
-#: How often a training sees each example at most: with fewer examples it would learn them by heart.
+#: How often a model with a likelihood sees each example at most: with fewer examples it would learn them by heart.
 MOST_EPOCHS = 300
 #: What an entry under `shapes:` can have besides what it changes in the block: which images fit, what goes, how long
 #: to train, and what else changes in colour.
@@ -86,12 +86,14 @@ class Fit:
         shape: The key under `shapes:`.
         without: The entries of the recipe's block that such data have no use for, such as `model.filters`.
         steps: How long to train, in steps; None leaves the epochs as they are.
+        likelihood: Whether the system has one, exactly, as a bound or an estimate.
         why: The recipe's comment on the steps; empty if there is none.
     """
 
     shape: str
     without: tuple[str, ...]
     steps: int | None
+    likelihood: bool
     why: str
 
 
@@ -159,7 +161,11 @@ def fit(recipe: catalog.Recipe, facts: Facts) -> Fit:
     _refuse(recipe, entry, facts)
     lines = blocks.nested(recipe.text, "shapes", shape)
     return Fit(
-        shape, tuple(entry.get("without") or ()), entry.get("steps"), blocks.comment(lines, "steps")
+        shape,
+        without=tuple(entry.get("without") or ()),
+        steps=entry.get("steps"),
+        likelihood=bool({"density", "bound", "energy"} & set(recipe.capabilities)),
+        why=blocks.comment(lines, "steps"),
     )
 
 
@@ -228,7 +234,7 @@ def of_the_data(
         note = "leave out to train without labels" if classes else f"{facts.name} has no labels"
         found.append(({"model": {"num_classes": classes}}, note))
     if chosen.steps:
-        each, wanted = _epochs(chosen.steps, block, facts)
+        each, wanted = _epochs(chosen.steps, block, facts, likelihood=chosen.likelihood)
         note = f"{wanted:,} steps"
         if wanted < 0.9 * chosen.steps:
             note += f"; {chosen.steps:,} would see the same examples too often"
@@ -242,10 +248,13 @@ def of_the_data(
     return found
 
 
-def _epochs(steps: int, block: Mapping[str, Any], facts: Facts) -> tuple[int, int]:
+def _epochs(
+    steps: int, block: Mapping[str, Any], facts: Facts, *, likelihood: bool
+) -> tuple[int, int]:
     """How many epochs come to about so many steps on a data set, and to how many."""
     settings = block["fit"]
     repeats = block["model"].get("n_critic", 1) if settings.get("fresh_batches") else 1
     in_one = max(1, facts.train // (settings["batch_size"] * repeats))
-    each = min(MOST_EPOCHS, max(1, round(steps / in_one)))
+    most = MOST_EPOCHS if likelihood else steps
+    each = min(most, max(1, round(steps / in_one)))
     return each, each * in_one

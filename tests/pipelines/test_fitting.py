@@ -78,6 +78,10 @@ def test_training_is_as_long_as_the_steps_that_the_recipe_asks_for(project):
     assert settings.system("on_large").fit.epochs == steps // 1000
     assert settings.system("on_small").fit.epochs == fitting.MOST_EPOCHS
     assert "too often" in path.read_text()
+    # A game has no likelihood that gets worse on other data.
+    adding.add(path, "dcgan", "small")
+    steps = catalog.recipe("dcgan").shapes["images_16"]["steps"]
+    assert load_settings(path).system("dcgan").fit.epochs == steps // 10
 
 
 def test_repeats_of_a_phase_that_take_batches_of_their_own_count(project):
