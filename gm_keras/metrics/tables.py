@@ -277,7 +277,12 @@ def bars(column: Number | Category, *sets: np.ndarray) -> tuple[list[str], list[
     for values in sets:
         counts, _ = np.histogram(np.clip(values, low, high), edges)
         heights.append([round(count / len(values), 5) for count in counts.tolist()])
-    return [f"{low:.4g} to {high:.4g}" for low, high in itertools.pairwise(edges)], heights
+    whole = ends is not edges
+    return [_range(low, high - whole) for low, high in itertools.pairwise(ends)], heights
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
 def _sizes(table: Table, real: Rows, made: Rows) -> tuple[int, int]:

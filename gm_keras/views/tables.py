@@ -54,7 +54,7 @@ def _diagram(axes: object, column: Number | Category, sets: list[np.ndarray]) ->
         axes.set_xticks(places, [_short(name) for name in names], rotation=30, ha="right")
     else:
         axes.set_xticks(
-            [0, len(names) - 1], [names[0].split(" to ")[0], names[-1].split(" to ")[1]]
+            [0, len(names) - 1], [names[0].split(" to ")[0], names[-1].split(" to ")[-1]]
         )
     axes.tick_params(labelsize=6)
     for side in ("top", "left", "right"):

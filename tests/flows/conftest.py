@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from pipelines.command import adding
 from pipelines.shared import catalog
+from tests.projects import parts
 from tests.projects.parts import commit_all, start_repository
 
 REPOSITORY = Path(__file__).parents[2]
@@ -49,6 +50,7 @@ def template(tmp_path_factory):
     (root / "source" / "numbers.json").write_text("[1, 2, 3]")
     params = root / "params.yaml"
     params.write_text("data:\n  mine: { source: folder, path: source }\nsystems:\n")
+    parts.write_described(root, "mine", "image", (32, 32, 3))
     for key in SYSTEMS:
         adding.add(params, catalog.names()[0], dataset="mine", key=key)
         set_epochs(root, key, 10)

@@ -59,10 +59,10 @@ def test_columns_by_themselves_agree_with_scipy():
 
 def test_bars_of_whole_numbers_hold_as_many_each():
     column = Number(name="n", **{**NUMBER, "dtype": "int64", "low": 0.0, "decimals": 0})
-    for most, together in ((9, 1), (29, 2)):
+    for most, together, last in ((9, 1, "9"), (29, 2, "28 to 29")):
         evenly = np.arange(most + 1).repeat(50)
         names, (shares,) = bars(column, evenly)
-        assert len(names) == (most + 1) / together
+        assert (len(names), names[-1]) == ((most + 1) / together, last)
         assert set(np.round(shares, 4)) == {round(together / (most + 1), 4)}
 
 
