@@ -89,7 +89,7 @@ def described(name: str, settings: DataSettings, root: Path | None = None) -> "S
     Raises:
         UserError: One line on what is wrong and where to mend it.
     """
-    path = _own_path(name, settings, root) if settings.source == "folder" else None
+    path = None if settings.source == "tfds" else _own_path(name, settings, root)
     _check_options(name, settings, path)
     from gm_keras.data.builders import BUILDERS
 
