@@ -21,6 +21,7 @@ from gm_keras.metrics.evaluation import Evaluation
 from gm_keras.metrics.features import Extractor
 from gm_keras.metrics.tables import association_distance, marginal_distance
 from pipelines.command import sampling
+from pipelines.command.fitting import look
 from pipelines.prepare import prepare
 from pipelines.running.build import build_model
 from pipelines.settings import DataSettings, SystemSettings, settings_of
@@ -221,3 +222,10 @@ def test_the_columns_of_an_evaluation(data, model):
         0.0 <= each["floor"] <= 1.0 and len(each["bars"]) == len(each["made"]) for each in found
     )
     assert found[2]["wasserstein"] is None
+
+
+def test_a_table_is_looked_at_before_it_is_prepared(project, data, tmp_path):
+    entry = {"source": "table", "path": str(project / "animals.csv"), "label": "tame"}
+    seen = look("animals", entry, tmp_path)
+    assert (seen.kind, seen.shape, seen.num_classes) == ("vectors", data.example_shape, 2)
+    assert (seen.train, seen.test) == (data.size("train"), data.size("test"))
