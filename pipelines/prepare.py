@@ -158,7 +158,7 @@ def _source(name: str, settings: DataSettings, path: Path | None, scratch: str) 
 
         return tfds_source(settings.path or name, scratch, size, length, settings.level, **parts)
     if settings.source == "table":
-        from gm_keras.data.table import Options, table_source
+        from gm_keras.data.tables import Options, table_source
 
         options = Options(**{option: getattr(settings, option) for option in OF_TABLES})
         return table_source(path, options, **parts, seed=settings.seed)

@@ -204,7 +204,7 @@ def _table(output: Path, folder: Path, key: str) -> "Table | None":
 
 
 def _write_table(table: "Table", made: np.ndarray, labels: Any, output: Path) -> None:
-    from gm_keras.data.table_files import write
+    from gm_keras.data.tables.files import write
 
     if labels is not None:
         labels = np.broadcast_to(labels, len(made))

@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from gm_keras.data import PreparedData
-from gm_keras.data.table import outline
-from gm_keras.data.table_files import read, write
+from gm_keras.data.tables import outline
+from gm_keras.data.tables.files import read, write
 from gm_keras.fields.table import Table
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
