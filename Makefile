@@ -101,7 +101,7 @@ format: $(STAMP)
 	ruff check --fix .
 
 # All that an installation may have, but for a card's libraries and PyTorch, which brings them.
-LOCKED := pipeline tfds export jax tensorflow native dev
+LOCKED := pipeline tables tfds export jax tensorflow native dev
 lock:
 	for lock in $(LOCKS); do \
 	  $(BIN)/uv pip compile --quiet --python-version $$(basename $$lock .lock) --generate-hashes \

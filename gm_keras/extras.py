@@ -13,6 +13,7 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the pipeline",
         ("dvc", "mlflow", "prefect", "typer", "ruamel.yaml", "jinja2", "grimp", "platformdirs"),
     ),
+    "tables": ("reading tables", ("pyarrow",)),
     "tfds": ("reading data sets of TFDS", ("tensorflow_datasets", "tensorflow")),
     "export": ("an export", ("onnx", "onnxruntime", "tf2onnx", "tensorflow")),
     "jax": ("the backend jax", ("jax",)),

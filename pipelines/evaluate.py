@@ -21,6 +21,7 @@ from pipelines.shared.files import replacing, scratch, write_json
 OUTPUTS = (
     "metrics.json",
     "calibration.json",
+    "columns.json",
     "seeds.json",
     "pictures.json",
     "samples.png",
@@ -38,6 +39,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
     from gm_keras.core import io
     from pipelines import tracking
     from pipelines.running.facts import run_facts
+    from pipelines.tracking.scored import scored
 
     tracking.check(settings.tracking)
     try:
@@ -49,6 +51,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
         measurement = Measurement(key, settings, root, model, work)
         metrics = measurement.metrics()
         calibration = measurement.calibration()
+        columns = measurement.columns()
         with replacing(report / "latents") as target:
             target.mkdir()
             pictures = measurement.pictures(target)
@@ -58,6 +61,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
     write_json(report / "samples.json", measurement.by_themselves)
     write_json(report / "metrics.json", metrics)
     write_json(report / "calibration.json", calibration)
+    write_json(report / "columns.json", columns)
     write_json(report / "seeds.json", measurement.of_seeds)
     timing = {
         "samples_per_second": round(measurement.speed, 1),
@@ -70,9 +74,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
     tracked = tracking.resume_run(settings.tracking, key, trained.run_id, **facts)
     tracked.set_tag("code.evaluate", code.digest("evaluate", key, settings))
     scores = numbers(metrics)
-    tracked.log_metrics({f"test/{name}": value for name, value in scores.items()})
-    for row in ("floor", "ceiling"):
-        tracked.log_metrics({f"{row}/{name}": value for name, value in calibration[row].items()})
+    tracked.log_scores(scored(metrics, calibration), root / "data" / settings.system(key).data)
     for name in OUTPUTS:
         tracked.log_file(report / name)
     for path in sorted((report / "latents").iterdir()):

@@ -77,10 +77,14 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
             "git_changes": changed,
             "machine": machine.describe(backend.name, backend.device_name()),
         }
+        if data.columns is not None:
+            record["table"] = data.columns.described()
         write_json(target / "run.json", record)
     report = root / "reports" / key
     with replacing(report / "history.csv") as path:
         _write_history(path, history)
+    # All curves, of which the run itself draws some.
+    tracked.log_file(report / "history.csv")
     with replacing(report / "curves") as target:
         target.mkdir()
         _write_curves(target, history)
@@ -189,6 +193,7 @@ def _fit(
         options=system.sample,
         seed=settings.seed,
         real=examples(model, data),
+        table=data.columns,
         on_picture=lambda path, epoch: tracked.log_image(path, "samples", epoch),
     )
     problem = unscaled(data)

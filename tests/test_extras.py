@@ -29,7 +29,7 @@ NAMES = {"PIL": "pillow", "sklearn": "scikit-learn", "ruamel": "ruamel-yaml"}
 SAME = {"tensorflow-cpu": "tensorflow"}
 #: What an extra holds for others to import or to call, and no module of ours does.
 NOT_IMPORTED = {
-    "pipeline": {"dvc", "filelock", "sqlalchemy"},
+    "pipeline": {"dvc", "filelock", "pyarrow", "sqlalchemy"},
     "tfds": {"audioop-lts", "importlib-resources", "pydub", "tensorflow"},
     "export": {"tensorflow"},
     "native": {"onednn-cpu-gomp"},
@@ -42,6 +42,7 @@ PLACES = {
     "gm_keras/backend/native/": "native",
     "gm_keras/backend/intrinsics.py": "native",
     "gm_keras/backend/numba_kernels.py": "native",
+    "gm_keras/data/tables/": "tables",
     "gm_keras/data/tfds.py": "tfds",
     "pipelines/exports/networks.py": "export",
     "pipelines/exports/onnx_files.py": "export",
@@ -111,7 +112,7 @@ def test_nothing_is_declared_that_nothing_needs():
     for path in files("flows").values():
         used["pipeline"] |= imported(path)
     used["dev"] = set().union(*(imported(path) for path in files("tests").values()))
-    for extra in (None, "pipeline", "tfds", "export", "native", "dev"):
+    for extra in (None, "pipeline", "tables", "tfds", "export", "native", "dev"):
         idle = declared(extra) - used[extra] - NOT_IMPORTED.get(extra, set())
         assert not idle, f"{extra or 'dependencies'} of pyproject.toml: nothing imports {idle}"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.report import (
     cards,
+    columns,
     curves,
     inputs,
     lineage,
@@ -33,6 +34,7 @@ class Shown:
     circumstances: list[str]
     left_out: list[tuple[str, str]]
     by_seed: list[tuple[str, list[str]]]
+    columns: list[columns.Row]
     plots: list[curves.Plot]
     published: list[published.Comparison]
     lineage: list[lineage.Link]
@@ -89,6 +91,7 @@ def _shown(system: System, hashes: dict[str, str]) -> Shown:
             for name, reason in system.metrics.left_out.items()
         ],
         by_seed=_by_seed(system),
+        columns=columns.rows(system.columns),
         plots=curves.plots(system.history),
         published=published.comparisons(system),
         lineage=lineage.chain(system, hashes),

@@ -11,6 +11,7 @@ KINDS = {"exact": "exact", "bound": "a bound", "estimate": "an estimate"}
 OF = {
     "discrete": "of discrete data",
     "density": "a density",
+    "table": "of the values of a table, a density where they are real numbers",
     "relaxed": "of a Bernoulli distribution relaxed to grey levels",
 }
 

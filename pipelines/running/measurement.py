@@ -173,6 +173,27 @@ class Measurement:
             name: _rounded(row)[0] if isinstance(row, dict) else row for name, row in rows.items()
         }
 
+    def columns(self) -> list[dict[str, Any]]:
+        """The content of `columns.json`: each column of a table by itself; empty for other data."""
+        from dataclasses import asdict
+
+        from gm_keras.metrics.examples import Examples
+        from gm_keras.metrics.tables import column_scores
+
+        table = self.data.columns
+        if table is None:
+            return []
+        real = table.decode(Examples(self.data, self.model)[:])
+        seen = Examples(self.data, self.model, "train", len(self.samples), self.settings.seed)
+        floor = column_scores(table, real, table.decode(seen[:]))
+        made = column_scores(table, real, table.decode(self.samples))
+        return [
+            _rounded_column(
+                {**asdict(each), "floor": known.distance, "wasserstein_floor": known.wasserstein}
+            )
+            for each, known in zip(made, floor, strict=True)
+        ]
+
     def pictures(self, folder: Path) -> list[dict[str, str]]:
         """Writes what the model's latents, samples and reconstructions look like.
 
@@ -311,6 +332,13 @@ def _rounded(scores: dict[str, float]) -> tuple[dict[str, float], dict[str, str]
         if name.removesuffix("_stderr") not in wrong
     }
     return kept, wrong
+
+
+def _rounded_column(content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+        for name, value in content.items()
+    }
 
 
 def _average(rows: list[dict[str, float]]) -> dict[str, float]:

@@ -14,14 +14,21 @@ from gm_keras import registry
 from pipelines.settings import keys, optimizer_settings, signatures
 from pipelines.settings.keys import NOTHING
 from pipelines.settings.schema import LARGEST_SEED, Settings, SystemSettings
-from pipelines.shared import catalog, yaml_file
+from pipelines.shared import catalog, entries, yaml_file
 from pipelines.shared.errors import UserError, nearest
 from pipelines.shared.wording import problem, shown
+
+#: Where `dvc exp run --temp` and `--queue` work, in copies of the project.
+EXPERIMENTS_OF_DVC = Path(".dvc", "tmp", "exps")
 
 
 def project_root() -> Path:
     """The folder of `params.yaml`: DVC's root within a stage, otherwise the current folder."""
-    return Path(os.environ.get("DVC_ROOT") or Path.cwd())
+    here, root = Path.cwd(), os.environ.get("DVC_ROOT")
+    # Of an experiment in a folder of its own DVC names the root of the project that it was made from.
+    if not root or here.is_relative_to(Path(root, EXPERIMENTS_OF_DVC).resolve()):
+        return here
+    return Path(root)
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -132,7 +139,7 @@ def _check_system(file: str, key: str, system: SystemSettings, settings: Setting
             f"{where}.class: {shown(system.class_name)} has a recipe and no line in {registry.__file__}"
         )
     if system.data not in settings.data:
-        known = nearest(system.data, list(settings.data))
+        known = entries.unknown(system.data, list(settings.data), project_root())
         raise UserError(
             f"{where}.data: there is no data set {shown(system.data)} under data: {known}"
         )

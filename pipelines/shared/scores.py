@@ -52,6 +52,7 @@ TRANSLATION = "Translation"
 RECONSTRUCTION = "Reconstruction"
 SAMPLES = "Distance of samples to data"
 COVERAGE = "Fidelity and variety"
+COLUMNS = "Columns of the table"
 
 _NATS = {"group": LIKELIHOOD, "unit": "nats"}
 _LIKELIHOODS = (
@@ -297,6 +298,36 @@ _SHARES = (
     ),
 )
 
+_OF_TABLES = tuple(
+    Score(name, title, meaning, "lower", COLUMNS, share=True, compared=compared)
+    for name, title, meaning, compared in (
+        (
+            "marginal_distance",
+            "Marginals",
+            "mean distance of a column: Kolmogorov-Smirnov for numbers, total variation for categories",
+            True,
+        ),
+        (
+            "marginal_distance_largest",
+            "Marginals, the worst",
+            "of the column that is farthest",
+            False,
+        ),
+        (
+            "association_distance",
+            "Correlations",
+            "mean difference of two columns' association: Pearson, correlation ratio, Cramér's V",
+            True,
+        ),
+        (
+            "association_distance_largest",
+            "Correlations, the worst",
+            "of the two columns that differ most",
+            False,
+        ),
+    )
+)
+
 # Below this a score is written with an exponent: that of data of a small scale.
 SMALL = 1e-4
 # A smaller error of a score that is not small is none.
@@ -304,7 +335,7 @@ SMALLEST = 5e-7
 
 #: Every score by its name, in the order of the page.
 SCORES: dict[str, Score] = {
-    score.name: score for score in (*_LIKELIHOODS, *_PAIRS, *_DISTANCES, *_SHARES)
+    score.name: score for score in (*_LIKELIHOODS, *_PAIRS, *_OF_TABLES, *_DISTANCES, *_SHARES)
 }
 
 
@@ -441,7 +472,7 @@ def measured_with(score: Score, metrics: Mapping[str, Any]) -> tuple:
     if score.group in (SAMPLES, COVERAGE):
         used = metrics.get("extractor") or {}
         return (*common, metrics.get("generated"), used.get("kind"), used.get("sha256"))
-    return (*common, metrics.get("generated")) if score.group == TRANSLATION else common
+    return (*common, metrics.get("generated")) if score.group in (TRANSLATION, COLUMNS) else common
 
 
 def comparable(score: Score, systems: Sequence[Mapping[str, Any]]) -> bool:

@@ -150,6 +150,36 @@ def test_every_kind_of_sample_has_its_place_on_a_page(root):
             np.testing.assert_array_equal(np.asarray(shown.convert("RGB")), frame)
 
 
+COLUMN = {
+    "name": "capital <gain>",
+    "kind": "number",
+    "distance": 0.125,
+    "floor": 0.04,
+    "wasserstein": 0.3,
+    "wasserstein_floor": 0.1,
+    "bars": ["0 to 5", "5 to 10"],
+    "real": [0.75, 0.25],
+    "made": [0.5, 0.5],
+}
+
+
+def test_the_columns_of_a_table_stand_on_its_page(root):
+    assert "<h2>Columns</h2>" not in written(root)
+    far = COLUMN | {"name": "sex", "kind": "category", "distance": 0.9, "wasserstein": None}
+    parts.write_json(root / "reports/vae/columns.json", [COLUMN, far])
+    text = written(root)
+    assert text.index("sex<small>category") < text.index("capital &lt;gain&gt;<small>number")
+    assert "0 to 5: 75 % of the data, 50 % of the samples" in text
+    assert text.count('<rect class="made"') == 4
+    for value in ("0.125", "0.040", "0.300", "0.100", "0.900"):
+        assert f'<td class="number">{value}</td>' in text
+    parts.write_json(root / "reports/vae/columns.json", [COLUMN | {"made": [1.0]}])
+    with pytest.raises(
+        UserError, match=r"columns.json is not what the stage writes .*evaluate@vae"
+    ):
+        written(root)
+
+
 def test_sounds_keep_their_rate_and_do_not_fill_a_page():
     assert sounds.addresses("image", np.zeros((2, 8, 8, 1)), {}) == []
     (first, *_) = sounds.addresses("audio", np.zeros((2, 800)), {"sample_rate": 8000})

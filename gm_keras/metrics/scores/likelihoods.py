@@ -17,8 +17,8 @@ def facts(model: Any) -> dict[str, Any] | None:
     """How the likelihood of a model is to be read; None for models without one.
 
     Returns:
-        `kind`: "exact", "bound" (of log p(x), on average) or "estimate"; `of`: "discrete" data, a "density",
-        or a "relaxed" Bernoulli; `given`: what the model is told of each example, such as "label", or None;
+        `kind`: "exact", "bound" (of log p(x), on average) or "estimate"; `of`: "discrete" data, a "table", a
+        "density", or a "relaxed" Bernoulli; `given`: what the model is told of each example, such as "label", or None;
         `importance_samples`: the k of the importance-weighted estimate;
         `dequantization` and `binarization`: what was done to the data, or None.
     """
