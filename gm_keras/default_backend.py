@@ -32,7 +32,7 @@ def check(backend: str, named_by: str) -> None:
     """
     if backend in extras.BACKENDS and not extras.installed(backend):
         raise extras.MissingExtraError(
-            f"{named_by} names the backend {backend}, which is not installed: {extras.command(backend)}"
+            f"{named_by} is {backend}, which is not installed: {extras.command(backend)}"
         )
 
 
@@ -48,7 +48,7 @@ def choose() -> None:
     path = _file()
     backend = _named_in(path)
     if backend != KERAS_OWN:
-        check(backend, str(path))
+        check(backend, f"backend in {path}")
         return
     if extras.installed(KERAS_OWN):
         return
