@@ -68,7 +68,7 @@ def retrain(systems: list[str] | None = None) -> State | dict[str, str]:
             began = datetime.now(UTC)
             failures = plan.execute(todo, run_stage, log)
             decisions = judge(settings, todo, failures, root)
-            if failure := plan.run_report(settings, todo.systems, names, root, run_stage, log):
+            if failure := plan.run_report(settings, names, root, run_stage, log):
                 failures[plan.REPORT] = failure
             history.record(root, [key for key in todo.systems if key not in failures], began)
     except UserError as error:

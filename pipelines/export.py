@@ -62,7 +62,7 @@ def export(key: str, settings: Settings, root: Path) -> None:
             f"make it again with: dvc repro -f train@{key}"
         )
     # Before hours of work, and before a version is registered.
-    scores = _scores(key, root) if (root / "reports" / key / "metrics.json").exists() else None
+    scores = _scores(key, root) if (root / "reports" / key / "scores.json").exists() else None
     with replacing(root / "exports" / key) as folder:
         from pipelines.exports.registration import Sampler, register, sha256
         from pipelines.running.facts import run_facts
@@ -133,7 +133,7 @@ def _scores(key: str, root: Path) -> dict[str, Any]:
 
     folder, command = root / "reports" / key, f"dvc repro -f evaluate@{key}"
     shapes = {
-        "metrics": written.Metrics,
+        "scores": written.Metrics,
         "calibration": written.Calibration,
         "seeds": written.SEEDS,
         "pictures": list[written.Picture],

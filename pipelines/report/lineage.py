@@ -67,7 +67,7 @@ def chain(system: System, hashes: dict[str, str]) -> list[Link]:
     links.append(
         _link(
             "Scores",
-            f"reports/{system.key}/metrics.json",
+            f"reports/{system.key}/scores.json",
             hashes,
             ("evaluated", timing.finished),
             ("backend", _on(timing.backend, timing.device)),

@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.report import (
     cards,
     curves,
+    index,
     inputs,
     lineage,
     pictures,
@@ -40,7 +41,7 @@ class Shown:
 
 
 def run(key: str) -> None:
-    """Writes the page of a system and its card.
+    """Writes the page of a system and its card, and brings the index up to date.
 
     Args:
         key: A system of `params.yaml` that was evaluated.
@@ -49,7 +50,13 @@ def run(key: str) -> None:
         UserError: There is no such system, it was not evaluated, or a file of it is damaged; what was
             there before stays.
     """
-    write(key, load_settings(), project_root())
+    settings, root = load_settings(), project_root()
+    write(key, settings, root)
+    try:
+        index.write(settings, root)
+    except UserError as error:
+        # It may be about another system, and is told again by the stage `report`.
+        print(f"the index is as it was: {error}")
 
 
 def write(key: str, settings: Settings, root: Path) -> None:

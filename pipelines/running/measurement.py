@@ -98,7 +98,7 @@ class Measurement:
         return self._evaluation(self.settings.seed, self.samples)
 
     def metrics(self) -> dict[str, Any]:
-        """The content of `metrics.json`: scores, averaged over the seeds, and their circumstances."""
+        """The content of `scores.json`: scores, averaged over the seeds, and their circumstances."""
         from gm_keras.metrics import registry
         from gm_keras.metrics.examples import UnreadableError
         from gm_keras.metrics.scores.likelihoods import facts

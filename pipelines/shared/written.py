@@ -62,7 +62,7 @@ class Primary(_Written):
 
 
 class Metrics(_Written):
-    """`metrics.json`: the circumstances by name, the scores among `everything`."""
+    """`scores.json`: the circumstances by name, the scores among `everything`."""
 
     data: str
     split: str

@@ -64,7 +64,7 @@ def test_every_stage_writes_its_outputs(project):
         "reports/vae/epochs/epoch_0020.png",
         "reports/vae/history.csv",
         "reports/vae/curves/elbo_loss.csv",
-        "reports/vae/metrics.json",
+        "reports/vae/scores.json",
         "reports/vae/calibration.json",
         "reports/vae/seeds.json",
         "reports/vae/samples.png",
@@ -82,7 +82,7 @@ def test_every_stage_writes_its_outputs(project):
 
 
 def test_the_metrics_are_numbers_with_their_circumstances(project):
-    metrics = json.loads((project / "reports/vae/metrics.json").read_text())
+    metrics = json.loads((project / "reports/vae/scores.json").read_text())
     assert metrics["generated"] == 200
     assert metrics["split"] == "test"
     assert metrics["primary"] == {
@@ -99,7 +99,7 @@ def test_the_metrics_are_numbers_with_their_circumstances(project):
 
 
 def test_scores_lie_between_real_examples_and_noise(project):
-    metrics = json.loads((project / "reports/vae/metrics.json").read_text())
+    metrics = json.loads((project / "reports/vae/scores.json").read_text())
     rows = json.loads((project / "reports/vae/calibration.json").read_text())
     for name in ("negative_elbo_nats", "bits_per_dim", "nll_estimate_nats"):
         assert metrics[name] < rows["ceiling"][name], name
@@ -125,7 +125,7 @@ def test_scores_lie_between_real_examples_and_noise(project):
 def test_evaluating_twice_gives_the_same_bytes(project):
     folder = project / "reports/vae"
     kept = [
-        *(folder / name for name in ("metrics.json", "calibration.json", "seeds.json")),
+        *(folder / name for name in ("scores.json", "calibration.json", "seeds.json")),
         *sorted((folder / "latents").iterdir()),
     ]
     before = {path: path.read_bytes() for path in kept}
@@ -165,7 +165,7 @@ def test_the_extractor_keeps_what_it_made_of_the_real_examples(project):
 def test_several_seeds_are_averaged(project):
     params = project / "params.yaml"
     text = params.read_text()
-    one = json.loads((project / "reports/vae/metrics.json").read_text())
+    one = json.loads((project / "reports/vae/scores.json").read_text())
     output = project / "other.json"
     try:
         params.write_text(text.replace("samples: 200}", "samples: 200, seeds: 2}", 1))
@@ -188,7 +188,7 @@ def test_the_run_has_every_score_and_what_to_compare_it_by(project):
 
     run_id = json.loads((project / "models/vae/run.json").read_text())["run_id"]
     found = MlflowClient(f"sqlite:///{project / 'mlflow.db'}").get_run(run_id).data
-    metrics = json.loads((project / "reports/vae/metrics.json").read_text())
+    metrics = json.loads((project / "reports/vae/scores.json").read_text())
     rows = json.loads((project / "reports/vae/calibration.json").read_text())
     assert {"system": "vae", "family": "latent", "data": "digits"}.items() <= found.tags.items()
     for name in ("classifier_fid", "classifier_fid_stderr", "negative_elbo_nats", "coverage"):

@@ -71,7 +71,7 @@ def all_written(root: Path) -> dict[str, str]:
 
 
 def change(root: Path, key: str, **entries) -> None:
-    path = root / "reports" / key / "metrics.json"
+    path = root / "reports" / key / "scores.json"
     parts.write_json(path, json.loads(path.read_text()) | entries)
 
 
@@ -161,7 +161,7 @@ def test_sounds_keep_their_rate_and_do_not_fill_a_page():
 
 def test_systems_without_a_page_are_named(root, capsys):
     all_written(root)
-    (root / "reports/dcgan/metrics.json").unlink()
+    (root / "reports/dcgan/scores.json").unlink()
     assert "Without a page so far, and so not here: dcgan." in indexed(root)
     assert "dcgan is not on the index: make its page with: dvc repro page@dcgan" in (
         capsys.readouterr().out
@@ -203,7 +203,7 @@ def test_the_index_of_seventy_systems_is_small(root):
     keys = [f"vae_{number}" for number in range(70)]
     parts.write_params(root, {key: parts.block("vae") for key in keys})
     for key in keys:
-        parts.write_json(root / f"reports/{key}/metrics.json", {})
+        parts.write_json(root / f"reports/{key}/scores.json", {})
         parts.write_json(cards.path(key, root), content | {"key": key})
         (root / f"reports/{key}/samples.png").symlink_to(root / "reports/dcgan/samples.png")
     assert len(indexed(root)) < 3e6
@@ -237,7 +237,7 @@ def test_results_without_the_newer_entries_are_shown(root):
         if name not in ("seeds", "likelihood", "data_checksum", "primary")
     }
     old["extractor"] = {"kind": "classifier"}
-    parts.write_json(root / "reports/vae/metrics.json", old)
+    parts.write_json(root / "reports/vae/scores.json", old)
     for name in ("calibration.json", "seeds.json", "pictures.json"):
         (root / "reports/vae" / name).unlink()
     (root / "models/vae/model.weights.h5").unlink()
@@ -271,9 +271,9 @@ def test_every_system_of_the_catalogue_can_be_shown(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "content", "command"),
     [
-        ("reports/vae/metrics.json", '{"data": "digits"', "evaluate@vae"),
-        ("reports/vae/metrics.json", '{"data": "digits"}', "evaluate@vae"),
-        ("reports/vae/metrics.json", "[]", "evaluate@vae"),
+        ("reports/vae/scores.json", '{"data": "digits"', "evaluate@vae"),
+        ("reports/vae/scores.json", '{"data": "digits"}', "evaluate@vae"),
+        ("reports/vae/scores.json", "[]", "evaluate@vae"),
         ("reports/vae/timing.json", None, "evaluate@vae"),
         ("reports/vae/samples.json", '{"texts": 3}', "evaluate@vae"),
         ("reports/vae/samples.png", None, "evaluate@vae"),
