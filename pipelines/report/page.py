@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.report import (
+    again,
     cards,
     curves,
     index,
@@ -37,6 +38,7 @@ class Shown:
     plots: list[curves.Plot]
     published: list[published.Comparison]
     lineage: list[lineage.Link]
+    again: again.Again
     parameters: list[tuple[str, str]]
 
 
@@ -71,9 +73,10 @@ def write(key: str, settings: Settings, root: Path) -> None:
     if key not in inputs.evaluated(settings, root):
         raise UserError(f"{key} was not evaluated yet: evaluate it with: dvc repro evaluate@{key}")
     system = inputs.read_system(key, settings, root)
-    text = templates.render(
-        "system.html", shown=_shown(system, lineage.locked_hashes(root)), code=templates.code(root)
-    )
+    code = templates.code(root)
+    how = again.again(system, settings, code["revision"])
+    shown = _shown(system, lineage.locked_hashes(root), how)
+    text = templates.render("system.html", shown=shown, code=code)
     card = cards.card(system)
     target = root / "reports" / f"{key}.html"
     with replacing(target) as path:
@@ -82,7 +85,7 @@ def write(key: str, settings: Settings, root: Path) -> None:
     print(f"{key} in {target}")
 
 
-def _shown(system: System, hashes: dict[str, str]) -> Shown:
+def _shown(system: System, hashes: dict[str, str], how: again.Again) -> Shown:
     evaluate, train = f"dvc repro -f evaluate@{system.key}", f"dvc repro -f train@{system.key}"
     return Shown(
         system=system,
@@ -99,6 +102,7 @@ def _shown(system: System, hashes: dict[str, str]) -> Shown:
         plots=curves.plots(system.history),
         published=published.comparisons(system),
         lineage=lineage.chain(system, hashes),
+        again=how,
         parameters=flat(system.settings.model_dump(by_alias=True)),
     )
 

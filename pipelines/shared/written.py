@@ -111,6 +111,8 @@ class Training(_Written):
     git_revision: str | None = None
     git_dirty: bool | None = None
     git_changes: list[str] | None = None
+    experiment: str | None = None
+    experiment_baseline: str | None = None
     machine: str | None = None
 
 

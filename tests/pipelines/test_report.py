@@ -180,6 +180,19 @@ def test_nothing_leads_to_the_page_of_a_system_that_was_taken_out(root):
     assert (root / "reports/dcgan.html").is_file()
 
 
+def test_a_page_brings_the_index_up_to_date(root, capsys):
+    page.run("vae")
+    text = (root / "reports/index.html").read_text(encoding="utf-8")
+    assert 'href="vae.html"' in text
+    assert "Without a page so far, and so not here: dcgan, pix2pix, gpt2." in text
+    # The card of another system is no reason for this one to have no page.
+    cards.path("vae", root).write_text("{")
+    page.run("dcgan")
+    assert "the index is as it was: " in capsys.readouterr().out
+    assert (root / "reports/dcgan.html").exists()
+    assert (root / "reports/index.html").read_text(encoding="utf-8") == text
+
+
 def test_an_index_of_nothing_says_what_to_do(root):
     assert "There is no page of a system yet" in indexed(root)
 
