@@ -103,10 +103,13 @@ class EvaluateSettings(_Block):
     Attributes:
         samples: How many are drawn.
         seeds: How often; the scores are averages.
+        examples: Of the test set at most so many are measured, drawn once for all; and as many training
+            examples to read the scores by.
     """
 
     samples: int = Field(1000, ge=1, le=10_000_000)
     seeds: int = Field(1, ge=1, le=1000)
+    examples: int = Field(2000, ge=1, le=10_000_000)
 
 
 class MetricsSettings(_Block):

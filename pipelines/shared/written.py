@@ -71,6 +71,7 @@ class Metrics(_Written):
     seed: int
     extractor: Extractor
     seeds: int = 1
+    real_of: int | None = None
     data_checksum: str | None = None
     primary: Primary | None = None
     likelihood: Likelihood | None = None

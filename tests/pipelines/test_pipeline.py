@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.shared import scores
 from tests.projects import copy_of, run, run_here, trained
 
 pytestmark = [pytest.mark.backend, pytest.mark.pipeline, pytest.mark.slow]
@@ -183,6 +184,28 @@ def test_several_seeds_are_averaged(project):
 
 
 @once
+def test_some_examples_give_the_scores_of_all_within_their_errors(project):
+    params = project / "params.yaml"
+    text = params.read_text()
+    whole = json.loads((project / "reports/vae/scores.json").read_text())
+    output = project / "some.json"
+    try:
+        params.write_text(text.replace("samples: 200}", "samples: 200, examples: 180}", 1))
+        other = ("--model", "exports/vae/model.keras", "--output", str(output))
+        done = run_here(project, "evaluate", "vae", *other)
+        assert done.returncode == 0, done.stderr[-3000:]
+    finally:
+        params.write_text(text)
+    some = json.loads(output.read_text())
+    assert (some["real"], some["real_of"]) == (180, 360)
+    assert (whole["real"], whole["real_of"]) == (360, 360)
+    for name in ("negative_elbo_nats", "nll_estimate_nats", "precision", "recall", "coverage"):
+        errors = [scores.error_of(each, name) for each in (whole, some)]
+        assert abs(some[name] - whole[name]) < 3.0 * np.hypot(*errors), name
+    assert some["elbo_nats_stderr"] > 1.2 * whole["elbo_nats_stderr"]
+
+
+@once
 def test_the_run_has_every_score_and_what_to_compare_it_by(project):
     from mlflow import MlflowClient
 
@@ -303,6 +326,11 @@ def test_a_mistake_in_params_is_told_before_anything_is_removed(project, old, ne
         (("batch_size: 64, grids: 4", "batch_size: 640000, grids: 4"), "train", ["640000"]),
         (("learning_rate: 0.003", "learning_rate: 1000.0"), "train", ["lower the learning rate"]),
         (("samples: 200", "samples: 32"), "evaluate", ["samples is 32", "at least 33"]),
+        (
+            ("samples: 200", "samples: 200, examples: 9"),
+            "evaluate",
+            ["examples is 9", "at least 33"],
+        ),
     ],
 )
 def test_a_mistake_that_only_the_stage_can_see(project, change, stage, parts):

@@ -434,6 +434,14 @@ def test_scores_are_placed_between_noise_and_real_data(root):
     assert rows["precision"].reached == 1.0
 
 
+def test_some_of_the_test_set_are_said_to_be_some(root):
+    change(root, "vae", real=200, real_of=360)
+    said = readings.circumstances(system(root, "vae"))[0]
+    assert said.startswith("200 of the 360 test examples of digits against 200 samples")
+    change(root, "vae", real=360, real_of=360)
+    assert readings.circumstances(system(root, "vae"))[0].startswith("360 test examples of digits")
+
+
 def test_a_bound_is_written_as_one(root):
     change(root, "vae", bits_per_dim=0.5)
     rows = readings.readings(system(root, "vae"))[scores.LIKELIHOOD]
