@@ -51,16 +51,21 @@ class _Lines:
 
     def __init__(self, total: int, what: str):
         self.total, self.what, self.done = total, what, 0
-        self.started = time.monotonic()
-        self.due = self.started + DELAY
+        self.due = time.monotonic() + DELAY
+        # When the first part was done, and how much it was: what is compiled with it takes no time again.
+        self.first: tuple[float, int] | None = None
 
     def update(self, n: int = 1) -> None:
         self.done += n
         now = time.monotonic()
-        if now < self.due or not 0 < self.done < self.total:
+        if self.first is None:
+            self.first = now, self.done
+            return
+        if now < self.due or self.done >= self.total:
             return
         self.due = now + EVERY
-        left = (now - self.started) * (self.total - self.done) / self.done
+        since, before = self.first
+        left = (now - since) * (self.total - self.done) / (self.done - before)
         share = 100 * self.done // self.total
         tell(f"{self.what}: {share} %, {tqdm.format_interval(left)} left")
 

@@ -41,6 +41,15 @@ def test_a_line_after_five_seconds_and_then_one_a_minute_with_the_time_left(cloc
     ]
 
 
+def test_what_the_first_part_took_to_compile_is_not_counted_on(clock, capsys):
+    with progress(11, "training") as bar:
+        clock(60.0)
+        bar.update()
+        clock(1.0)
+        bar.update()
+    assert capsys.readouterr().err == "training: 18 %, 00:09 left\n"
+
+
 def test_one_long_step_is_no_reason_for_a_line_at_the_end(clock, capsys):
     with progress(1, "sampling") as bar:
         clock(600.0)

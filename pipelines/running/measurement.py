@@ -63,7 +63,7 @@ class Measurement:
             raise UserError(
                 f"{error}: make it again with: dvc repro -f extractor@{self.system.data}"
             ) from None
-        self.examples = Examples(self.data, model, "test", self.system.evaluate.examples)
+        self.examples = Examples(self.data, model, "test", settings.examples(key))
         self._check_counts()
         self.of_seeds: dict[str, dict[str, float]] = {}
         try:
@@ -212,7 +212,8 @@ class Measurement:
         features, asked = self.extractor.features or 0, self.system.evaluate
         if features >= self.data.size("test") or self.model.data_field == "tokens":
             return
-        for name, number in (("samples", asked.samples), ("examples", asked.examples)):
+        examples = self.settings.examples(self.key)
+        for name, number in (("samples", asked.samples), ("examples", examples)):
             if number <= features:
                 raise UserError(
                     f"params.yaml: systems.{self.key}.evaluate.{name} is {number}: the Fréchet distance of "
@@ -229,7 +230,7 @@ class Measurement:
             self.extractor,
             samples,
             seed,
-            limit=self.system.evaluate.examples,
+            limit=self.settings.examples(self.key),
             folder=self.work,
             tell=self._tell,
         )
