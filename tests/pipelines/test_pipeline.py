@@ -199,7 +199,9 @@ def test_some_examples_give_the_scores_of_all_within_their_errors(project):
     some = json.loads(output.read_text())
     assert (some["real"], some["real_of"]) == (180, 360)
     assert (whole["real"], whole["real_of"]) == (360, 360)
-    for name in ("negative_elbo_nats", "nll_estimate_nats", "precision", "recall", "coverage"):
+    # Coverage grows as real examples get fewer, and their balls larger: it is comparable within one number of them.
+    names = ("negative_elbo_nats", "nll_estimate_nats", "reconstruction_psnr", "classifier_fid")
+    for name in (*names, "precision", "recall"):
         errors = [scores.error_of(each, name) for each in (whole, some)]
         assert abs(some[name] - whole[name]) < 3.0 * np.hypot(*errors), name
     assert some["elbo_nats_stderr"] > 1.2 * whole["elbo_nats_stderr"]
