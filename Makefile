@@ -71,7 +71,7 @@ test-once: $(STAMP)
 	python -m pytest tests -m "not backend and not parity"
 
 # The memory of a process must not grow with the number of systems: a process takes a few of them.
-each_part = @parts=$$(python -m tests.selection) || exit 1; status=0; for part in $$parts; do \
+each_part = @parts=$$(KERAS_BACKEND=$(1) python -m tests.selection) || exit 1; status=0; for part in $$parts; do \
 	KERAS_BACKEND=$(1) SYSTEM=$$part FAMILY= python -m pytest tests -m backend || status=$$?; done; exit $$status
 
 test-jax: $(STAMP)

@@ -37,8 +37,25 @@ def root() -> Path:
     return ROOT
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Spares the imports of files that have nothing to run."""
+    is_tests = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return (
+        True if is_tests and selection.left_out(collection_path, config.option.markexpr) else None
+    )
+
+
 def pytest_collection_modifyitems(config, items):
     """Leaves out what another backend runs, and what concerns none of the systems that were asked for."""
+    for item in items:
+        if item.get_closest_marker("backend") and not selection.may_be_of_a_backend(item.path):
+            raise pytest.UsageError(
+                f'{item.path} has tests of backends: write "mark.backend" in it'
+            )
+        if selection.system_of(item) and not selection.may_be_of_a_system(item.path):
+            raise pytest.UsageError(
+                f"{item.path} has tests of a system that its text does not name"
+            )
     backend = os.environ["KERAS_BACKEND"]
     kept = [item for item in items if selection.runs_with(item, backend)]
     if chosen := selection.chosen():

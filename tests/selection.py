@@ -5,7 +5,9 @@ TensorFlow keeps much of what it has compiled until a process ends, so no proces
 """
 
 import os
+import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +17,9 @@ from gm_keras import registry
 FAMILIES = {name: family for name, (family, _) in registry.SYSTEMS.items()}
 #: The name, for `SYSTEM`, of all tests that are of no system.
 REST = "none"
-#: How many systems one process takes.
-MOST = 4
+_NAMED = re.compile("[\"'](" + "|".join(FAMILIES) + ")[\"'~]")
+#: How many systems one process takes on a backend: JAX drops what it has compiled.
+MOST = {"jax": 12, "tensorflow": 4}
 
 
 @cache
@@ -47,7 +50,37 @@ def parts() -> list[str]:
     wanted = chosen() or {None, *FAMILIES}
     names = sorted(wanted - {None})
     rest = [REST] if None in wanted else []
-    return rest + [",".join(names[start : start + MOST]) for start in range(0, len(names), MOST)]
+    most = MOST[os.environ["KERAS_BACKEND"]]
+    return rest + [",".join(names[start : start + most]) for start in range(0, len(names), most)]
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def may_be_of_a_backend(path: Path) -> bool:
+    """Whether a file can have tests that run on each backend, by its text: importing all files takes a while."""
+    return "mark.backend" in _text(path)
+
+
+def may_be_of_a_system(path: Path) -> bool:
+    """Whether a file can have tests of some system, by its name and text."""
+    text = _text(path)
+    named = path.stem.removeprefix("test_") in FAMILIES
+    return named or "names()" in text or "mark.system" in text or _NAMED.search(text) is not None
+
+
+def left_out(path: Path, marks: str) -> bool:
+    """Whether no test of a file can be among those that were asked for.
+
+    Args:
+        path: Of a file of tests.
+        marks: The expression of markers that pytest was given.
+    """
+    if marks == "backend" and not may_be_of_a_backend(path):
+        return True
+    return bool(chosen()) and None not in chosen() and not may_be_of_a_system(path)
 
 
 def system_of(item: pytest.Item) -> str | None:

@@ -60,7 +60,8 @@ def test_systems_and_families(chosen):
 
 
 def test_processes_run_every_system_once_and_the_rest(chosen, monkeypatch):
-    monkeypatch.setattr(selection, "MOST", 2)
+    monkeypatch.setattr(selection, "MOST", {"jax": 2})
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
     chosen()
     rest, *parts = selection.parts()
     names = [name for part in parts for name in part.split(",")]
@@ -71,6 +72,30 @@ def test_processes_run_every_system_once_and_the_rest(chosen, monkeypatch):
     assert selection.parts() == ["ddpm,rbm", "vae"]
     chosen(SYSTEM="none")
     assert selection.parts() == ["none"]
+
+
+def test_files_that_have_nothing_to_run_are_not_imported(chosen, tmp_path):
+    texts = {
+        "test_of_all.py": "pytestmark = pytest.mark.backend\n\n\n@parametrize('name', names())",
+        "test_of_one.py": "pytestmark = pytest.mark.backend\n\n\n@parametrize('name', ['vae'])",
+        "test_vae.py": "pytestmark = pytest.mark.backend",
+        "test_plain.py": "pytestmark = pytest.mark.backend\nvae = 3",
+        "test_once.py": "system = 'vae'",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+
+    def left_out(marks):
+        return {name for name in texts if selection.left_out(tmp_path / name, marks)}
+
+    chosen()
+    assert left_out("not backend and not parity") == set()
+    assert left_out("backend") == {"test_once.py"}
+    chosen(SYSTEM="vae")
+    assert left_out("not backend and not parity") == {"test_plain.py"}
+    assert left_out("backend") == {"test_once.py", "test_plain.py"}
+    chosen(SYSTEM="none")
+    assert left_out("backend") == {"test_once.py"}
 
 
 def test_the_table_adds_up_all_processes(tmp_path):

@@ -20,6 +20,10 @@ from tests.systems import arrays, batch, build, forget, made, names, state
 
 pytestmark = [pytest.mark.backend, pytest.mark.fused]
 
+#: TensorFlow compiles a loaded model's step anew, which is a third of what a system costs it; JAX finds it in its cache.
+#: There one system does; of the others, the compiled step of the saved model goes on from the values of the loaded one.
+COMPILED_TWICE = "vae"
+
 
 @dataclass
 class Trained:
@@ -109,6 +113,17 @@ def test_samples_in_parts(trained):
     assert samples.shape == (6, *trained.model.data_shape)
 
 
+def go_on(model: GenerativeModel) -> None:
+    with training.given_noise():
+        for seed in range(2):
+            model.train_on_batch(batch(model, seed))
+
+
+def everything(model: GenerativeModel) -> list[keras.Variable]:
+    """All that a training changes."""
+    return [*model.variables, *model.optimizer.variables]
+
+
 def test_resuming_equals_never_stopping(trained, tmp_path):
     model = trained.model
     model.save(tmp_path / "model.keras")
@@ -116,14 +131,18 @@ def test_resuming_equals_never_stopping(trained, tmp_path):
     keras.utils.clear_session(free_memory=False)
     resumed = keras.saving.load_model(tmp_path / "model.keras")
     assert resumed.stage == model.stages[-1]
+    assert resumed.get_config() == model.get_config()
     for layer in resumed._flatten_layers():
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
-    with training.given_noise():
-        for seed in range(2):
-            model.train_on_batch(batch(model, seed))
-            resumed.train_on_batch(batch(resumed, seed))
-    expected, actual = state(model), state(resumed)
+    go_on(model)
+    expected = state(model)
+    if backend.name == "tensorflow" and trained.name != COMPILED_TWICE:
+        for variable, value in zip(everything(model), everything(resumed), strict=True):
+            variable.assign(value)
+        resumed = model
+    go_on(resumed)
+    actual = state(resumed)
     assert len(actual) == len(expected)
     for (key, value), other in zip(expected.items(), actual.values(), strict=True):
         np.testing.assert_array_equal(other, value, key)

@@ -171,18 +171,18 @@ def shifting_rows(n: int, side: int = 6, seed: int = 0) -> tuple[np.ndarray, np.
 
 @pytest.mark.once("jax")
 def test_it_learns_to_the_entropy_of_the_data():
-    side = 6
-    x, label = shifting_rows(3072, side)
+    side = 5
+    x, label = shifting_rows(2048, side)
     model = GatedPixelCNN(
         (side, side, 1), 2, filters=16, layers=4, first_kernel_size=5, hidden=16, num_classes=2
     )
     model.compile(keras.optimizers.Adam(0.005), jit_compile=keras.backend.backend() == "jax")
-    model.fit(x, label, epochs=10, batch_size=64, verbose=0)
+    model.fit(x, label, epochs=8, batch_size=32, verbose=0)
     test, test_label = shifting_rows(1024, side, seed=1)
     bits = -array(model.log_prob(test, label=test_label)).mean() / math.log(2.0)
     flip_bits = -FLIP * math.log2(FLIP) - (1.0 - FLIP) * math.log2(1.0 - FLIP)
     entropy = side + side * (side - 1) * flip_bits
-    # 14.6 bits, where pixels by themselves have 36.
+    # 10.7 bits, where pixels by themselves have 25.
     assert 0.97 * entropy < bits < 1.05 * entropy
     wrong = -array(model.log_prob(test, label=1 - test_label)).mean() / math.log(2.0)
     assert wrong > 2.0 * entropy

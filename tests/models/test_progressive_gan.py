@@ -242,7 +242,7 @@ def test_resuming_within_a_stage_equals_never_stopping(stage, tmp_path):
     model = small(seed=7)
     for each in STAGES[: STAGES.index(stage) + 1]:
         model.enter_stage(each)
-        model.train_on_batch(images(seed=1))
+    model.train_on_batch(images(seed=1))
     model.save(tmp_path / "model.keras")
     keras.utils.clear_session(free_memory=False)
     resumed = keras.saving.load_model(tmp_path / "model.keras")
@@ -254,7 +254,6 @@ def test_resuming_within_a_stage_equals_never_stopping(stage, tmp_path):
     for each in (model, resumed):
         each.train_on_batch(images(seed=2))
         each.enter_stage(following)
-        each.train_on_batch(images(seed=3))
     actual = state(resumed)
     for (key, value), other in zip(state(model).items(), actual.values(), strict=True):
         np.testing.assert_array_equal(other, value, key)
@@ -264,8 +263,10 @@ def test_weights_alone_restore_the_stage(tmp_path):
     """A copy without optimizers, as models are kept: weights first, then the stage."""
     model = small()
     model.enter_stage("8x8_fade")
-    for seed in range(2):
-        model.train_on_batch(images(seed=seed))
+    rng = np.random.default_rng(2)
+    for variable in model.trainable_variables:
+        variable.assign(rng.normal(size=variable.shape).astype("float32"))
+    at_alpha(model, 0.75)
     copy = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
     copy.enter_stage(model.stage)
@@ -286,27 +287,28 @@ def frechet(first: np.ndarray, second: np.ndarray) -> float:
     return float(means + np.trace(one) + np.trace(two) - 2.0 * roots)
 
 
-@pytest.mark.once("jax")
+# Compiling takes most of the time here, and is quicker without XLA.
+@pytest.mark.once("tensorflow")
 def test_it_learns_digits():
     """Other real digits are at 0.4, their enlarged 4 x 4 averages at 13, the untrained model at 55."""
     digits = (load_digits().images / 8.0 - 1.0).astype("float32")[..., None]
     digits = np.random.default_rng(0).permutation(digits)
     train, held_out = digits[:1300], digits[1300:]
     backend.set_seed(0)
-    model = ProgressiveGAN((8, 8, 1), 16, filters=(48, 24), base_size=4, fade_steps=240)
-    average = {"use_ema": True, "ema_momentum": 0.98}
+    model = ProgressiveGAN((8, 8, 1), 16, filters=(24, 12), base_size=4, fade_steps=240)
+    average = {"use_ema": True, "ema_momentum": 0.97}
     model.compile(
         {
-            "critic": keras.optimizers.Adam(0.002, beta_1=0.0, beta_2=0.99),
-            "generator": keras.optimizers.Adam(0.002, beta_1=0.0, beta_2=0.99, **average),
+            "critic": keras.optimizers.Adam(0.004, beta_1=0.0, beta_2=0.99),
+            "generator": keras.optimizers.Adam(0.004, beta_1=0.0, beta_2=0.99, **average),
         }
     )
     untrained = frechet(model.sample(600), held_out)
     # The averages of the weights take their place when the last stage ends.
-    for stage, epochs in zip(model.stages, (4, 6, 8), strict=True):
+    for stage, epochs in zip(model.stages, (3, 3, 4), strict=True):
         model.enter_stage(stage)
         model.optimizer.finalizes = stage == model.stages[-1]
-        model.fit(train, batch_size=32, epochs=epochs, verbose=0)
+        model.fit(train, batch_size=16, epochs=epochs, verbose=0)
     trained = frechet(model.sample(600), held_out)
     assert untrained > 20.0
     assert trained < 8.0
