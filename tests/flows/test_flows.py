@@ -111,7 +111,7 @@ def test_train(api, checkout, trained):
     assert trained.returncode == 0, trained.stderr
     assert (checkout / "exports/first/model.keras").is_file()
     assert not (checkout / "models/second").exists()
-    assert "not evaluated so far: second" in trained.stderr
+    assert "as they have no page: second" in trained.stderr
     assert "first was trained for 10 epochs" in trained.stderr
     logs = [entry["message"] for entry in ask(api, "logs", limit=200)]
     assert "first was trained for 10 epochs" in logs
