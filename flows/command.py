@@ -5,18 +5,23 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # A stage leaves with this code (EX_TEMPFAIL) to say: nothing is wrong here, try again later.
 TRY_AGAIN = 75
 PROGRESS_SECONDS = 10.0
+# Seconds that a command has to end in after an interrupt; after a termination signal half of that. With what a flow
+# itself has to do then, it ends within ten.
+PATIENCE = 4.0
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x08")
 
 
 def run(
-    command: list[str], root: Path, log: Callable[[str], None], patience: float = 10.0
+    command: list[str], root: Path, log: Callable[[str], None], patience: float = PATIENCE
 ) -> tuple[int, list[str]]:
     """Runs a command to its end.
 
@@ -31,15 +36,16 @@ def run(
         The exit code, and the last 200 lines.
     """
     lines: list[str] = []
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "PATH": _path(), "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,  # a process group of its own, to be stopped as one
-    )
+    with _heeding_interrupts():
+        process = subprocess.Popen(
+            command,
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PATH": _path(), "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,  # a process group of its own, to be stopped as one
+        )
     try:
         for line in _lines(process):
             log(line)
@@ -50,13 +56,21 @@ def run(
         process.stdout.close()
 
 
-def stop(process: subprocess.Popen, patience: float) -> None:
-    """Ends a command and all that it started: an interrupt first, then less politely.
+def stop(
+    process: subprocess.Popen, patience: float = PATIENCE, first: signal.Signals = signal.SIGINT
+) -> None:
+    """Ends a command and all that it started: politely first, then less so.
 
-    The interrupt comes first because DVC leaves its locks in order on it, and a stage its files.
+    An interrupt comes first because DVC leaves its locks in order on it, and a stage its files.
+
+    Args:
+        process: The leader of a process group of its own.
+        patience: Seconds between the first signal and a less polite one.
+        first: The first signal.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        end = time.monotonic() + patience
+    politely = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
+    for number in politely[politely.index(first) :]:
+        end = time.monotonic() + (patience if number == first else patience / 2)
         try:
             os.killpg(process.pid, number if process.poll() is None else signal.SIGKILL)
             while time.monotonic() < end:
@@ -65,6 +79,20 @@ def stop(process: subprocess.Popen, patience: float) -> None:
                 time.sleep(0.05)
         except (ProcessLookupError, PermissionError):
             return  # no one is left in the group
+
+
+@contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """Has what is started here heed interrupts: a shell has what it starts in the background ignore them."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _path() -> str:

@@ -40,7 +40,11 @@ class Plan:
 
 
 def make(
-    settings: Settings, keys: list[str] | None, names: list[str], fresh_data: bool = False
+    settings: Settings,
+    keys: list[str] | None,
+    names: list[str],
+    fresh_data: bool = False,
+    force: bool = False,
 ) -> Plan:
     """Lists the stages of systems; one that builds on another comes after it.
 
@@ -49,6 +53,7 @@ def make(
         keys: Keys of its systems; None or an empty list means all.
         names: The stages that `dvc.yaml` has; one of a data set that it lacks is left out.
         fresh_data: Read folders of the user's anew: DVC does not watch those.
+        force: Train the systems even if nothing changed.
 
     Raises:
         UserError: There is no such system, or no stage of it.
@@ -71,8 +76,10 @@ def make(
                 raise UserError(f"dvc.yaml has no stage {target}; it has {', '.join(names)}")
     folders = {f"prepare@{name}" for name in data if settings.data[name].source == "folder"}
     first = [stage for stage in FIRST if stage in names]
-    forced = frozenset(folders) if fresh_data else frozenset()
-    return Plan(first, data, systems, data_of, uses, forced)
+    forced = (folders if fresh_data else set()) | (
+        {f"train@{key}" for key in keys} if force else set()
+    )
+    return Plan(first, data, systems, data_of, uses, frozenset(forced))
 
 
 def _used(settings: Settings, key: str) -> list[str]:

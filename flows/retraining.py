@@ -4,6 +4,7 @@ New data are prepared, the models trained, evaluated and exported; the export re
 `challenger`. It becomes `champion` only if its metric beats the champion's on the same test set.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from prefect.states import Completed, Failed, State
 from flows import champions, history, plan, stages, summary
 from flows.lock import one_writer
 from flows.promotion import Decision
-from flows.tasks import run_stage
+from flows.stages import WAIT_MINUTES
+from flows.tasks import Stages
 from pipelines.settings import Settings, load_settings
 from pipelines.shared.errors import UserError
 
@@ -47,41 +49,80 @@ def register_again(settings: Settings, key: str, root: Path, run: plan.Run) -> s
 
 
 @flow(name="retrain", persist_result=False)
-def retrain(systems: list[str] | None = None) -> State | dict[str, str]:
+def retrain(
+    systems: list[str] | None = None, force: bool = False, wait_minutes: float = WAIT_MINUTES
+) -> State | dict[str, str]:
     """Prepares new data, retrains, evaluates, exports, and promotes what is better.
 
     Args:
         systems: Keys of `params.yaml`; all of them by default.
+        force: Train even if data, settings and code are unchanged.
+        wait_minutes: A stage waits so long at most, while DVC is at work in the checkout.
 
     Returns:
         For each system, what was decided; a failed state with one line if any stage failed.
     """
     log = get_run_logger().info
-    root = Path.cwd()
+    root, run_stage = Path.cwd(), Stages(wait_minutes)
     try:
         settings = load_settings(root / "params.yaml")
         with one_writer(root, log):
             names = stages.names(root)
-            todo = plan.make(settings, systems, names, fresh_data=True)
-            if history.covered(root, list(todo.systems), flow_run.scheduled_start_time):
+            todo = plan.make(settings, systems, names, fresh_data=True, force=force)
+            due = flow_run.scheduled_start_time
+            if not force and history.covered(root, list(todo.systems), due):
                 return Completed(message="a run that began after this one was due did its work")
             began = datetime.now(UTC)
             failures = plan.execute(todo, run_stage, log)
-            decisions = judge(settings, todo, failures, root)
+            idle = {
+                key: reason
+                for key in todo.systems
+                if key not in failures and (reason := untrained(key, run_stage.outcomes))
+            }
+            for key, reason in idle.items():
+                log(f"{key}: {reason}")
+            decisions = judge(settings, todo, failures, root, run_stage)
             if failure := plan.run_report(settings, names, root, run_stage, log):
                 failures[plan.REPORT] = failure
             history.record(root, [key for key in todo.systems if key not in failures], began)
     except UserError as error:
         return Failed(message=str(error))
-    text = summary.promoted(decisions, failures)
+    text = summary.promoted(decisions, failures, idle)
     create_markdown_artifact(text, key="promotion", description="Which models were promoted")
     if failures:
         return Failed(message=summary.line(failures))
-    return {key: decision.reason for key, decision in decisions.items()}
+    reasons = {
+        key: "; ".join(filter(None, (idle.get(key), decision.reason)))
+        for key, decision in decisions.items()
+    }
+    if len(idle) == len(todo.systems):
+        return Completed(message=f"nothing to train: {', '.join(idle)}", data=reasons)
+    return reasons
+
+
+def untrained(key: str, outcomes: Mapping[str, stages.Outcome]) -> str:
+    """Says why a system was not trained; "" where it was.
+
+    Args:
+        key: In `params.yaml`.
+        outcomes: What became of the stages.
+    """
+    match outcomes.get(f"train@{key}"):
+        case "unchanged":
+            return (
+                "not trained: data, settings and code are those of its last training "
+                "(--force trains it anyway)"
+            )
+        case "restored":
+            return (
+                "not trained: DVC's cache had the model of these data, settings and code "
+                "(--force trains it anyway)"
+            )
+    return ""
 
 
 def judge(
-    settings: Settings, todo: plan.Plan, failures: dict[str, str], root: Path
+    settings: Settings, todo: plan.Plan, failures: dict[str, str], root: Path, run: plan.Run
 ) -> dict[str, Decision]:
     """Promotes what is better among the systems that are up to date.
 
@@ -90,6 +131,7 @@ def judge(
         todo: The systems.
         failures: For each that failed, why; what fails here is added.
         root: The folder of the project.
+        run: Runs one stage.
 
     Returns:
         For each system that could be judged, the decision.
@@ -98,7 +140,7 @@ def judge(
     for key in todo.systems:
         if key in failures:
             continue
-        if failure := register_again(settings, key, root, run_stage):
+        if failure := register_again(settings, key, root, run):
             failures[key] = failure
             continue
         state = promote(key, return_state=True)

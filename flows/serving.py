@@ -27,7 +27,7 @@ STARTUP_SECONDS = 120.0
 def serve(
     flow: Flow[..., Any],
     parser: argparse.ArgumentParser,
-    systems: list[str],
+    parameters: dict[str, Any],
     cron: str,
     port: int,
 ) -> int:
@@ -36,7 +36,7 @@ def serve(
     Args:
         flow: Of a module under its own name, not `__main__`: Prefect imports it anew for each run.
         parser: Tells wrong usage.
-        systems: Keys of `params.yaml`; all of them if empty.
+        parameters: Of the flow; `systems` are keys of `params.yaml`, or None for all of them.
         cron: The schedule, in the five fields of cron.
         port: Of the server that is started where `PREFECT_API_URL` names none.
 
@@ -50,14 +50,14 @@ def serve(
     except ValueError:
         parser.error(f'--cron expects five fields as in "0 3 * * *", not "{cron}"')
     try:
-        entry.check(systems)
+        entry.check(parameters["systems"] or [])
         with server(port) as url:
             print(f'retraining is scheduled at "{cron}"; runs: {url.removesuffix("/api")}')
             sys.stdout.flush()
             flow.serve(
                 name="scheduled",
                 cron=cron,
-                parameters={"systems": systems or None},
+                parameters=parameters,
                 limit=1,
                 print_starting_message=False,
             )
@@ -105,7 +105,8 @@ def server(port: int) -> Iterator[str]:
         with temporary_settings({PREFECT_API_URL: url}):
             yield url
     finally:
-        command.stop(process, patience=10.0)
+        # An interrupt has it wait for connections that are open.
+        command.stop(process, first=signal.SIGTERM)
 
 
 def _check_free(port: int) -> None:

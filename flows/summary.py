@@ -31,12 +31,21 @@ def trained(settings: Settings, keys: list[str], failures: dict[str, str], root:
     return "\n".join([*rows, "", *where, *details])
 
 
-def promoted(decisions: dict[str, Decision], failures: dict[str, str]) -> str:
-    """Writes which models were promoted, and why the others were not."""
+def promoted(
+    decisions: dict[str, Decision], failures: dict[str, str], untrained: dict[str, str]
+) -> str:
+    """Writes which models were promoted, and why the others were not.
+
+    Args:
+        decisions: For each system that could be judged, the decision.
+        failures: For each that failed, why.
+        untrained: For each that was not trained, why.
+    """
     rows = ["| system | result | why |", "|---|---|---|"]
     for key, decision in decisions.items():
         result = "**promoted**" if decision.promote else "not promoted"
-        rows.append(f"| {key} | {result} | {_cell(decision.reason)} |")
+        reason = "; ".join(filter(None, (untrained.get(key), decision.reason)))
+        rows.append(f"| {key} | {result} | {_cell(reason)} |")
     for key, failure in failures.items():
         rows.append(f"| {key} | failed | {_cell(failure)} |")
     return "\n".join(rows)

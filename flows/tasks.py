@@ -24,18 +24,41 @@ def may_pass(_task: Task, _run: TaskRun, state: State) -> bool:
     retry_condition_fn=may_pass,
     persist_result=False,
 )
-def stage(target: str, force: bool = False) -> State | None:
-    """Brings one DVC stage up to date; `force` runs it even if nothing changed."""
+def stage(target: str, force: bool = False, wait: float = 0.0) -> State | stages.Outcome:
+    """Brings one DVC stage up to date.
+
+    Args:
+        target: The stage.
+        force: Run it even if nothing changed.
+        wait: For so many seconds at most, while DVC is at work in the checkout.
+    """
+    log = get_run_logger().info
     try:
-        stages.reproduce(target, Path.cwd(), get_run_logger().info, force=force)
+        return stages.reproduce(target, Path.cwd(), log, force=force, wait=wait)
     except stages.StageError as error:  # a state, not an exception: one line, no traceback
         return Failed(message=str(error))
     except stages.PassingError as error:
         return Failed(message=str(error), name=TRY_AGAIN)
-    return None
 
 
-def run_stage(target: str, force: bool = False) -> str | None:
-    """Runs a stage as a task; returns what failed, or None."""
-    state = stage(target, force=force, return_state=True)
-    return None if state.is_completed() else state.message
+class Stages:
+    """Runs stages as tasks, and keeps what became of them.
+
+    Args:
+        wait_minutes: Each waits so long at most, while DVC is at work in the checkout.
+
+    Attributes:
+        outcomes: For each stage that did not fail, what became of it.
+    """
+
+    def __init__(self, wait_minutes: float):
+        self.wait = 60.0 * wait_minutes
+        self.outcomes: dict[str, stages.Outcome] = {}
+
+    def __call__(self, target: str, force: bool = False) -> str | None:
+        """Runs a stage; returns what failed, or None."""
+        state = stage(target, force=force, wait=self.wait, return_state=True)
+        if not state.is_completed():
+            return state.message
+        self.outcomes[target] = state.result()
+        return None

@@ -1,7 +1,7 @@
 """Trains systems of params.yaml, all of them or those named: python -m flows.train vae ddpm
 
-One task for each stage, one `dvc repro --single-item` a task. What can pass by itself, such as a
-lock or the network, is retried; a user's mistake is told once.
+One task for each stage, one `dvc repro --single-item` a task. What can pass by itself, such as of the
+network, is retried; a user's mistake is told once. While DVC is at work in the checkout, a stage waits.
 """
 
 import sys
@@ -13,23 +13,27 @@ from prefect.states import Failed, State
 
 from flows import entry, plan, stages, summary
 from flows.lock import one_writer
-from flows.tasks import run_stage
+from flows.stages import WAIT_MINUTES
+from flows.tasks import Stages
 from pipelines.settings import load_settings
 from pipelines.shared.errors import UserError
 
 
 @flow(name="train-systems", persist_result=False)
-def train_systems(systems: list[str] | None = None) -> State | dict[str, str]:
+def train_systems(
+    systems: list[str] | None = None, wait_minutes: float = WAIT_MINUTES
+) -> State | dict[str, str]:
     """Prepares data, trains, evaluates, exports, and reports.
 
     Args:
         systems: Keys of `params.yaml`; all of them by default.
+        wait_minutes: A stage waits so long at most, while DVC is at work in the checkout.
 
     Returns:
         What became of each system; a failed state with one line if any failed.
     """
     log = get_run_logger().info
-    root = Path.cwd()
+    root, run_stage = Path.cwd(), Stages(wait_minutes)
     try:
         settings = load_settings(root / "params.yaml")
         with one_writer(root, log):
@@ -48,4 +52,5 @@ def train_systems(systems: list[str] | None = None) -> State | dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(entry.run_once(train_systems, entry.parser(__doc__).parse_args().systems))
+    options = entry.parser(__doc__).parse_args()
+    sys.exit(entry.run_once(train_systems, options.systems, wait_minutes=options.wait))

@@ -38,6 +38,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
     from gm_keras.core import io
     from pipelines import tracking
     from pipelines.running.facts import run_facts
+    from pipelines.tracking.scored import scored
 
     tracking.check(settings.tracking)
     try:
@@ -72,11 +73,10 @@ def run(key: str, settings: Settings, root: Path) -> None:
     tracked = tracking.resume_run(settings.tracking, key, trained.run_id, **facts)
     tracked.set_tag("code.evaluate", code.digest("evaluate", key, settings))
     measured = numbers(metrics)
-    tracked.log_metrics({f"test/{name}": value for name, value in measured.items()})
-    for row in ("floor", "ceiling"):
-        tracked.log_metrics({f"{row}/{name}": value for name, value in calibration[row].items()})
+    tracked.log_scores(scored(metrics, calibration), root / "data" / settings.system(key).data)
     for name in OUTPUTS:
-        tracked.log_file(report / name)
+        # Beside the others there is a table of this name, which MLflow shows.
+        tracked.log_file(report / name, "evaluation" if name == "scores.json" else None)
     for path in sorted((report / "latents").iterdir()):
         tracked.log_file(path, "latents")
     print(f"{key}: " + ", ".join(f"{name} {value:.4g}" for name, value in measured.items()))

@@ -66,6 +66,7 @@ def export(key: str, settings: Settings, root: Path) -> None:
     with replacing(root / "exports" / key) as folder:
         from pipelines.exports.registration import Sampler, register, sha256
         from pipelines.running.facts import run_facts
+        from pipelines.tracking.scored import scored
 
         model = _trained_model(source, key)
         content = write_exports(model, folder)
@@ -83,7 +84,9 @@ def export(key: str, settings: Settings, root: Path) -> None:
         )
         current.set_tag("code.export", sampler.code)
         tags = {"weights_sha256": sha256(source / "model.weights.h5")}
-        version = register(current, sampler, tags)
+        headline = scored(scores["metrics"]).headline if scores is not None else ""
+        data = root / "data" / settings.system(key).data
+        version = register(current, sampler, tags, data, headline)
         write_json(folder / "export.json", {"system": key, **content})
         if scores is not None:
             write_json(folder / "scores.json", scores)

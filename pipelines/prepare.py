@@ -3,10 +3,12 @@
 python -m pipelines.prepare NAME
 """
 
+import contextlib
 import os
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,32 +52,77 @@ def prepare(name: str, settings: DataSettings, output: Path, root: Path | None =
 
     # Only now, for it takes seconds: the package imports Keras, and TFDS TensorFlow.
     from gm_keras.data import classes
-    from gm_keras.data.pairs import edges
-    from gm_keras.data.source import DataError
     from gm_keras.data.splits import assign
     from gm_keras.data.writer import write
 
+    with (
+        _told_in_one_line(name, settings, path),
+        tempfile.TemporaryDirectory(prefix="gm_keras_") as scratch,
+    ):
+        source = _opened(name, settings, path, scratch)
+        if source.stream:
+            plan = {split: {split: np.arange(n)} for split, n in source.splits.items()}
+        else:
+            labels = source.labels("train") if source.labels else None
+            parts = settings.validation, settings.test
+            plan = assign(source.splits, *parts, settings.seed, labels)
+        with replacing(output) as folder:
+            folder.mkdir()
+            notes = write(source, plan, folder, name)
+            # Now, for what cannot be read at all is the first thing to mend.
+            classes.refuse_empty(source)
+    for note in (*source.notes, *classes.missing(source, plan), *notes):
+        print(f"note: data.{name}: {printable(note)}", file=sys.stderr, flush=True)
+
+
+def described(name: str, settings: DataSettings, root: Path | None = None) -> "Source":
+    """A data set as it is declared; of own files and data sets that need no download.
+
+    Args:
+        name: As for `prepare`.
+        settings: Its entry under `data:`.
+        root: What a relative `path` is relative to; by default the current folder.
+
+    Raises:
+        UserError: One line on what is wrong and where to mend it.
+    """
+    path = _own_path(name, settings, root) if settings.source == "folder" else None
+    _check_options(name, settings, path)
+    from gm_keras.data.builders import BUILDERS
+
+    if path is None and (settings.path or name) not in BUILDERS:
+        raise UserError(
+            f"data.{name} is not prepared yet, and TFDS has to build it first: dvc repro prepare@{name}"
+        )
+    with (
+        _told_in_one_line(name, settings, path),
+        tempfile.TemporaryDirectory(prefix="gm_keras_") as scratch,
+    ):
+        return _opened(name, settings, path, scratch)
+
+
+def _opened(name: str, settings: DataSettings, path: Path | None, scratch: str) -> "Source":
+    """A source, with what the settings make of its labels and pairs."""
+    from gm_keras.data import classes
+    from gm_keras.data.pairs import edges
+    from gm_keras.data.source import DataError
+
+    source = _source(name, settings, path, scratch)
+    if "level" in settings.model_fields_set and not source.stream:
+        raise DataError(f"{_where(name)}.level is for texts; remove it")
+    if settings.renumber and source.class_names is None:
+        raise DataError(f"{_where(name)}.renumber is for data with labels; remove it")
+    source = classes.counted(source, settings.renumber)
+    return edges(source) if settings.pairs == "edges" else source
+
+
+@contextlib.contextmanager
+def _told_in_one_line(name: str, settings: DataSettings, path: Path | None) -> Iterator[None]:
+    """Raises what is wrong with the data as a `UserError` that names the data set."""
+    from gm_keras.data.source import DataError
+
     try:
-        with tempfile.TemporaryDirectory(prefix="gm_keras_") as scratch:
-            source = _source(name, settings, path, scratch)
-            if "level" in settings.model_fields_set and not source.stream:
-                raise DataError(f"{_where(name)}.level is for texts; remove it")
-            if settings.renumber and source.class_names is None:
-                raise DataError(f"{_where(name)}.renumber is for data with labels; remove it")
-            source = classes.counted(source, settings.renumber)
-            if settings.pairs == "edges":
-                source = edges(source)
-            if source.stream:
-                plan = {split: {split: np.arange(n)} for split, n in source.splits.items()}
-            else:
-                labels = source.labels("train") if source.labels else None
-                parts = settings.validation, settings.test
-                plan = assign(source.splits, *parts, settings.seed, labels)
-            with replacing(output) as folder:
-                folder.mkdir()
-                notes = write(source, plan, folder, name)
-                # Now, for what cannot be read at all is the first thing to mend.
-                classes.refuse_empty(source)
+        yield
     except DataError as error:
         raise UserError(_told(str(error), name, settings, path)) from None
     except MemoryError:
@@ -83,8 +130,6 @@ def prepare(name: str, settings: DataSettings, output: Path, root: Path | None =
     except OSError as error:
         where = error.filename or path or settings.path or name
         raise UserError(f"{_where(name)}: {where}: {error.strerror or error}") from None
-    for note in (*source.notes, *classes.missing(source, plan), *notes):
-        print(f"note: data.{name}: {printable(note)}", file=sys.stderr, flush=True)
 
 
 def _told(message: str, name: str, settings: DataSettings, path: Path | None) -> str:

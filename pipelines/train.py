@@ -84,6 +84,8 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
     report = root / "reports" / key
     with replacing(report / "history.csv") as path:
         _write_history(path, history)
+    # All curves, of which the run itself draws some.
+    tracked.log_file(report / "history.csv")
     with replacing(report / "curves") as target:
         target.mkdir()
         _write_curves(target, history)

@@ -77,11 +77,15 @@ def add(
     """Copies a system's recipe into params.yaml; all that stands there stays as it is."""
     from pipelines.command import adding
 
-    *used, key = adding.add(PARAMS, name, dataset, key)
+    *used, last = adding.add(PARAMS, name, dataset, key)
+    for each in (*used, last):
+        if each.chosen:
+            typer.echo(each.chosen)
     for each in used:
-        typer.echo(f'added "{each}" to {PARAMS} first: "{key}" builds on it')
+        typer.echo(f'added "{each.key}" to {PARAMS} first: "{last.key}" builds on it')
     typer.echo(
-        f'added "{key}" to {PARAMS}; train, evaluate, show and export it: dvc repro export@{key}'
+        f'added "{last.key}" to {PARAMS}; train, evaluate, show and export it: '
+        f"dvc repro export@{last.key}"
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gm_keras
-from pipelines.tracking import Run
+from pipelines.tracking import Run, describing
 from pipelines.tracking.store import unusable
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ALIAS = "challenger"
 SAMPLER = Path(__file__).with_name("sampler_model.py")
 #: What the sampler imports, besides its backend; pinned as installed here.
-REQUIREMENTS = ("mlflow", "keras", "numpy")
+REQUIREMENTS = ("mlflow", "keras", "numpy", "pillow")
 BACKENDS = {
     "jax": ("jax", "jaxlib"),
     "tensorflow": ("tensorflow", "tensorflow-cpu"),
@@ -84,7 +84,9 @@ class Sampler:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def register(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
+def register(
+    run: Run, sampler: Sampler, tags: dict[str, str], data: Path | None = None, headline: str = ""
+) -> str:
     """Makes a sampler the `challenger` among the versions of its system.
 
     A sampler that is the same to the byte, model and code, is not registered twice.
@@ -92,7 +94,9 @@ def register(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
     Args:
         run: The run of the training.
         sampler: What to register.
-        tags: Further tags of the version, besides `model_sha256` and `fingerprint`.
+        tags: Further tags of the version, besides `score`, `data`, `run`, `model_sha256` and `fingerprint`.
+        data: The folder of the prepared data set.
+        headline: The score of the model; "" where it was not measured.
 
     Returns:
         The number of the version.
@@ -100,16 +104,39 @@ def register(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
     Raises:
         UserError: The store cannot be used.
     """
-    tags = {**tags, "model_sha256": sha256(sampler.model), "fingerprint": sampler.fingerprint()}
+    fingerprint = sampler.fingerprint()
+    tags = {**tags, "model_sha256": sha256(sampler.model), "fingerprint": fingerprint}
     try:
-        version = _same_version(run, sampler.key, tags["fingerprint"])
+        version = _same_version(run, sampler.key, fingerprint)
         if version is None:
             version = _new_version(run, sampler, tags)
+        _describe(run, sampler.key, version, data, headline)
         run.client.set_registered_model_alias(sampler.key, ALIAS, version)
     except Exception as error:  # MLflow lets through what its many stores raise
         raise unusable(run.uri, error) from None
     run.set_tag("model.version", version)
     return version
+
+
+def _describe(run: Run, key: str, version: str, data: Path | None, headline: str) -> None:
+    """Says of a version what it is, how good, of which data and run."""
+    client, training = run.client, run.client.get_run(run.run_id)
+    name, of_run = training.info.run_name, training.data.tags
+    text = describing.renewed(
+        client.get_model_version(key, version).description,
+        describing.description(of_run, data, headline, run=name),
+    )
+    if text is not None:
+        client.update_model_version(key, version, text)
+    told = {"score": headline, "data": of_run.get("data", ""), "run": name}
+    for tag, value in told.items():
+        if value:
+            client.set_model_version_tag(key, version, tag, value)
+    whole = describing.renewed(
+        client.get_registered_model(key).description, describing.intro(of_run)
+    )
+    if whole is not None:
+        client.update_registered_model(key, whole)
 
 
 def _same_version(run: Run, key: str, fingerprint: str) -> str | None:
@@ -137,7 +164,7 @@ def _new_version(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
         info = Model.log(
             artifact_path=None,
             flavor=mlflow.pyfunc,
-            name="sampler",
+            name=sampler.key,
             run_id=run.run_id,
             python_model=str(SAMPLER),
             model_config=sampler.config(),
@@ -165,6 +192,7 @@ def signature(sampler: Sampler) -> Any:
     from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
     inputs, params = [], [ParamSpec("n", "long", 1), ParamSpec("seed", "long", 0)]
+    params.append(ParamSpec("format", "string", "array"))
     for name, condition in sampler.conditions.items():
         if condition.text:
             params.append(ParamSpec(name, "string", ""))

@@ -4,9 +4,14 @@ A request holds the parameters `n` and `seed`, and one for each condition that i
 text, leaves it out. For example: `{"inputs": [[0.0]], "params": {"n": 4, "seed": 3, "label": 7}}`. The inputs are what
 else the model is told, one for each sample: of a translator the sources; by name where there are several. Of a model
 that is told nothing else the input is not looked at, as MLflow wants one.
+
+Samples are answered as numbers, with `"format": "png"` each as a PNG in base64. Other parameters are refused.
 """
 
+import base64
+import logging
 import os
+import re
 
 import mlflow
 import numpy as np
@@ -14,6 +19,41 @@ from mlflow.exceptions import MlflowException
 
 # Samples are drawn so many at a time: memory stays bounded whatever number is asked for.
 CHUNK = 256
+PARAMETERS = ("n", "seed", "format")
+FORMATS = ("array", "png")
+# What can be shown as a picture of its own.
+SHOWN = ("pictures", "masks", "volumes", "films")
+
+
+class RefuseUnknown(logging.Filter):
+    """Refuses parameters that a model does not know.
+
+    MLflow takes them out of a request before the model sees it, and writes a line into the server's log: this is what
+    notices that line. It would be of no use below the level at which that line is written.
+
+    Args:
+        known: The parameters of one model; lines about another one pass.
+    """
+
+    def __init__(self, known):
+        super().__init__()
+        self.known = set(known)
+
+    def filter(self, record):
+        """Raises where the line tells of unknown parameters."""
+        unknown, _, supported = record.getMessage().partition(". Supported params are:")
+        if unknown.startswith("Unrecognized params") and self.known == _quoted(supported):
+            names = ", ".join(sorted(_quoted(unknown)))
+            raise _refused(f"unknown parameter {names}: expected {', '.join(sorted(self.known))}")
+        return True
+
+
+def _quoted(text):
+    return set(re.findall(r"'([^']*)'", text.partition(". To enable")[0]))
+
+
+def _refused(reason):
+    return MlflowException.invalid_parameter_value(" ".join(str(reason).split()))
 
 
 class Sampler(mlflow.pyfunc.PythonModel):
@@ -30,10 +70,25 @@ class Sampler(mlflow.pyfunc.PythonModel):
         self.model = keras.saving.load_model(
             context.artifacts["model"], compile=False, safe_mode=True
         )
+        self.refuse_unknown()
+
+    def refuse_unknown(self):
+        """Has unknown parameters of requests refused."""
+        told = [name for name, each in self.model.conditions.items() if each.is_class or each.text]
+        checks = logging.getLogger("mlflow.models.utils")
+        checks.addFilter(RefuseUnknown([*PARAMETERS, *told]))
+        if not checks.isEnabledFor(logging.WARNING):
+            checks.setLevel(logging.WARNING)
 
     def predict(self, context, model_input: np.ndarray, params=None):
-        """Returns samples `(n, *shape of one example)` in the range of the training data; of text, `n` strings."""
+        """Returns samples `(n, *shape of one example)` in the range of the training data; of text, `n` strings.
+
+        As PNG they are `n` strings too.
+        """
         params = params or {}
+        form = params.get("format", FORMATS[0])
+        if form not in FORMATS:
+            raise _refused(f"format {form!r}: expected {' or '.join(FORMATS)}")
         options = {**context.model_config["options"], "seed": int(params.get("seed", 0))}
         n, told = int(params.get("n", 1)), self._of_params(params)
         arrays = self._of_inputs(model_input)
@@ -41,13 +96,32 @@ class Sampler(mlflow.pyfunc.PythonModel):
             n = len(next(iter(arrays.values())))
         try:
             options = {"batch_size": min(max(n, 1), CHUNK), **options}
+            if form == "png":
+                self._check_pictures()
             made = self.model.sample(n, **told, **arrays, **options)
         except (ValueError, TypeError) as error:  # the model says what is wrong with a request
-            reason = " ".join(str(error).split())
-            raise MlflowException.invalid_parameter_value(reason) from None
+            raise _refused(error) from None
+        if form == "png":
+            return self._pictures(made)
         if hasattr(self.model, "decode_text"):
             return np.array([self.model.decode_text(row) for row in made])
         return made
+
+    def _check_pictures(self):
+        from gm_keras.views.sheets import view_of
+
+        shape = (0, *self.model.data_shape)
+        if view_of(self.model.data_field, np.zeros(shape)) not in SHOWN:
+            raise _refused(
+                f"format 'png': this model makes no pictures, but {self.model.data_field}"
+            )
+
+    def _pictures(self, made):
+        """Each sample as a PNG of its own size, in base64."""
+        from gm_keras.views.one import each
+
+        views = each(self.model.data_field, made, size=1)
+        return np.array([base64.b64encode(view.content).decode() for view in views])
 
     def _of_params(self, params):
         """The conditions that are a class or a text."""

@@ -1,7 +1,12 @@
 """`params.yaml`: its blocks (`schema`), reading and checking it (`loading`), editing it (`params_file`)."""
 
 from pipelines.settings.keys import NOTHING
-from pipelines.settings.loading import load_settings, project_root, settings_of
+from pipelines.settings.loading import (
+    EXPERIMENTS_OF_DVC,
+    load_settings,
+    project_root,
+    settings_of,
+)
 from pipelines.settings.schema import (
     BACKENDS,
     LARGEST_SEED,
@@ -17,6 +22,7 @@ from pipelines.settings.schema import (
 
 __all__ = [
     "BACKENDS",
+    "EXPERIMENTS_OF_DVC",
     "LARGEST_SEED",
     "NOTHING",
     "CheckpointSettings",

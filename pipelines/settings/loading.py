@@ -17,10 +17,17 @@ from pipelines.shared import catalog, yaml_file
 from pipelines.shared.errors import UserError, nearest
 from pipelines.shared.wording import problem, shown
 
+#: Where `dvc exp run --temp` and `--queue` work, in copies of the project.
+EXPERIMENTS_OF_DVC = Path(".dvc", "tmp", "exps")
+
 
 def project_root() -> Path:
     """The folder of `params.yaml`: DVC's root within a stage, otherwise the current folder."""
-    return Path(os.environ.get("DVC_ROOT") or Path.cwd())
+    here, root = Path.cwd(), os.environ.get("DVC_ROOT")
+    # Of an experiment in a folder of its own DVC names the root of the project that it was made from.
+    if not root or here.is_relative_to(Path(root, EXPERIMENTS_OF_DVC).resolve()):
+        return here
+    return Path(root)
 
 
 def load_settings(path: Path | None = None) -> Settings:

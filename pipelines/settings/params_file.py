@@ -6,6 +6,7 @@ the library says where entries stand, and the caller checks what the new text re
 """
 
 import shutil
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from pipelines.shared.errors import UserError
 from pipelines.shared.files import replacing
 
 
+@lru_cache(maxsize=128)  # the same texts are read again and again while they are edited
 def parse(text: str) -> CommentedMap:
-    """Reads YAML text whose top is a mapping; each mapping knows the lines of its keys."""
+    """Reads YAML text whose top is a mapping; each mapping knows the lines of its keys. It is not to be changed."""
     content = YAML().load(text)
     if content is None:
         return CommentedMap()

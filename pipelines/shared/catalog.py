@@ -60,6 +60,7 @@ class Recipe(Head):
         system: The block for `params.yaml`.
         entries: For each of the data sets, its entry in `params.yaml`.
         overrides: For each data set that needs it, what differs from `system`.
+        shapes: For own data by their shape (`vectors`, `images_32`, `pairs_64`, `text`, `sound`), what differs.
         test: Constructor arguments of the small model that the tests build.
         published: Figures that papers report of this system, each with `data`, `metric` (a name of
             `pipelines.shared.scores` where one fits), `value`, `source` and, where known, `error`, `unit`
@@ -71,6 +72,7 @@ class Recipe(Head):
     system: dict[str, Any]
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shapes: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     test: dict[str, Any] = field(default_factory=dict)
     published: tuple[dict[str, Any], ...] = ()
     reached: tuple[dict[str, Any], ...] = ()
@@ -115,6 +117,7 @@ def recipe(name: str) -> Recipe:
         entries={name: entries.get(name) or {"source": "tfds"} for name in datasets},
         system=content["system"],
         overrides=content.get("datasets_overrides") or {},
+        shapes=content.get("shapes") or {},
         test=content.get("test") or {},
         published=tuple(content.get("published") or ()),
         reached=tuple(content.get("reached") or ()),

@@ -31,6 +31,17 @@ def short_revision(root: Path) -> str:
     return _git(root, "rev-parse", "--short", "HEAD") or "nogit"
 
 
+def committed(root: Path, name: str) -> str | None:
+    """What the commit has of a file; None where it has none. DVC's experiments name the one that they began with.
+
+    Args:
+        root: The repository, or a folder in it.
+        name: Of a file in that folder.
+    """
+    revision = os.environ.get("DVC_EXP_BASELINE_REV") or "HEAD"
+    return _git(root, "show", f"{revision}:./{name}")
+
+
 def changes(root: Path) -> list[str]:
     """The tracked files that differ from the commit, but for those that the pipeline writes."""
     named = ("diff", "--name-only", "--relative", "HEAD", "--", ".", *WRITTEN_BY_THE_PIPELINE)

@@ -1,5 +1,7 @@
 """Runs in MLflow: one for each training; evaluation and export write to the same run."""
 
+import contextlib
+import getpass
 import hashlib
 import json
 from collections.abc import Mapping
@@ -7,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.settings import project_root
-from pipelines.tracking.revision import dvc_hash, revision_tags, short_revision
+from pipelines.tracking import describing, naming
+from pipelines.tracking.revision import dvc_hash, revision_tags
 from pipelines.tracking.store import (
     Tracking,
     check,
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "check", "flatten", "resume_run", "start_run"]
 
-LONGEST_VALUE = 6000  # of a parameter, in characters; a limit of MLflow
+LONGEST_VALUE = 5000  # of a parameter or tag, in characters; MLflow keeps some more
 PARAMETERS_A_CALL = 100  # a limit of MLflow
 
 
@@ -36,14 +39,17 @@ def start_run(
     data: Path | None = None,
     token: str | None = None,
 ) -> Run:
-    """Starts a run named `<key>-<short git revision>`, or goes on with that of a training broken off.
+    """Starts a run, or goes on with that of a training broken off.
+
+    Its name tells what sets it apart from the commit, such as `vae latent_dim=8`.
 
     Args:
         tracking: The settings.
         key: Of the system in `params.yaml`.
         parameters: Nested settings; recorded with dots between the names.
         tags: What the caller knows: `system`, `family`, `data`, `backend`, `backend.version`, `device`,
-            `seed`; the revisions of git and DVC are added.
+            `seed`; the key, what its settings have that the commit has not, and the revisions of git and
+            DVC are added.
         data: The folder of the prepared data set, recorded as the run's input.
         token: Names the training, as a tag of its run: where the store has such a run, that one is
             continued, and no point is written to it twice.
@@ -139,8 +145,18 @@ def _create(
     from mlflow.entities import Param
 
     root = project_root()
-    all_tags = {**revision_tags(root, data), **{name: str(value) for name, value in tags.items()}}
-    name = f"{key}-{short_revision(root)}"
+    backend = tags.get("backend")
+    changed = naming.differences(root, key, backend) or []
+    revisions = revision_tags(root, data)
+    all_tags = {
+        "key": key,
+        **_origin(key, revisions.get("git.revision")),
+        **({"changed": ", ".join(changed)[:LONGEST_VALUE]} if changed else {}),
+        **revisions,
+        **{name: str(value) for name, value in tags.items()},
+    }
+    all_tags[describing.NOTE] = describing.description(all_tags, data)
+    name = naming.run_name(root, key, backend)
     run_id = client.create_run(experiment, tags=all_tags, run_name=name).info.run_id
     flat = [Param(name, str(value)[:LONGEST_VALUE]) for name, value in flatten(parameters).items()]
     for start in range(0, len(flat), PARAMETERS_A_CALL):
@@ -148,6 +164,16 @@ def _create(
     if data is not None:
         _log_data(client, run_id, data)
     return run_id
+
+
+def _origin(key: str, revision: str | None) -> dict[str, str]:
+    """What the columns Source, Version and User of MLflow's table of runs show."""
+    tags = {"mlflow.source.type": "LOCAL", "mlflow.source.name": f"dvc repro train@{key}"}
+    if revision:
+        tags["mlflow.source.git.commit"] = revision
+    with contextlib.suppress(ImportError, KeyError, OSError):  # a user without a name
+        tags["mlflow.user"] = getpass.getuser()
+    return tags
 
 
 def _log_data(client: "MlflowClient", run_id: str, data: Path) -> None:

@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines.settings import project_root
+from pipelines.settings import EXPERIMENTS_OF_DVC, project_root
 from pipelines.shared.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite:///"
 PROBE_SECONDS = 4.0
-EXPERIMENTS_OF_DVC = f"{os.sep}.dvc{os.sep}tmp{os.sep}exps{os.sep}"
+# The experiment's tag by which MLflow's pages begin with runs and charts, and not with traces of language models.
+KIND, TRAINING = "mlflow.experimentKind", "custom_model_development"
+# The same in the address of a page: where it is not said, the pages of some releases begin with traces all the same.
+PAGE = "/#/experiments/{}?workflowType=machine_learning"
 
 
 class Tracking(Protocol):
@@ -37,11 +40,10 @@ class Tracking(Protocol):
 def repository() -> Path:
     """The folder of the store: the project, also from within DVC's temporary copies of it.
 
-    `dvc exp run --temp` and `--queue` run in `.dvc/tmp/exps/`, and remove it: a store there would go
-    with it.
+    `dvc exp run --temp` and `--queue` run in a copy, and remove it: a store there would go with it.
     """
     root = str(project_root().resolve())
-    return Path(root.split(EXPERIMENTS_OF_DVC, maxsplit=1)[0])
+    return Path(root.split(f"{os.sep}{EXPERIMENTS_OF_DVC}{os.sep}", maxsplit=1)[0])
 
 
 def store_uri(tracking: Tracking) -> str:
@@ -187,11 +189,16 @@ def _experiment(client: "MlflowClient", tracking: Tracking, uri: str) -> str:
         # whatever folder the process happens to be in.
         local = not uri.startswith(("http://", "https://", "databricks"))
         place = (repository() / "mlartifacts").as_uri() if local else None
-        return client.create_experiment(tracking.experiment, artifact_location=place)
+        return client.create_experiment(
+            tracking.experiment, artifact_location=place, tags={KIND: TRAINING}
+        )
     if known.lifecycle_stage != "active":
         raise UserError(
             f'the experiment "{tracking.experiment}" was deleted from {without_password(uri)}: restore it with '
             f"mlflow experiments restore --experiment-id {known.experiment_id}, "
             "or name another one as tracking.experiment in params.yaml"
         )
+    # What MLflow guessed, or never asked, is set; what a user chose stays.
+    if "inferred" in known.tags.get(KIND, "inferred"):
+        client.set_experiment_tag(known.experiment_id, KIND, TRAINING)
     return known.experiment_id

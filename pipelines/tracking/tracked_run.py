@@ -11,12 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.tracking import describing
+from pipelines.tracking.scored import MOST_NUMBERS, Scored
 from pipelines.tracking.store import unusable, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SECONDS_BETWEEN_ATTEMPTS = 60.0  # a store that hangs costs a training at most one attempt a minute
+# A page of MLflow draws a chart for each metric, and its table has a column for each.
+MOST_METRICS = 25
+MOST_CURVES = MOST_METRICS - MOST_NUMBERS
+SCORE = "test/"
+TABLE = "scores.json"
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -65,6 +72,7 @@ class Run:
         self._waiting: list[Callable[[], Any]] = []
         self._not_before = 0.0
         self._writer: ThreadPoolExecutor | None = None
+        self._names: dict[str, None] | None = None
 
     def __enter__(self) -> "Run":
         self._patient = True
@@ -89,7 +97,7 @@ class Run:
             self._writer.submit(lambda: None).result()
 
     def log_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """Adds a point to each curve.
+        """Adds a point to each curve, up to `MOST_CURVES` of them.
 
         Args:
             epoch: Counted from 1.
@@ -97,9 +105,16 @@ class Run:
         """
         self._log_numbers(logs, step=epoch)
 
-    def log_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Records the results of an evaluation; nested names are joined by dots, no number is left out."""
-        self._log_numbers(metrics, step=0)
+    def log_scores(self, scored: Scored, data: Path | None = None) -> None:
+        """Records an evaluation: its numbers as metrics, all of it as a table, its headline in the description.
+
+        Args:
+            scored: The evaluation.
+            data: The folder of the prepared data set.
+        """
+        self._log_numbers({SCORE + name: value for name, value in scored.numbers.items()}, step=0)
+        self._attempt(lambda: self._write_table(scored.table))
+        self._attempt(lambda: self._describe(data, scored.headline))
 
     def log_image(self, image: Any, key: str, step: int) -> None:
         """Adds a picture to a series.
@@ -141,10 +156,44 @@ class Run:
         ]
 
         def write() -> None:
-            new = [each for each in metrics if not (self._continued and self._has_point(each))]
+            new = [
+                each
+                for each in metrics
+                if self._has_room(each.key) and not (self._continued and self._has_point(each))
+            ]
             self.client.log_batch(self.run_id, metrics=new)
 
         self._attempt(write)
+
+    def _has_room(self, name: str) -> bool:
+        """Whether a metric is among those of the run, or there is room for one more."""
+        if self._names is None:
+            stored = self.client.get_run(self.run_id).data.metrics if self._continued else {}
+            self._names = dict.fromkeys(stored)
+        if name not in self._names:
+            curves = sum(not each.startswith(SCORE) for each in self._names)
+            full = len(self._names) >= MOST_METRICS
+            if full or (not name.startswith(SCORE) and curves >= MOST_CURVES):
+                return False
+            self._names[name] = None
+        return True
+
+    def _write_table(self, table: Mapping[str, list[Any]]) -> None:
+        known = {each.path for each in self.client.list_artifacts(self.run_id)}
+        if TABLE in known:
+            # MLflow would add to the rows of an earlier evaluation.
+            rows = [list(row) for row in zip(*table.values(), strict=True)]
+            self.client.log_dict(self.run_id, {"columns": list(table), "data": rows}, TABLE)
+        elif table:
+            self.client.log_table(self.run_id, dict(table), TABLE)
+
+    def _describe(self, data: Path | None, headline: str) -> None:
+        tags = self.client.get_run(self.run_id).data.tags
+        text = describing.renewed(
+            tags.get(describing.NOTE), describing.description(tags, data, headline)
+        )
+        if text is not None:
+            self.client.set_tag(self.run_id, describing.NOTE, text)
 
     def _has_point(self, metric: Any) -> bool:
         points = self.client.get_metric_history(self.run_id, metric.key)

@@ -7,12 +7,14 @@ import os
 import socket
 import sys
 
+from pipelines.settings import TrackingSettings, load_settings
 from pipelines.shared import errors
 from pipelines.shared.errors import UserError
-from pipelines.tracking.store import SQLITE, probe
+from pipelines.tracking.store import PAGE, SQLITE, open_store, probe, repository
 
 HOST = "127.0.0.1"
-STORE = f"{SQLITE}mlflow.db"
+DATABASE = "mlflow.db"
+STORE = f"{SQLITE}{DATABASE}"
 
 
 def check_port(text: str) -> int:
@@ -40,10 +42,23 @@ def check_port(text: str) -> int:
     return int(text)
 
 
+def runs_page() -> str | None:
+    """The page with the runs of this project, as a path; None where there is no experiment yet."""
+    if not (repository() / DATABASE).is_file() or "MLFLOW_TRACKING_URI" in os.environ:
+        return None
+    try:
+        experiment = load_settings().tracking.experiment
+        return PAGE.format(open_store(TrackingSettings(uri=STORE, experiment=experiment))[1])
+    except UserError:
+        return None  # the pages can be looked at all the same
+
+
 def command() -> None:
     """Becomes MLflow's server."""
     port = check_port(os.environ.get("PORT") or "5000")
     probe(STORE)
+    if page := runs_page():
+        print(f"runs: http://{HOST}:{port}{page}", flush=True)
     options = ["--backend-store-uri", STORE, "--host", HOST, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *options])
 

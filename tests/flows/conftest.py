@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from pipelines.command import adding
 from pipelines.shared import catalog
+from tests.projects import parts
 from tests.projects.parts import commit_all, start_repository
 
 REPOSITORY = Path(__file__).parents[2]
@@ -49,9 +50,12 @@ def template(tmp_path_factory):
     (root / "source" / "numbers.json").write_text("[1, 2, 3]")
     params = root / "params.yaml"
     params.write_text("data:\n  mine: { source: folder, path: source }\nsystems:\n")
+    # What tells the shape; the fake stage prepares the data.
+    parts.write_described(root, "mine", "image", (32, 32, 3))
     for key in SYSTEMS:
         adding.add(params, catalog.names()[0], dataset="mine", key=key)
         set_epochs(root, key, 10)
+    shutil.rmtree(root / "data")
     (root / ".gitignore").write_text("__pycache__/\n")
     start_repository(root)
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=root, check=True)

@@ -132,6 +132,16 @@ def test_an_export_from_dvcs_cache_is_registered_anew(checkout, learn):
     assert retraining.register_again(settings, "first", checkout, run) == "it failed"
 
 
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [("ran", ""), ("unchanged", "data, settings and code"), ("restored", "DVC's cache")],
+)
+def test_why_a_system_was_not_trained(outcome, words):
+    told = retraining.untrained("first", {"train@first": outcome, "evaluate@first": "ran"})
+    assert words in told
+    assert bool(told) is ("--force" in told) is bool(words)
+
+
 def test_what_is_missing_is_told(checkout, learn):
     with pytest.raises(UserError, match="no challenger"):
         judge(checkout)

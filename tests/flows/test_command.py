@@ -74,6 +74,17 @@ def test_an_interrupted_flow_leaves_no_process(tmp_path):
     assert not alive(int(wait_for(tmp_path / "child")))
 
 
+def test_a_command_heeds_interrupts_where_the_flow_was_started_in_the_background(tmp_path):
+    """A shell has what it starts with `&` ignore them."""
+    code = "import signal\nprint(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)"
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert command.run(python(code), tmp_path, lambda _: None) == (0, ["False"])
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_sigterm_of_the_flow_stops_the_command(tmp_path):
     """As Prefect cancels: a signal to the process of the flow."""
     child = (

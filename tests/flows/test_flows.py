@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import prefect
@@ -89,17 +89,18 @@ def wait_for(condition, seconds, what):
 
 
 @contextmanager
-def background(*arguments):
+def background(*arguments, output=subprocess.PIPE):
     process = subprocess.Popen(
         [sys.executable, "-m", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        stdout=output, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         # A shell that starts the tests in the background has them ignore Ctrl-C, and so what they start.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
+        with suppress(ProcessLookupError):  # as Ctrl-C does, to all of the group
+            os.killpg(process.pid, signal.SIGINT)
         try:
             process.communicate(timeout=150)
         finally:
@@ -161,7 +162,7 @@ def test_what_passes_is_tried_again(monkeypatch):
             raise error
 
     monkeypatch.setattr(stages, "reproduce", reproduce)
-    assert prefect.flow(lambda: tasks.run_stage("train@first"), name="retry")() is None
+    assert prefect.flow(lambda: tasks.Stages(0)("train@first"), name="retry")() is None
     assert outcomes == []
 
 
@@ -186,15 +187,52 @@ def test_a_schedule_runs_and_a_worse_model_is_not_promoted(api, checkout):
     assert "nll_nats 97 against the champion's 92" in text
 
 
+@pytest.mark.usefixtures("trained")
+def test_retraining_with_nothing_new_says_so_and_why(api, checkout):
+    weights = checkout / "models/first/model.weights.h5"
+    stages.reproduce("train@first", checkout, lambda _: None)
+    before = weights.stat().st_mtime_ns
+    state = retrain.retrain(systems=["first"], return_state=True)
+    assert state.message == "nothing to train: first"
+    assert "not trained: data, settings and code are those of its last" in state.result()["first"]
+    assert weights.stat().st_mtime_ns == before
+    text = ask(api, "artifacts", artifacts={"key": {"any_": ["promotion"]}}, sort="CREATED_DESC")
+    assert "not trained" in text[0]["data"]
+
+
+def stopped(process):
+    """Asks a flow to end, which it does within ten seconds and without a traceback."""
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in (output or "")
+
+
 @pytest.mark.usefixtures("api")
 def test_a_cancelled_run_stops_its_stage(checkout):
     set_epochs(checkout, "first", 888)
     with background("flows.train", "first") as process:
         wait_for((checkout / "stage.pid").is_file, 60, "running stage")
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        stopped(process)
     commands = [file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline")]
     assert not any(b"pipelines.train\0first" in line for line in commands)
+
+
+@pytest.mark.usefixtures("api")
+def test_a_run_that_waits_for_dvc_says_so_once_and_can_be_cancelled(checkout):
+    set_epochs(checkout, "first", 888)
+    (checkout / "stage.pid").unlink(missing_ok=True)
+    log = checkout / "waiting.log"
+    with background("dvc", "repro", "--single-item", "train@first") as other:
+        wait_for((checkout / "stage.pid").is_file, 60, "running stage")
+        with log.open("w") as file, background("flows.train", "first", output=file) as process:
+            wait_for(lambda: "waiting" in log.read_text(), 60, "waiting flow")
+            stopped(process)
+        assert other.poll() is None
+    output = log.read_text()
+    assert "Traceback" not in output
+    assert output.count("waiting for up to 60 minutes: process") == 1
+    assert "rwlock" not in output
 
 
 @pytest.mark.usefixtures("trained")
@@ -206,6 +244,7 @@ def test_prefect_yaml_deploys_and_a_worker_runs_it(api, checkout):
     assert run.returncode == 0, run.stdout + run.stderr
     deployed = {item["name"]: item for item in ask(api, "deployments")}
     assert deployed["nightly"]["entrypoint"] == "flows/retraining.py:retrain"
+    assert deployed["nightly"]["parameters"]["force"] is False
     assert deployed["nightly"]["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
 
     path = f"/deployments/{deployed['on-demand']['id']}/create_flow_run"
@@ -223,6 +262,8 @@ def test_prefect_yaml_deploys_and_a_worker_runs_it(api, checkout):
         (["--cron", "often"], 2, "five fields"),
         (["--cron", ""], 2, "five fields"),
         (["--port", "no"], 2, "--port"),
+        (["--wait", "long"], 2, "minutes from 0 on, not long"),
+        (["--wait", "-1"], 2, "minutes from 0 on, not -1"),
         (["--port", "0"], 2, "65535"),
         (["--port", "{taken}"], 1, "--port"),
         (["nosuch"], 1, "nosuch"),

@@ -54,6 +54,11 @@ def test_all_systems_by_default():
     assert list(plan.make(SETTINGS, [], NAMES).systems) == ["a", "b", "c"]
 
 
+def test_force_trains_what_was_asked_for():
+    _, calls = run_all(plan.make(SETTINGS, ["b", "a"], NAMES, force=True))
+    assert [target for target, force in calls if force] == ["train@b", "train@a"]
+
+
 def test_fresh_data_reads_folders_anew_and_nothing_else():
     _, calls = run_all(plan.make(SETTINGS, None, NAMES, fresh_data=True))
     assert [target for target, force in calls if force] == ["prepare@photos"]

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from pipelines.settings import load_settings, params_file
 from pipelines.shared import catalog
+from tests.projects import parts
 
 PARAMS = """\
 # What this checkout trains.
@@ -127,6 +128,7 @@ def test_add_keeps_every_line_and_brings_the_comments(run, project):
 
 
 def test_add_on_a_data_set_of_the_user(run, project):
+    parts.write_described(project, "mine", "image", (32, 32, 3))
     assert run("add", catalog.names()[0], "--dataset", "mine", "--as", "own")[0] == 0
     settings = load_settings(project / "params.yaml")
     assert settings.systems["own"].data == "mine"
@@ -146,8 +148,11 @@ system:
   uses: {uses} # the first stage
   data: edges_of_digits
   model: {}
+  fit: { epochs: 1, batch_size: 8 }
+  evaluate: {}
 datasets_overrides:
   digits: { model: { width: 8 } }
+shapes: { images_32: { fit: { epochs: 1, batch_size: 8 }, steps: 1000 } }
 """
 
 
@@ -199,7 +204,8 @@ def test_what_a_system_builds_on_is_added_first(run, project, params):
 
 
 @pytest.mark.usefixtures("two_stages")
-def test_the_first_stage_has_the_same_data_set(run, params):
+def test_the_first_stage_has_the_same_data_set(run, project, params):
+    parts.write_described(project, "mine", "image", (32, 32, 3))
     run("add", "base", "--dataset", "digits")
     code, out, _ = run("add", "codes")  # the base that there is saw other data
     assert code == 0

@@ -169,7 +169,12 @@ def test_a_served_model_is_told_by_parameters_and_inputs(model):
     expected = signature(
         Registered("painter", None, SHAPE, "jax", {}, "", conditions=model.conditions)
     ).to_dict()
-    assert [each["name"] for each in json.loads(expected["params"])] == ["n", "seed", "caption"]
+    assert [each["name"] for each in json.loads(expected["params"])] == [
+        "n",
+        "seed",
+        "format",
+        "caption",
+    ]
     assert json.loads(expected["inputs"])[0]["tensor-spec"]["shape"] == [-1, *SHAPE]
     served, context = Sampler(), SimpleNamespace(model_config={"options": {}})
     served.model = model

@@ -1,5 +1,7 @@
 """The stage `export`, run as DVC runs it, on a tiny model that was not trained."""
 
+import base64
+import io
 import json
 import os
 import signal
@@ -13,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipelines import tracking
 from pipelines.exports import registration
 from pipelines.settings import TrackingSettings
+from pipelines.tracking.scored import scored
 from tests.projects import run_here
 from tests.projects.tiny import make_project
 
@@ -179,7 +183,7 @@ def test_the_sampler_is_registered_in_the_run_of_the_training(project, client, d
     import mlflow
 
     info = mlflow.models.get_model_info("models:/tiny@challenger")
-    assert [item.name for item in info.signature.params.params] == ["n", "seed", "label"]
+    assert [item.name for item in info.signature.params.params] == ["n", "seed", "format", "label"]
     assert info.signature.outputs.inputs[0].shape == (-1, 8, 8, 1)
     place = Path(mlflow.artifacts.download_artifacts("models:/tiny@challenger"))
     assert place.is_relative_to(project / "mlartifacts")
@@ -195,6 +199,26 @@ def _register(project: Path, model: Path, code: str | None = None) -> str:
     code = code or run.client.get_run(run_id).data.tags["code.export"]
     sampler = registration.Sampler("tiny", model, (8, 8, 1), "jax", {}, code)
     return registration.register(run, sampler, {})
+
+
+def test_a_version_says_what_it_is_and_how_good(project, client, tmp_path):
+    metrics = {"fid": 2.5, "fid_stderr": 0.5, "primary": {"name": "fid"}}
+    run_id = json.loads((project / "models" / "tiny" / "run.json").read_text())["run_id"]
+    facts = {"parameters": {}, "tags": {"system": "vae", "data": "digits"}}
+    run = tracking.resume_run(TRACKING, "tiny", run_id, **facts)
+    client.set_tag(run_id, "data", "digits")
+    model = tmp_path / "model.keras"
+    model.write_bytes(b"another one")
+    sampler = registration.Sampler("described", model, (8, 8, 1), "jax", {}, "0" * 16)
+    headline = scored(metrics).headline
+    number = registration.register(run, sampler, {}, project / "data" / "digits", headline)
+    version = client.get_model_version("described", number)
+    name = client.get_run(run_id).info.run_name
+    for words in ("FID 2.50 ± 0.50", "digits, 100 training examples", f"Run: {name}"):
+        assert words in version.description
+    assert version.tags["score"] == "FID 2.50 ± 0.50"
+    assert (version.tags["data"], version.tags["run"]) == ("digits", name)
+    assert client.get_registered_model("described").description.startswith("**tiny**")
 
 
 def test_the_same_model_is_registered_once(project, client, tmp_path):
@@ -307,13 +331,17 @@ def server(project):
         log.close()
 
 
-def _ask(url: str, **params: int) -> np.ndarray:
+def _ask(url: str, **params: int | str) -> np.ndarray:
+    return np.array(_answer(url, **params), "float32")
+
+
+def _answer(url: str, **params: int | str) -> list:
     body = json.dumps({"inputs": [[0.0]], "params": params}).encode()
     request = urllib.request.Request(
         f"{url}/invocations", body, {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=120) as answer:
-        return np.array(json.load(answer)["predictions"], "float32")
+        return json.load(answer)["predictions"]
 
 
 @pytest.mark.slow
@@ -324,7 +352,17 @@ def test_the_challenger_can_be_served(server, model):
     np.testing.assert_allclose(samples, model.sample(4, seed=3, batch_size=4), atol=1e-5)
     assert not np.array_equal(samples, _ask(server, n=4, seed=4))
     assert _ask(server, n=2, label=7).shape == (2, 8, 8, 1)
-    with pytest.raises(urllib.error.HTTPError) as told:
-        _ask(server, n=2, label=10)
-    assert told.value.code == 400
-    assert "label 10 is out of range" in told.value.read().decode()
+    for wrong, words in (
+        ({"label": 10}, "label 10 is out of range"),
+        ({"temprature": 1}, "unknown parameter temprature: expected format, label, n, seed"),
+        ({"format": "jpg"}, "format 'jpg': expected array or png"),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as told:
+            _ask(server, n=2, **wrong)
+        assert told.value.code == 400
+        assert words in told.value.read().decode()
+    first, _ = _answer(server, n=2, seed=3, format="png")
+    with Image.open(io.BytesIO(base64.b64decode(first))) as picture:
+        assert (picture.format, picture.size) == ("PNG", (8, 8))
+        shown = np.asarray(picture)[..., :1] / 127.5 - 1.0
+    np.testing.assert_allclose(shown, samples[0], atol=1 / 127)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ import pytest
 from PIL import Image
 
 from pipelines import tracking
-from pipelines.settings import TrackingSettings
+from pipelines.settings import TrackingSettings, project_root
+from pipelines.shared import scores
 from pipelines.shared.errors import UserError
-from pipelines.tracking import store, tracked_run
+from pipelines.tracking import describing, naming, store, tracked_run, ui
+from pipelines.tracking.scored import MOST_NUMBERS, scored
 from tests.projects import parts
 from tests.projects.tiny import make_project
 
@@ -25,6 +28,14 @@ FACTS = {
     "tags": {"system": "vae", "family": "latent", "data": "digits", "backend": "jax", "seed": "0"},
     "data": Path("data/digits"),
 }
+METRICS = {
+    **{name: float(number) for number, name in enumerate(scores.SCORES)},
+    "nll_nats": 3.0,
+    "nll_nats_stderr": 0.25,
+    "primary": {"name": "nll_nats", "value": 3.0},
+    "real": 10,
+}
+CALIBRATION = {"floor": {"nll_nats": 1.0}, "ceiling": {"nll_nats": 90.0}}
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +78,11 @@ def test_a_training_leaves_everything_in_one_run(project, client, capfd):
     assert capfd.readouterr().out == ""
 
     again = tracking.resume_run(TRACKING, "tiny", run.run_id, **FACTS)
-    again.log_metrics({"test": {"elbo": -3.0, "name": "no number"}})
+    again.log_scores(scored(METRICS, CALIBRATION), FACTS["data"])
     assert again.run_id == run.run_id
 
     stored = client.get_run(run.run_id)
-    assert stored.info.run_name == f"tiny-{_git('rev-parse', '--short', 'HEAD')}"
+    assert stored.info.run_name == f"tiny {_git('rev-parse', '--short', 'HEAD')}"
     assert stored.info.status == "FINISHED"
     assert stored.info.artifact_uri.startswith((project / "mlartifacts").as_uri())
     assert stored.data.params == {
@@ -80,7 +91,7 @@ def test_a_training_leaves_everything_in_one_run(project, client, capfd):
         "model.latent_dim": "2",
         "sample": "{}",
     }
-    assert stored.data.metrics["test.elbo"] == -3.0
+    assert stored.data.metrics["test/nll_nats"] == 3.0
     curve = client.get_metric_history(run.run_id, "elbo_loss")
     assert [(point.step, point.value) for point in curve] == [(1, 1.0), (2, 0.5), (3, 1.0 / 3)]
     tags = stored.data.tags
@@ -116,6 +127,145 @@ def test_the_revision_of_the_data_is_that_of_dvc(project, client):
     finally:
         (project / "dvc.lock").unlink()
     assert client.get_run(run.run_id).data.tags["dvc.revision"] == "abc.dir"
+
+
+@contextmanager
+def _edited(project, *changes):
+    """The project with texts of `params.yaml` replaced."""
+    path = project / "params.yaml"
+    before = path.read_text()
+    text = before
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ([("latent_dim: 2", "latent_dim: 8")], "tiny latent_dim=8"),
+        ([("epochs: 2", "epochs: 3"), ("latent_dim: 2", "latent_dim: 8")], "tiny latent_dim=8 epochs=3"),
+        ([("num_classes: 10", "likelihood: gaussian")], "tiny likelihood=gaussian no num_classes"),
+        ([("  tiny:", "  other:")], "tiny {commit}-dirty"),
+    ],
+)  # fmt: skip
+def test_a_run_is_named_by_what_changed(project, client, changes, name):
+    commit = _git("rev-parse", "--short", "HEAD")
+    with _edited(project, *changes):
+        run = tracking.start_run(TRACKING, "tiny", **FACTS)
+    stored = client.get_run(run.run_id)
+    assert stored.info.run_name == name.format(commit=commit)
+    if "=" in name:
+        assert name.split()[1] in stored.data.tags["changed"]
+        assert name.split()[1] in stored.data.tags[describing.NOTE]
+
+
+def test_a_run_is_named_by_its_experiment(project, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "wide")
+    assert naming.run_name(project, "tiny") == "tiny wide"
+    with _edited(project, ("latent_dim: 2", "latent_dim: 8")):
+        assert naming.run_name(project, "tiny") == "tiny latent_dim=8 (wide)"
+        # The commit that the experiment began with may not be the present one.
+        parts.commit_all(project)
+        monkeypatch.setenv("DVC_EXP_BASELINE_REV", _git("rev-parse", "HEAD~1"))
+        assert naming.run_name(project, "tiny") == "tiny latent_dim=8 (wide)"
+    _git("reset", "--soft", "HEAD~1")
+
+
+def test_a_name_has_an_end(project):
+    many = "".join(f"      argument_{number}: {number}\n" for number in range(20))
+    with _edited(project, ("    model:\n", f"    model:\n{many}")):
+        name = naming.run_name(project, "tiny")
+        assert len(name) <= naming.LONGEST
+        assert name.startswith("tiny argument_0=0 argument_1=1 ")
+        assert int(name.rpartition("+")[2]) == 20 - name.count("argument_")
+    with _edited(project, ("latent_dim: 2", f"latent_dim: {'x' * 500}")):
+        assert len(naming.run_name(project, "tiny")) <= naming.LONGEST
+
+
+def test_a_name_tells_settings_apart_and_knows_a_new_system(project):
+    with _edited(project, ("class: adam", "class: adam\n        epochs: 3")):
+        assert naming.run_name(project, "tiny") == "tiny main.epochs=3"
+    assert naming.run_name(project, "tiny", backend="torch") == naming.run_name(project, "tiny")
+    with _edited(project, ("  tiny:", "  fresh:")):
+        assert naming.run_name(project, "fresh") == "fresh (new)"
+
+
+def test_a_run_has_few_metrics_and_a_table_of_all_scores(client):
+    curves = {f"curve_{number}": 1.0 for number in range(40)}
+    with tracking.start_run(TRACKING, "tiny", **FACTS) as run:
+        run.log_epoch(1, curves)
+        run.log_epoch(2, curves)
+    all_scores = scored(METRICS, CALIBRATION)
+    for _ in range(2):  # an evaluation may run again
+        again = tracking.resume_run(TRACKING, "tiny", run.run_id, **FACTS)
+        again.log_scores(all_scores)
+    names = client.get_run(run.run_id).data.metrics
+    assert len(names) == tracked_run.MOST_METRICS == 25
+    assert sum(name.startswith("test/") for name in names) == MOST_NUMBERS
+    assert {"curve_0", "test/nll_nats"} <= names.keys()
+
+    experiment = client.get_run(run.run_id).info.experiment_id
+    table = client.load_table(experiment, "scores.json", run_ids=[run.run_id])
+    assert sorted(table["name"]) == sorted(scores.SCORES)
+    (row,) = table[table["name"] == "nll_nats"].to_dict("records")
+    assert (row["value"], row["standard error"]) == (3.0, 0.25)
+    assert (row["real data"], row["noise or untrained"]) == (1.0, 90.0)
+
+
+def test_a_description_says_what_it_is_and_how_good(client):
+    with tracking.start_run(TRACKING, "tiny", **FACTS) as run:
+        pass
+
+    def described():
+        return client.get_run(run.run_id).data.tags[describing.NOTE]
+
+    assert "Encoder and decoder" in described()
+    assert "not measured yet" in described()
+    assert "digits, 100 training examples (image 8 x 8 x 1, label number)" in described()
+    again = tracking.resume_run(TRACKING, "tiny", run.run_id, **FACTS)
+    again.log_scores(scored(METRICS), FACTS["data"])
+    assert "NLL 3.00 ± 0.25 nats, on the test set" in described()
+    client.set_tag(run.run_id, describing.NOTE, "the one for the talk")
+    again.log_scores(scored(METRICS), FACTS["data"])
+    assert described() == "the one for the talk"
+
+
+def test_scores_without_a_headline():
+    found = scored({"recall": 0.5, "primary": None})
+    assert (found.headline, found.numbers) == ("", {"recall": 0.5})
+    assert scored({}).table == {}
+
+
+def test_pages_begin_with_runs_unless_a_user_chose_otherwise(client):
+    def kind(identifier):
+        return client.get_experiment(identifier).tags[store.KIND]
+
+    identifier = client.get_experiment_by_name(TRACKING.experiment).experiment_id
+    assert kind(identifier) == "custom_model_development"
+    earlier = client.create_experiment("earlier")
+    tracking.check(TrackingSettings(experiment="earlier"))
+    assert kind(earlier) == "custom_model_development"
+    for before, after in (
+        ("genai_development_inferred", "custom_model_development"),
+        ("genai_development", "genai_development"),
+    ):
+        client.set_experiment_tag(earlier, store.KIND, before)
+        tracking.check(TrackingSettings(experiment="earlier"))
+        assert kind(earlier) == after
+
+
+def test_the_address_that_make_ui_prints_is_that_of_the_runs(client, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # where MLflow keeps the last store
+    identifier = client.get_experiment_by_name(TRACKING.experiment).experiment_id
+    assert ui.runs_page() == f"/#/experiments/{identifier}?workflowType=machine_learning"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
+    assert ui.runs_page() is None
 
 
 @pytest.mark.parametrize(
@@ -181,7 +331,7 @@ def test_a_store_that_goes_away_ends_an_evaluation(monkeypatch):
     again = tracking.resume_run(TRACKING, "tiny", run.run_id, **FACTS)
     monkeypatch.setattr(again.client, "log_batch", _refuse)
     with pytest.raises(UserError, match="connection refused"):
-        again.log_metrics({"loss": 1.0})
+        again.log_scores(scored(METRICS))
 
 
 def _refuse(*_, **__):
@@ -238,6 +388,15 @@ def test_experiments_of_dvc_share_the_store_of_the_project(monkeypatch, tmp_path
     inside.mkdir(parents=True)
     monkeypatch.setenv("DVC_ROOT", os.fspath(inside))
     assert store.store_uri(TRACKING) == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def test_experiments_of_dvc_write_into_their_own_folder(monkeypatch, tmp_path):
+    inside = tmp_path / ".dvc" / "tmp" / "exps" / "tmp123"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside)
+    # DVC names the project that the experiment was made from.
+    monkeypatch.setenv("DVC_ROOT", os.fspath(tmp_path))
+    assert project_root() == inside
 
 
 @pytest.mark.backend

@@ -93,3 +93,25 @@ def commit_all(folder: Path) -> None:
 def _git(folder: Path, *arguments: str) -> None:
     done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def write_described(
+    root: Path,
+    name: str,
+    field: str,
+    shape: Sequence[int],
+    classes: int | None = None,
+    train: int = 5000,
+    test: int = 600,
+) -> None:
+    """Writes what `prepare` says of a data set, without the data: for what looks at their shape alone."""
+    folder = root / "data" / name
+    folder.mkdir(parents=True)
+    info = {
+        "name": name,
+        "primary": field,
+        "fields": {field: {"shape": list(shape), "dtype": "uint8"}},
+        "splits": {"train": train, "validation": test, "test": test},
+        "num_classes": classes,
+    }
+    (folder / "dataset.json").write_text(json.dumps(info))
