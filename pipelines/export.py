@@ -84,7 +84,7 @@ def export(key: str, settings: Settings, root: Path) -> None:
         )
         current.set_tag("code.export", sampler.code)
         tags = {"weights_sha256": sha256(source / "model.weights.h5")}
-        headline = scored(scores["metrics"]).headline if scores is not None else ""
+        headline = scored(scores["scores"]).headline if scores is not None else ""
         data = root / "data" / settings.system(key).data
         version = register(current, sampler, tags, data, headline)
         write_json(folder / "export.json", {"system": key, **content})
