@@ -64,7 +64,7 @@ def export(key: str, settings: Settings, root: Path) -> None:
             f"make it again with: dvc repro -f train@{key}"
         )
     # Before hours of work, and before a version is registered.
-    scores = _scores(key, root) if (root / "reports" / key / "metrics.json").exists() else None
+    scores = _scores(key, root) if (root / "reports" / key / "scores.json").exists() else None
     with replacing(root / "exports" / key) as folder:
         from pipelines.exports.registration import Sampler, register, sha256
         from pipelines.running.facts import run_facts
@@ -86,7 +86,7 @@ def export(key: str, settings: Settings, root: Path) -> None:
         )
         current.set_tag("code.export", sampler.code)
         tags = {"weights_sha256": sha256(source / "model.weights.h5")}
-        headline = scored(scores["metrics"]).headline if scores is not None else ""
+        headline = scored(scores["scores"]).headline if scores is not None else ""
         data = root / "data" / settings.system(key).data
         version = register(current, sampler, tags, data, headline)
         write_json(folder / "export.json", {"system": key, **content})
@@ -140,7 +140,7 @@ def _scores(key: str, root: Path) -> dict[str, Any]:
 
     folder, command = root / "reports" / key, f"dvc repro -f evaluate@{key}"
     shapes = {
-        "metrics": written.Metrics,
+        "scores": written.Metrics,
         "calibration": written.Calibration,
         "seeds": written.SEEDS,
         "pictures": list[written.Picture],

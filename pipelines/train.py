@@ -4,6 +4,7 @@ Broken off, it goes on from its last checkpoint, and ends as if it had never sto
 """
 
 import csv
+import os
 import shutil
 import sys
 import time
@@ -75,6 +76,8 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
             "git_revision": tags.get("git.revision"),
             "git_dirty": tags.get("git.dirty") == "true",
             "git_changes": changed,
+            "experiment": os.environ.get("DVC_EXP_NAME"),
+            "experiment_baseline": os.environ.get("DVC_EXP_BASELINE_REV"),
             "machine": machine.describe(backend.name, backend.device_name()),
         }
         if data.columns is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.command import telling
+from pipelines.command.places import PICTURES
 from pipelines.exports.safe_load import load_keras
 from pipelines.running.compiled import keep_compiled
 from pipelines.running.stages import quick, quiet
@@ -230,7 +231,10 @@ def check_output(output: Path, *, text: bool = True, table: bool = False) -> Non
         )
     if output.is_dir():
         raise UserError(f"-o {output} is a folder: name a file in it")
-    if not output.parent.is_dir():
-        raise UserError(f"-o {output}: there is no folder {output.parent}")
-    if not os.access(output.parent, os.W_OK):
-        raise UserError(f"-o {output}: the folder {output.parent} cannot be written to")
+    folder = output.parent
+    if folder == PICTURES and not folder.exists():
+        folder = folder.parent  # it is made with the first picture
+    if not folder.is_dir():
+        raise UserError(f"-o {output}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"-o {output}: the folder {folder} cannot be written to")

@@ -80,7 +80,7 @@ class System:
 
 def evaluated(settings: Settings, root: Path) -> list[str]:
     """The keys of the systems that have scores, in the order of `params.yaml`."""
-    return [key for key in settings.systems if (root / "reports" / key / "metrics.json").is_file()]
+    return [key for key in settings.systems if (root / "reports" / key / "scores.json").is_file()]
 
 
 def read_system(key: str, settings: Settings, root: Path) -> System:
@@ -92,7 +92,7 @@ def read_system(key: str, settings: Settings, root: Path) -> System:
     block = settings.systems[key]
     folder, model = root / "reports" / key, root / "models" / key
     evaluate, train = f"dvc repro -f evaluate@{key}", f"dvc repro -f train@{key}"
-    metrics = written.read(folder / "metrics.json", Metrics, evaluate)
+    metrics = written.read(folder / "scores.json", Metrics, evaluate)
     samples = written.read(folder / "samples.json", dict[str, list[str]], evaluate)
     weights = model / "model.weights.h5"
     pictures = _optional(folder / "pictures.json", list[Picture], evaluate) or []

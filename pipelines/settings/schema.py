@@ -17,6 +17,9 @@ BACKENDS = ("jax", "tensorflow", "torch")
 
 LARGEST_SEED = 2**32 - 1
 
+#: Of the test set at most so many are measured; a Fréchet distance needs more of them than there are features.
+EXAMPLES = {"classifier": 2_000, "inception": 10_000}
+
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 Text = Annotated[str, Field(min_length=1)]
@@ -124,10 +127,12 @@ class EvaluateSettings(_Block):
     Attributes:
         samples: How many are drawn.
         seeds: How often; the scores are averages.
+        examples: Of the test set at most so many are measured, drawn once for all; by default `EXAMPLES`.
     """
 
     samples: int = Field(1000, ge=1, le=10_000_000)
     seeds: int = Field(1, ge=1, le=1000)
+    examples: int | None = Field(None, ge=1, le=10_000_000)
 
 
 class MetricsSettings(_Block):
@@ -178,6 +183,10 @@ class Settings(_Block):
                 "Add one with: gm-keras add NAME"
             )
         return self.systems[key]
+
+    def examples(self, key: str) -> int:
+        """How many examples of the test set a system is measured on at most."""
+        return self.system(key).evaluate.examples or EXAMPLES[self.metrics.extractor]
 
     def choose_backend(self) -> str:
         """Sets `KERAS_BACKEND` before Keras is imported; what the environment says wins.

@@ -62,7 +62,7 @@ class Primary(_Written):
 
 
 class Metrics(_Written):
-    """`metrics.json`: the circumstances by name, the scores among `everything`."""
+    """`scores.json`: the circumstances by name, the scores among `everything`."""
 
     data: str
     split: str
@@ -71,6 +71,7 @@ class Metrics(_Written):
     seed: int
     extractor: Extractor
     seeds: int = 1
+    real_of: int | None = None
     data_checksum: str | None = None
     primary: Primary | None = None
     likelihood: Likelihood | None = None
@@ -147,6 +148,8 @@ class Training(_Written):
     git_revision: str | None = None
     git_dirty: bool | None = None
     git_changes: list[str] | None = None
+    experiment: str | None = None
+    experiment_baseline: str | None = None
     machine: str | None = None
     table: dict[str, Any] | None = None
 

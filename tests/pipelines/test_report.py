@@ -71,7 +71,7 @@ def all_written(root: Path) -> dict[str, str]:
 
 
 def change(root: Path, key: str, **entries) -> None:
-    path = root / "reports" / key / "metrics.json"
+    path = root / "reports" / key / "scores.json"
     parts.write_json(path, json.loads(path.read_text()) | entries)
 
 
@@ -191,7 +191,7 @@ def test_sounds_keep_their_rate_and_do_not_fill_a_page():
 
 def test_systems_without_a_page_are_named(root, capsys):
     all_written(root)
-    (root / "reports/dcgan/metrics.json").unlink()
+    (root / "reports/dcgan/scores.json").unlink()
     assert "Without a page so far, and so not here: dcgan." in indexed(root)
     assert "dcgan is not on the index: make its page with: dvc repro page@dcgan" in (
         capsys.readouterr().out
@@ -208,6 +208,19 @@ def test_nothing_leads_to_the_page_of_a_system_that_was_taken_out(root):
     params.write_text(cut)
     assert "dcgan" not in indexed(root)
     assert (root / "reports/dcgan.html").is_file()
+
+
+def test_a_page_brings_the_index_up_to_date(root, capsys):
+    page.run("vae")
+    text = (root / "reports/index.html").read_text(encoding="utf-8")
+    assert 'href="vae.html"' in text
+    assert "Without a page so far, and so not here: dcgan, pix2pix, gpt2." in text
+    # The card of another system is no reason for this one to have no page.
+    cards.path("vae", root).write_text("{")
+    page.run("dcgan")
+    assert "the index is as it was: " in capsys.readouterr().out
+    assert (root / "reports/dcgan.html").exists()
+    assert (root / "reports/index.html").read_text(encoding="utf-8") == text
 
 
 def test_an_index_of_nothing_says_what_to_do(root):
@@ -233,7 +246,7 @@ def test_the_index_of_seventy_systems_is_small(root):
     keys = [f"vae_{number}" for number in range(70)]
     parts.write_params(root, {key: parts.block("vae") for key in keys})
     for key in keys:
-        parts.write_json(root / f"reports/{key}/metrics.json", {})
+        parts.write_json(root / f"reports/{key}/scores.json", {})
         parts.write_json(cards.path(key, root), content | {"key": key})
         (root / f"reports/{key}/samples.png").symlink_to(root / "reports/dcgan/samples.png")
     assert len(indexed(root)) < 3e6
@@ -267,7 +280,7 @@ def test_results_without_the_newer_entries_are_shown(root):
         if name not in ("seeds", "likelihood", "data_checksum", "primary")
     }
     old["extractor"] = {"kind": "classifier"}
-    parts.write_json(root / "reports/vae/metrics.json", old)
+    parts.write_json(root / "reports/vae/scores.json", old)
     for name in ("calibration.json", "seeds.json", "pictures.json"):
         (root / "reports/vae" / name).unlink()
     (root / "models/vae/model.weights.h5").unlink()
@@ -301,9 +314,9 @@ def test_every_system_of_the_catalogue_can_be_shown(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "content", "command"),
     [
-        ("reports/vae/metrics.json", '{"data": "digits"', "evaluate@vae"),
-        ("reports/vae/metrics.json", '{"data": "digits"}', "evaluate@vae"),
-        ("reports/vae/metrics.json", "[]", "evaluate@vae"),
+        ("reports/vae/scores.json", '{"data": "digits"', "evaluate@vae"),
+        ("reports/vae/scores.json", '{"data": "digits"}', "evaluate@vae"),
+        ("reports/vae/scores.json", "[]", "evaluate@vae"),
         ("reports/vae/timing.json", None, "evaluate@vae"),
         ("reports/vae/samples.json", '{"texts": 3}', "evaluate@vae"),
         ("reports/vae/samples.png", None, "evaluate@vae"),
@@ -449,6 +462,14 @@ def test_scores_are_placed_between_noise_and_real_data(root):
     }
     assert rows["classifier_fid"].reached == 0.0
     assert rows["precision"].reached == 1.0
+
+
+def test_some_of_the_test_set_are_said_to_be_some(root):
+    change(root, "vae", real=200, real_of=360)
+    said = readings.circumstances(system(root, "vae"))[0]
+    assert said.startswith("200 of the 360 test examples of digits against 200 samples")
+    change(root, "vae", real=360, real_of=360)
+    assert readings.circumstances(system(root, "vae"))[0].startswith("360 test examples of digits")
 
 
 def test_a_bound_is_written_as_one(root):

@@ -8,6 +8,7 @@ import numpy as np
 from gm_keras.metrics.evaluation import Evaluation, mean
 from gm_keras.metrics.likelihood import bits_per_dim
 from gm_keras.metrics.registry import score
+from gm_keras.progress import progress
 
 # Draws of the latents for each example in an importance-weighted estimate.
 IMPORTANCE_SAMPLES = 64
@@ -90,9 +91,11 @@ def code_use(evaluation: Evaluation) -> dict[str, float]:
     model, size = evaluation.model, evaluation.model.num_codes
 
     def frequencies() -> Iterator[np.ndarray]:
-        for part in evaluation.examples.batches():
-            codes = np.asarray(model.codes(part)).reshape(len(part), -1)
-            yield np.stack([np.bincount(row, minlength=size) for row in codes])
+        with progress(len(evaluation.examples), "codes of examples") as bar:
+            for part in evaluation.examples.batches():
+                codes = np.asarray(model.codes(part)).reshape(len(part), -1)
+                yield np.stack([np.bincount(row, minlength=size) for row in codes])
+                bar.update(len(part))
 
     counts = sum(rows.sum(axis=0) for rows in frequencies())
     shares = counts / counts.sum()
