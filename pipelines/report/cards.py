@@ -40,7 +40,7 @@ class Card(BaseModel):
         training_seconds: Of a training that was not broken off.
         headline: The score by which its trainings are compared, written out; "" where there is none.
         excerpt: The beginning of a sample of a text model.
-        thumbnail: A corner of the picture of samples; None for a text model.
+        thumbnail: The picture of samples, small; None for a text model.
     """
 
     model_config = ConfigDict(frozen=True, strict=True)

@@ -80,7 +80,7 @@ def _shown(system: System, hashes: dict[str, str]) -> Shown:
     return Shown(
         system=system,
         samples=pictures.embed(system.samples, evaluate),
-        epochs=[(epoch, pictures.embed(path, train)) for epoch, path in system.epochs],
+        epochs=[(epoch, pictures.of_epoch(path, train)) for epoch, path in system.epochs],
         latents=[(each, pictures.embed(path, evaluate)) for each, path in system.latents],
         readings=readings.readings(system),
         circumstances=readings.circumstances(system),
