@@ -48,7 +48,10 @@ def smaller_grid(picture: np.ndarray, size: int) -> np.ndarray | None:
         A picture; None where even images of their own size take more.
     """
     rows, columns = (_cells((picture == 255).all(axis=(across, 2))) for across in (1, 0))
-    height, width = (picture.shape[0] + GAP) // rows - GAP, (picture.shape[1] + GAP) // columns - GAP
+    height, width = (
+        (picture.shape[0] + GAP) // rows - GAP,
+        (picture.shape[1] + GAP) // columns - GAP,
+    )
     framed = np.full((picture.shape[0] + GAP, picture.shape[1] + GAP, 3), 255, np.uint8)
     framed[:-GAP, :-GAP] = picture
     cells = framed.reshape(rows, height + GAP, columns, width + GAP, 3).swapaxes(1, 2)
