@@ -222,7 +222,10 @@ def test_pictures_on_cards_are_as_large_as_they_are(browser):
 
 def test_the_picture_of_precision_and_recall_follows_the_filters(browser):
     def points() -> list[str]:
-        return shown(browser, ".square [data-key]")
+        return browser.execute_script(
+            "return [...document.querySelectorAll('.square [data-key]')]"
+            ".filter((each) => getComputedStyle(each).display !== 'none').map((each) => each.dataset.key)"
+        )
 
     assert points() == ["vae", "dcgan"]
     # No word of it is cut off.
