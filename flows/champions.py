@@ -85,7 +85,7 @@ def promote(
     if champion is not None and champion.version == challenger.version:
         return Decision(False, f"nothing new: version {champion.version} is the champion already")
 
-    score = _score(settings, key, root / "reports" / key / "metrics.json")
+    score = _score(settings, key, root / "reports" / key / "scores.json")
     _remember(registry, challenger, score)
     try:
         rival = champion and _champion_score(registry, settings, key, champion, score, root, log)
@@ -112,7 +112,7 @@ def _champion_score(
         return recorded
     log(f"the champion of {key}, version {champion.version}, is measured on this test set")
     with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "metrics.json"
+        output = Path(folder) / "scores.json"
         model = _download(key, champion, Path(folder))
         evaluate = [sys.executable, "-m", "pipelines.evaluate", key]
         options = ["--model", str(model), "--output", str(output)]

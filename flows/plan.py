@@ -1,6 +1,6 @@
 """Which stages bring systems up to date, in which order, and what one failure holds up."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from pipelines.shared.errors import UserError
 
 FIRST = ("check", "sources")
 DATA_STAGES = ("prepare", "extractor")
-SYSTEM_STAGES = ("train", "evaluate", "export")
-PAGE = "page"
+# An export waits for its system's page, which also brings the index up to date.
+SYSTEM_STAGES = ("train", "evaluate", "page", "export")
 REPORT = "report"
 
 # Runs one stage, forced or not; returns what failed in a line, or None.
@@ -126,32 +126,24 @@ def execute(plan: Plan, run: Run, log: Log) -> dict[str, str]:
     return failures
 
 
-def run_report(
-    settings: Settings, keys: Iterable[str], names: list[str], root: Path, run: Run, log: Log
-) -> str | None:
-    """Runs the pages of systems, and the index of all pages once each system has been evaluated.
+def run_report(settings: Settings, names: list[str], root: Path, run: Run, log: Log) -> str | None:
+    """Runs the stage of the index once each system has a page; until then pages themselves bring it up to date.
 
     Args:
         settings: `params.yaml`.
-        keys: The systems whose pages are made; one that was not evaluated gets none.
         names: The stages that `dvc.yaml` has.
         root: The folder of the project.
         run: Runs one stage.
-        log: Takes the line that says why there is no report yet.
+        log: Takes the line that says whom the index is without.
 
     Returns:
         What failed, or None.
     """
-    missing = [
-        key for key in settings.systems if not (root / "reports" / key / "metrics.json").is_file()
-    ]
-    targets = [f"{PAGE}@{key}" for key in keys if key not in missing]
+    missing = [key for key in settings.systems if not (root / "reports" / f"{key}.html").is_file()]
     if missing:
-        log(f"no index yet: not evaluated so far: {', '.join(missing)}")
-    else:
-        targets.append(REPORT)
-    failures = [run(target, False) for target in targets if target in names]
-    return next(filter(None, failures), None)
+        log(f"not on the index, as they have no page: {', '.join(missing)}")
+        return None
+    return run(REPORT, False) if REPORT in names else None
 
 
 def _chain(plan: Plan, targets: list[str], run: Run) -> str | None:

@@ -61,7 +61,7 @@ class Score:
         """Reads the primary metric of an evaluation.
 
         Args:
-            metrics: The content of `metrics.json`.
+            metrics: The content of `scores.json`.
             measured_on: See the class.
         """
         primary = metrics["primary"]

@@ -82,7 +82,7 @@ def retrain(
             for key, reason in idle.items():
                 log(f"{key}: {reason}")
             decisions = judge(settings, todo, failures, root, run_stage)
-            if failure := plan.run_report(settings, todo.systems, names, root, run_stage, log):
+            if failure := plan.run_report(settings, names, root, run_stage, log):
                 failures[plan.REPORT] = failure
             history.record(root, [key for key in todo.systems if key not in failures], began)
     except UserError as error:

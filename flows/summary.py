@@ -20,7 +20,7 @@ def trained(settings: Settings, keys: list[str], failures: dict[str, str], root:
     rows = ["| system | result | metric | MLflow run |", "|---|---|---|---|"]
     details = []
     for key in keys:
-        metrics = _json(root / "reports" / key / "metrics.json")
+        metrics = _json(root / "reports" / key / "scores.json")
         result = "trained" if key not in failures else f"failed: {failures[key]}"
         cells = (key, result, _primary(metrics), _run_link(settings, key, root))
         rows.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")

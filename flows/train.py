@@ -40,7 +40,7 @@ def train_systems(
             names = stages.names(root)
             todo = plan.make(settings, systems, names)
             failures = plan.execute(todo, run_stage, log)
-            if failure := plan.run_report(settings, todo.systems, names, root, run_stage, log):
+            if failure := plan.run_report(settings, names, root, run_stage, log):
                 failures[plan.REPORT] = failure
     except UserError as error:
         return Failed(message=str(error))

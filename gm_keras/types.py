@@ -56,6 +56,8 @@ OddKernel = Annotated[
 ]
 #: Grey levels of an image.
 Levels = Annotated[int, Field(ge=2, le=65_536)]
+#: For each feature of vectors what lies between one of its values and the next; 0 for real numbers.
+Cells = Annotated[Sequence[NonNegativeFloat], Field(min_length=1)]
 #: How many classes or codes there are.
 Categories = Annotated[int, Field(ge=1, le=65_536)]
 #: The side of an image or of a map of features.

@@ -14,13 +14,14 @@ from pipelines.running.compiled import keep_compiled
 from pipelines.running.measurement import Measurement
 from pipelines.running.stages import end_with_dvc, need, quick, quiet
 from pipelines.settings import Settings, load_settings, project_root
-from pipelines.shared import errors, written
+from pipelines.shared import errors, scores, written
 from pipelines.shared.errors import UserError
 from pipelines.shared.files import replacing, scratch, write_json
 
 OUTPUTS = (
-    "metrics.json",
+    "scores.json",
     "calibration.json",
+    "columns.json",
     "seeds.json",
     "pictures.json",
     "samples.png",
@@ -29,7 +30,7 @@ OUTPUTS = (
 
 
 def run(key: str, settings: Settings, root: Path) -> None:
-    """Writes into `reports/<key>/` what `OUTPUTS` names, and `latents/`."""
+    """Writes into `reports/<key>/` what `OUTPUTS` names, and `latents/`; for DVC `metrics/<key>.json`."""
     settings.system(key)
     folder = need(root / "models" / key, f"dvc repro train@{key}")
     trained = written.read(folder / "run.json", written.Training, f"dvc repro -f train@{key}")
@@ -50,6 +51,7 @@ def run(key: str, settings: Settings, root: Path) -> None:
         measurement = Measurement(key, settings, root, model, work)
         metrics = measurement.metrics()
         calibration = measurement.calibration()
+        columns = measurement.columns()
         with replacing(report / "latents") as target:
             target.mkdir()
             pictures = measurement.pictures(target)
@@ -57,8 +59,11 @@ def run(key: str, settings: Settings, root: Path) -> None:
     with replacing(report / "samples.png") as path:
         images.save(measurement.picture, path)
     write_json(report / "samples.json", measurement.by_themselves)
-    write_json(report / "metrics.json", metrics)
+    write_json(report / "scores.json", metrics)
+    steering = scores.steering(metrics, model.capabilities)
+    write_json(root / "metrics" / f"{key}.json", steering, in_order=True)
     write_json(report / "calibration.json", calibration)
+    write_json(report / "columns.json", columns)
     write_json(report / "seeds.json", measurement.of_seeds)
     timing = {
         "samples_per_second": round(measurement.speed, 1),
@@ -70,13 +75,14 @@ def run(key: str, settings: Settings, root: Path) -> None:
     facts = run_facts(key, settings, root)
     tracked = tracking.resume_run(settings.tracking, key, trained.run_id, **facts)
     tracked.set_tag("code.evaluate", code.digest("evaluate", key, settings))
-    scores = numbers(metrics)
+    measured = numbers(metrics)
     tracked.log_scores(scored(metrics, calibration), root / "data" / settings.system(key).data)
     for name in OUTPUTS:
-        tracked.log_file(report / name)
+        # Beside the others there is a table of this name, which MLflow shows.
+        tracked.log_file(report / name, "evaluation" if name == "scores.json" else None)
     for path in sorted((report / "latents").iterdir()):
         tracked.log_file(path, "latents")
-    print(f"{key}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+    print(f"{key}: " + ", ".join(f"{name} {value:.4g}" for name, value in measured.items()))
     for name, reason in metrics["left_out"].items():
         print(f"{key}: without {name}: {reason}")
 
@@ -91,7 +97,7 @@ def run_other(key: str, settings: Settings, root: Path, model_path: Path, output
 
 
 def numbers(metrics: dict[str, Any]) -> dict[str, float]:
-    """The scores among the entries of `metrics.json`."""
+    """The scores among the entries of `scores.json`."""
     return {name: value for name, value in metrics.items() if isinstance(value, float)}
 
 

@@ -1,7 +1,7 @@
 """`python -m pipelines.export KEY`: the trained model, for use elsewhere.
 
 Writes `exports/<key>/`: `model.keras`, in `networks/` the inference networks as `.keras`, SavedModel and
-ONNX, `export.json`, and what an evaluation found in `scores.json`; registers the sampler with MLflow.
+ONNX, `export.json`, of a table what its columns were in training (`table.json`), and what an evaluation found in `scores.json`; registers the sampler with MLflow.
 
 It runs on TensorFlow, whatever trained the weights: they do not depend on the backend. JAX can write
 neither every SavedModel (not `top_k`, `inv`) nor every ONNX file (not `arange`, `mod`, `image.resize`), and
@@ -62,7 +62,7 @@ def export(key: str, settings: Settings, root: Path) -> None:
             f"make it again with: dvc repro -f train@{key}"
         )
     # Before hours of work, and before a version is registered.
-    scores = _scores(key, root) if (root / "reports" / key / "metrics.json").exists() else None
+    scores = _scores(key, root) if (root / "reports" / key / "scores.json").exists() else None
     with replacing(root / "exports" / key) as folder:
         from pipelines.exports.registration import Sampler, register, sha256
         from pipelines.running.facts import run_facts
@@ -84,10 +84,12 @@ def export(key: str, settings: Settings, root: Path) -> None:
         )
         current.set_tag("code.export", sampler.code)
         tags = {"weights_sha256": sha256(source / "model.weights.h5")}
-        headline = scored(scores["metrics"]).headline if scores is not None else ""
+        headline = scored(scores["scores"]).headline if scores is not None else ""
         data = root / "data" / settings.system(key).data
         version = register(current, sampler, tags, data, headline)
         write_json(folder / "export.json", {"system": key, **content})
+        if trained.table is not None:
+            write_json(folder / "table.json", trained.table)
         if scores is not None:
             write_json(folder / "scores.json", scores)
     networks = ", ".join(content["networks"])
@@ -136,7 +138,7 @@ def _scores(key: str, root: Path) -> dict[str, Any]:
 
     folder, command = root / "reports" / key, f"dvc repro -f evaluate@{key}"
     shapes = {
-        "metrics": written.Metrics,
+        "scores": written.Metrics,
         "calibration": written.Calibration,
         "seeds": written.SEEDS,
         "pictures": list[written.Picture],

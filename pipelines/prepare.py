@@ -16,13 +16,16 @@ import numpy as np
 
 from pipelines.running.stages import stage
 from pipelines.settings import DataSettings, Settings, own_paths
-from pipelines.shared.errors import UserError, nearest, printable
+from pipelines.shared import entries
+from pipelines.shared.entries import ARRAYS, TABLES
+from pipelines.shared.errors import UserError, printable
 from pipelines.shared.files import replacing
 
 if TYPE_CHECKING:
     from gm_keras.data.source import Source
 
-FILES = (".npz", ".npy", ".txt")
+# What `source: table` takes alone.
+OF_TABLES = ("columns", "drop", "label", "categories", "missing", "codes", "numbers")
 
 
 def prepare(name: str, settings: DataSettings, output: Path, root: Path | None = None) -> None:
@@ -41,7 +44,7 @@ def prepare(name: str, settings: DataSettings, output: Path, root: Path | None =
     Raises:
         UserError: One line on what is wrong and where to mend it.
     """
-    path = _own_path(name, settings, root) if settings.source == "folder" else None
+    path = None if settings.source == "tfds" else _own_path(name, settings, root)
     if path is not None and (relation := own_paths.overlap(path, output)):
         raise UserError(
             f"{_where(name)}.path: {path} {relation} {output}, where the prepared arrays go: move your "
@@ -86,7 +89,7 @@ def described(name: str, settings: DataSettings, root: Path | None = None) -> "S
     Raises:
         UserError: One line on what is wrong and where to mend it.
     """
-    path = _own_path(name, settings, root) if settings.source == "folder" else None
+    path = None if settings.source == "tfds" else _own_path(name, settings, root)
     _check_options(name, settings, path)
     from gm_keras.data.builders import BUILDERS
 
@@ -154,10 +157,16 @@ def _source(name: str, settings: DataSettings, path: Path | None, scratch: str) 
         from gm_keras.data.tfds_source import tfds_source
 
         return tfds_source(settings.path or name, scratch, size, length, settings.level, **parts)
+    if settings.source == "table":
+        from gm_keras.data.tables import Options, table_source
+
+        options = Options(**{option: getattr(settings, option) for option in OF_TABLES})
+        return table_source(path, options, **parts, seed=settings.seed)
     if path.is_dir():
         from gm_keras.data.folder import folder_source
 
-        return folder_source(path, size, None if settings.pairs == "edges" else settings.pairs)
+        pairs = None if settings.pairs == "edges" else settings.pairs
+        return folder_source(path, size, pairs, settings.background)
     if path.suffix == ".txt":
         from gm_keras.data.text import file_source
 
@@ -174,7 +183,8 @@ def _where(name: str) -> str:
 def _own_path(name: str, settings: DataSettings, root: Path | None) -> Path:
     where = _where(name)
     if not settings.path:
-        raise UserError(f"{where} has source: folder, but no path: to the images or .npz file")
+        what = "images or .npz file" if settings.source == "folder" else "CSV or Parquet file"
+        raise UserError(f"{where} has source: {settings.source}, but no path: to the {what}")
     path = own_paths.expanded(root or Path.cwd(), settings.path, f"{where}.path")
     try:
         path.stat()
@@ -182,26 +192,44 @@ def _own_path(name: str, settings: DataSettings, root: Path | None) -> Path:
         raise UserError(f"{where}.path: there is no folder or file {path}") from None
     except OSError as error:
         raise UserError(f"{where}.path: {path} cannot be read: {error.strerror}") from None
-    if not path.is_dir() and (path.suffix not in FILES or not path.is_file()):
+    is_table = path.name.lower().endswith(TABLES)
+    if settings.source == "table":
+        if not path.is_dir() and not is_table:
+            raise UserError(
+                f"{where}.path: expected a .csv or .parquet file, or a folder with train.csv, not {path}"
+            )
+    elif not path.is_dir() and (path.suffix not in ARRAYS or not path.is_file()):
+        hint = "; a table has source: table" if is_table else ""
         raise UserError(
-            f"{where}.path: expected a folder of images, a .npz, .npy or .txt file, not {path}"
+            f"{where}.path: expected a folder of images, a .npz, .npy or .txt file, not {path}{hint}"
         )
     return path
 
 
 def _check_options(name: str, settings: DataSettings, path: Path | None) -> None:
     """Refuses what would be ignored; the sources refuse what depends on what they hold."""
-    text = path is not None and path.suffix == ".txt" and path.is_file()
+    table = settings.source == "table"
+    text = path is not None and path.suffix == ".txt" and path.is_file() and not table
     if settings.pairs in ("side_by_side", "folders") and (path is None or not path.is_dir()):
         raise UserError(
             f"{_where(name)}.pairs: {settings.pairs} is for a folder of images (source: folder)"
         )
     for option, useless, use in (
-        ("pairs", text, "images"),
-        ("image_size", text, "images"),
-        ("length", text or (path is not None and path.is_dir()), "audio"),
+        ("pairs", text or table, "images"),
+        ("image_size", text or table, "images"),
+        ("length", text or table or (path is not None and path.is_dir()), "audio"),
         ("level", path is not None and not text, "texts"),
-        ("renumber", text or (path is not None and path.is_dir()), "labels that are numbers"),
+        (
+            "renumber",
+            text or table or (path is not None and path.is_dir()),
+            "labels that are numbers",
+        ),
+        (
+            "background",
+            path is None or table or not path.is_dir(),
+            "images in a folder (source: folder)",
+        ),
+        *((option, not table, "tables (source: table)") for option in OF_TABLES),
     ):
         if useless and option in settings.model_fields_set and getattr(settings, option):
             raise UserError(f"{_where(name)}.{option} is for {use}; remove it")
@@ -211,7 +239,8 @@ def run(name: str, settings: Settings, root: Path) -> None:
     """Prepares the data set of this name in `params.yaml`."""
     if name not in settings.data:
         raise UserError(
-            f'params.yaml has no data set "{name}" under data: {nearest(name, list(settings.data))}'
+            f'params.yaml has no data set "{name}" under data: '
+            + entries.unknown(name, list(settings.data), root)
         )
     own_paths.check(settings, root)
     # Let a stop from outside (Prefect, kill) clean up too.

@@ -4,6 +4,7 @@ Broken off, it goes on from its last checkpoint, and ends as if it had never sto
 """
 
 import csv
+import os
 import shutil
 import sys
 import time
@@ -78,8 +79,12 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
             "git_revision": tags.get("git.revision"),
             "git_dirty": tags.get("git.dirty") == "true",
             "git_changes": changed,
+            "experiment": os.environ.get("DVC_EXP_NAME"),
+            "experiment_baseline": os.environ.get("DVC_EXP_BASELINE_REV"),
             "machine": machine.describe(backend.name, backend.device_name()),
         }
+        if data.columns is not None:
+            record["table"] = data.columns.described()
         write_json(target / "run.json", record)
     report = root / "reports" / key
     with replacing(report / "history.csv") as path:
@@ -194,6 +199,7 @@ def _fit(
         options=system.sample,
         seed=settings.seed,
         real=examples(model, data),
+        table=data.columns,
         on_picture=lambda path, epoch: tracked.log_image(path, "samples", epoch),
     )
     problem = unscaled(data)

@@ -10,6 +10,7 @@ import numpy as np
 
 from gm_keras import images, views
 from gm_keras.fields import FIELDS
+from gm_keras.fields.table import Table
 from gm_keras.metrics.examples import conditions_of
 from gm_keras.telling import one_line, tell, with_kind
 
@@ -69,10 +70,12 @@ def draw(
     seed: int,
     options: dict[str, Any] | None = None,
     real: dict[str, np.ndarray] | None = None,
+    table: Table | None = None,
 ) -> np.ndarray:
     """Draws samples as a picture.
 
-    Images become a grid (one column for each class, where there are any), vectors a scatter plot, tokens
+    Images become a grid (one column for each class, where there are any), vectors a scatter plot, or of a table a
+    diagram for each column, tokens
     lines of text, videos a film, what is none of these what `gm_keras.fields` calls its view; translations
     become triples of source, translation and target. What else a model is told is that of the test examples, and is
     shown with images: captions below, masks beside.
@@ -82,6 +85,7 @@ def draw(
         seed: Of the samples.
         options: Passed to `sample` or `translate`.
         real: What `examples` returns.
+        table: The columns that vectors stand for.
 
     Returns:
         A picture `(height, width, 3)`, uint8, or a film `(frames, height, width, 3)`.
@@ -102,7 +106,11 @@ def draw(
         shown["columns"] = columns
     if hasattr(model, "decode_text"):
         shown["decode"] = model.decode_text
+    if table is not None and "label" in model.conditions:
+        arguments["label"] = table.draw_labels(n, seed)
     made = model.sample(n, **arguments)
+    if table is not None:
+        return views.marginals(table, made, real.get(field))
     return views.sheet(field, made, real=real.get(field), told=told, **shown)
 
 
@@ -126,7 +134,8 @@ def draw_or_explain(
         What `draw` returns, and why it shows no samples; None if it does.
     """
     try:
-        return draw(model, seed, options, examples(model, data)), None
+        table = data.columns if model.data_field == "features" else None
+        return draw(model, seed, options, examples(model, data), table), None
     except Exception as error:  # no picture is worth the scores of a training
         tell(f"there is no picture of samples: {with_kind(error)}")
         return images.text([f"There is no picture: {one_line(error)}"]), one_line(error)
@@ -142,6 +151,7 @@ class SampleGrids(keras.callbacks.Callback):
         options: Passed to `sample`.
         seed: Of the samples, the same in every picture.
         real: What `examples` returns.
+        table: The columns that vectors stand for.
         on_picture: Called with the path of each picture and its epoch, counted from 1.
         tell: Takes a line for each picture that cannot be drawn or written; the training goes on.
     """
@@ -155,6 +165,7 @@ class SampleGrids(keras.callbacks.Callback):
         options: dict[str, Any] | None = None,
         seed: int = 0,
         real: dict[str, np.ndarray] | None = None,
+        table: Table | None = None,
         on_picture: Callable[[Path, int], None] | None = None,
         tell: Callable[[str], None] = tell,
     ):
@@ -163,6 +174,7 @@ class SampleGrids(keras.callbacks.Callback):
         self.options = options or {}
         self.seed = seed
         self.real = real
+        self.table = table
         self.on_picture = on_picture
         self.tell = tell
         self.at = {round(epochs * part / grids) for part in range(1, grids + 1)} - {0}
@@ -174,7 +186,7 @@ class SampleGrids(keras.callbacks.Callback):
         path = self.folder / f"epoch_{epoch + 1:04d}.png"
         try:
             with self.model.optimizer.averaged():
-                picture = draw(self.model, self.seed, self.options, self.real)
+                picture = draw(self.model, self.seed, self.options, self.real, self.table)
             self.folder.mkdir(parents=True, exist_ok=True)
             images.save(picture, path)
         except Exception as error:  # no picture is worth a training

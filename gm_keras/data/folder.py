@@ -4,8 +4,11 @@ import contextlib
 import hashlib
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -19,16 +22,67 @@ from gm_keras.reading import FileError, check_file, shown
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
 SIDEWAYS = (5, 6, 7, 8)
+# Of EXIF: all but the one that says nothing.
+TURNED = range(2, 9)
+TRANSPARENT = "transparent"
 SIDES = ("source", "target")
 
 Labelled = list[tuple[Path, int | None]]
+Background = Literal["white", "black"]
 
 
-def folder_source(path: Path, image_size: int | None = None, pairs: str | None = None) -> Source:
+@dataclass
+class _Found:
+    """What the images of a folder are, by their headers.
+
+    Attributes:
+        grey: Whether all are.
+        size: The (width, height) that each gets, or its halves get.
+        kinds: How many there are of each kind.
+        sizes: How many there are of each size.
+        turned: How many a camera has turned.
+    """
+
+    grey: bool = True
+    size: tuple[int, int] = (0, 0)
+    kinds: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    turned: int = 0
+
+    def said(self, what: str, background: Background) -> str:
+        """All of it in one line."""
+        count = self.kinds.total()
+        ordered = sorted(self.kinds.items(), key=lambda each: (-each[1], each[0]))
+        kinds = [f"{number:,} {kind}" for kind, number in ordered]
+        kind = f"all {next(iter(self.kinds))}" if len(kinds) == 1 else ", ".join(kinds)
+        line = f"found {count:,} {what if count != 1 else what.removesuffix('s')}: {kind}"
+        if len(self.kinds) > 1:
+            line += f"; they become {'grey' if self.grey else 'RGB'}"
+        if TRANSPARENT in self.kinds:
+            line += f", on {background} where they are transparent"
+        if self.turned:
+            line += f"; {self.turned:,} turned as their EXIF says"
+        if len(self.sizes) > 1:
+            small, large = (
+                choose(self.sizes, key=lambda size: size[0] * size[1]) for choose in (min, max)
+            )
+            line += (
+                f"; {len(self.sizes):,} sizes from {small[0]} x {small[1]} to {large[0]} x {large[1]}, scaled and "
+                f"cut to {self.size[0]} x {self.size[1]}"
+            )
+        return line
+
+
+def folder_source(
+    path: Path,
+    image_size: int | None = None,
+    pairs: str | None = None,
+    background: Background = "white",
+) -> Source:
     """Reads images: all in one folder, or one subfolder a class, or either below `train/`, ...
 
-    The images become grey if all of them are, otherwise RGB; transparent parts become white, an
-    animation its first frame, and a camera's note on rotation is obeyed.
+    The images become grey if all of them are, otherwise RGB; an animation becomes its first frame, and a
+    camera's note on rotation is obeyed. How many there are of each kind and size is in the notes.
 
     Args:
         path: The folder. Labels follow the sorted names of the subfolders (2 before 10); subfolders
@@ -42,20 +96,22 @@ def folder_source(path: Path, image_size: int | None = None, pairs: str | None =
             those below `train/`, ...) that have the same name but for the extension. Sources and
             targets may have different sizes there, and one of them may be grey; there are no
             labels.
+        background: What shows where images are transparent.
 
     Returns:
         The source. Its version is taken from the images' content.
     """
     if pairs == "folders":
-        return _paired(path, image_size)
+        return _paired(path, image_size, background)
     notes: list[str] = []
     splits, names = _layout(path, notes)
     files = [file for entries in splits.values() for file, _ in entries]
     halves = pairs == "side_by_side"
     texts = {} if halves else captions_beside(files)
-    grey, size = _survey(files, image_size, halves)
-    field = Field((size[1], size[0], 1 if grey else 3), "uint8", 256)
-    fields = {"source": field, "target": field} if halves else {"image": field}
+    found = _survey(files, image_size, halves)
+    notes.append(found.said("images", background))
+    spec = Field((found.size[1], found.size[0], 1 if found.grey else 3), "uint8", 256)
+    fields = {"source": spec, "target": spec} if halves else {"image": spec}
     if texts:
         fields["caption"] = Field((max(1, *map(len, texts.values())),), "uint8", captions.LEVELS)
     if names is not None:
@@ -63,7 +119,7 @@ def folder_source(path: Path, image_size: int | None = None, pairs: str | None =
 
     def read(split: str) -> Iterator[Example]:
         for file, label in splits[split]:
-            picture = _picture(file, grey)
+            picture = _picture(file, found.grey, background)
             if halves:
                 width, height = picture.size
                 left = picture.crop((0, 0, width // 2, height))
@@ -93,7 +149,7 @@ def folder_source(path: Path, image_size: int | None = None, pairs: str | None =
     )
 
 
-def _paired(path: Path, image_size: int | None) -> Source:
+def _paired(path: Path, image_size: int | None, background: Background) -> Source:
     notes: list[str] = []
     splits = _pair_layout(path, notes)
     sides = {
@@ -101,11 +157,12 @@ def _paired(path: Path, image_size: int | None) -> Source:
         for number, side in enumerate(SIDES)
     }
     surveys = {side: _survey(files, image_size) for side, files in sides.items()}
+    notes += [found.said(f"{side}s", background) for side, found in surveys.items()]
 
     def read(split: str) -> Iterator[Example]:
         for pair in splits[split]:
             yield {
-                side: _pixels(_picture(file, surveys[side][0]), image_size)
+                side: _pixels(_picture(file, surveys[side].grey, background), image_size)
                 for side, file in zip(SIDES, pair, strict=True)
             }
 
@@ -113,8 +170,8 @@ def _paired(path: Path, image_size: int | None) -> Source:
         kind=f"folder:{shown(path.name)}",
         version=_digest([file for files in sides.values() for file in files], path),
         fields={
-            side: Field((size[1], size[0], 1 if grey else 3), "uint8", 256)
-            for side, (grey, size) in surveys.items()
+            side: Field((found.size[1], found.size[0], 1 if found.grey else 3), "uint8", 256)
+            for side, found in surveys.items()
         },
         splits={split: len(pairs) for split, pairs in splits.items()},
         read=read,
@@ -274,22 +331,20 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _survey(
-    files: list[Path], image_size: int | None, halves: bool = False
-) -> tuple[bool, tuple[int, int]]:
-    """Whether all images are grey, and the (width, height) of them or of their halves.
-
-    Reads their headers only.
-    """
-    grey = True
+def _survey(files: list[Path], image_size: int | None, halves: bool = False) -> _Found:
+    """What the images are; reads their headers only."""
+    found = _Found()
     first: tuple[Path, tuple[int, int]] | None = None
     for file in files:
         try:
             with _opened(file) as image:
                 size = image.size
-                if image.getexif().get(0x0112) in SIDEWAYS:
+                orientation = image.getexif().get(0x0112)
+                if orientation in SIDEWAYS:
                     size = size[::-1]
-                grey = grey and image.mode in GREY
+                found.turned += orientation in TURNED
+                found.grey = found.grey and image.mode in GREY
+                found.kinds[_kind(image)] += 1
         except Exception as error:  # each format has errors of its own
             raise _broken(file, error) from None
         if halves and size[0] % 2:
@@ -297,6 +352,7 @@ def _survey(
                 f"pairs: side_by_side needs an even width, but {shown(file)} has {size[0]} x {size[1]} "
                 "pixels"
             )
+        found.sizes[size] += 1
         first = first or (file, size)
         if image_size is None and size != first[1]:
             raise DataError(
@@ -304,10 +360,21 @@ def _survey(
                 f"{shown(file)} has {size[0]} x {size[1]}; resize them, or add image_size to the data "
                 "set's entry under data: in params.yaml, for example image_size: 64"
             )
-    if image_size is not None:
-        return grey, (image_size, image_size)
     width, height = first[1]
-    return grey, (width // 2 if halves else width, height)
+    found.size = (width // 2 if halves else width, height)
+    if image_size is not None:
+        found.size = (image_size, image_size)
+    return found
+
+
+def _kind(image: Image.Image) -> str:
+    if image.has_transparency_data:
+        return TRANSPARENT
+    if image.mode == "P":
+        return "with a palette"
+    if image.mode.startswith("I"):
+        return "grey of 16 bits"
+    return "grey" if image.mode in GREY else image.mode
 
 
 @contextlib.contextmanager
@@ -320,10 +387,10 @@ def _opened(file: Path) -> Iterator[Image.Image]:
             yield image
 
 
-def _picture(file: Path, grey: bool) -> Image.Image:
+def _picture(file: Path, grey: bool, background: Background) -> Image.Image:
     try:
         with _opened(file) as image:
-            return _plain(ImageOps.exif_transpose(image), grey)
+            return _plain(ImageOps.exif_transpose(image), grey, background)
     except Exception as error:
         raise _broken(file, error) from None
 
@@ -333,16 +400,16 @@ def _pixels(picture: Image.Image, image_size: int | None) -> np.ndarray:
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def _plain(image: Image.Image, grey: bool) -> Image.Image:
-    """An image as 8-bit grey or RGB, on white where it was transparent."""
+def _plain(image: Image.Image, grey: bool, background: Background) -> Image.Image:
+    """An image as 8-bit grey or RGB, on the background where it was transparent."""
     if image.mode.startswith("I"):
         # 16-bit grey: Pillow's own conversion would cut everything above 255.
         pixels = (np.asarray(image).astype("int32") >> 8).clip(0, 255).astype("uint8")
         image = Image.fromarray(pixels)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
+        below = Image.new("RGBA", image.size, background)
+        image = Image.alpha_composite(below, image)
     return image.convert("L" if grey else "RGB")
 
 

@@ -7,12 +7,14 @@ import contextlib
 import mmap
 import sys
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gm_keras.fields import ATTRIBUTE, FIELDS, scaling
+from gm_keras.fields.table import Table
 from gm_keras.reading import FileError, check_file, read_json, shown
 
 KEYS = ("name", "primary", "fields", "splits", "levels", "num_classes")
@@ -92,6 +94,12 @@ class PreparedData:
     def vocabulary(self) -> str | None:
         """The character of each token in order; `bytes` if tokens are bytes; None without text."""
         return self.info.get("vocabulary")
+
+    @cached_property
+    def columns(self) -> Table | None:
+        """The columns that features stand for; None where they are no table."""
+        described = self.info.get("table")
+        return None if described is None else Table.read(described)
 
     def shape(self, field: str) -> tuple[int, ...]:
         """The shape of one example of a field: (height, width, channels), (features,), ..."""
@@ -343,6 +351,8 @@ def _makes_sense(info: dict[str, Any]) -> bool:
         return False
     if info.get("stream") and (primary != "tokens" or fields["tokens"]["shape"]):
         return False
+    if info.get("table") is not None and not _is_table(info["table"], fields):
+        return False
     levels = {field: spec.get("levels") for field, spec in fields.items()}
     levels[primary] = info["levels"]
     if not all(value is None or _is_count(value) for value in levels.values()):
@@ -386,6 +396,17 @@ def _is_field(spec: Any) -> bool:
         return isinstance(spec["dtype"], str) and np.dtype(spec["dtype"]).kind in "biuf"
     except Exception:  # numpy raises more than one kind for a text that names no type
         return False
+
+
+def _is_table(described: Any, fields: dict[str, Any]) -> bool:
+    try:
+        table = Table.read(described)
+    except ValueError:
+        return False
+    has_label = table.label is not None
+    return fields.get("features", {}).get("shape") == [table.size] and has_label == (
+        "label" in fields
+    )
 
 
 def _is_mixture(mixture: dict[str, Any]) -> bool:

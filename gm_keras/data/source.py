@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gm_keras.fields import ATTRIBUTE, PRIMARY
+from gm_keras.fields.table import Table
 from gm_keras.reading import check_file
 
 Example = dict[str, np.ndarray]
@@ -59,6 +60,7 @@ class Source:
             labels.
         notes: What a user should know of the data, each in one line.
         attributes: What is known of each example beside its fields.
+        table: The columns that the features stand for; None where they are no table.
     """
 
     kind: str
@@ -74,6 +76,7 @@ class Source:
     labels: Callable[[str], np.ndarray] | None = None
     notes: tuple[str, ...] = ()
     attributes: dict[str, Field] = field(default_factory=dict)
+    table: Table | None = None
 
     @property
     def primary(self) -> str:

@@ -122,7 +122,8 @@ def write(
     info = _describe(source, counts, noted, name, checksums)
     text = json.dumps(info, indent=2, ensure_ascii=False) + "\n"
     (folder / "dataset.json").write_text(text, encoding="utf-8")
-    notes = noted.spread.notes() if noted.spread is not None else []
+    # The columns of a table are standardized, and rare categories vary little.
+    notes = noted.spread.notes() if noted.spread is not None and source.table is None else []
     if not source.stream and counts["test"] < FEW:
         notes.append(
             f"{counts['train']} examples to train on, {counts['validation']} to validate, {counts['test']} to "
@@ -228,6 +229,8 @@ def _describe(
         info["range"] = [float(noted.spread.low.min()), float(noted.spread.high.max())]
     if source.mixture is not None:
         info["mixture"] = source.mixture
+    if source.table is not None:
+        info["table"] = source.table.described()
     if source.attributes:
         info["attributes"] = {name: _layout(spec) for name, spec in source.attributes.items()}
     return info | {"checksums": dict(sorted(checksums.items()))}

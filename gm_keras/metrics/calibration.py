@@ -11,6 +11,11 @@ from gm_keras.metrics.evaluation import Evaluation
 from gm_keras.metrics.examples import BATCH, Examples
 from gm_keras.metrics.registry import evaluate, wanted
 from gm_keras.metrics.spool import spool
+from gm_keras.progress import progress
+
+#: Examples of which the likelihood, the reconstruction or the novelty is measured, at most: each is measured by
+#: itself, so that fewer only have a larger error. Sets that are compared with each other must be as large as they are.
+FEW = 500
 
 
 def calibrate(
@@ -36,35 +41,49 @@ def calibrate(
     if wanted(model, "samples"):
         n = len(evaluation.samples)
         train = Examples(data, model, "train", n, seed)
-        test = Examples(data, model, "test", n, seed)
+        test = Examples(data, model, "test", min(n, FEW), seed)
         floor |= evaluate(_real(evaluation, train), ("samples",), seldom=True)
         floor |= evaluate(_real(evaluation, test), ("novelty",), seldom=True)
         noise = replace(evaluation, samples=_noise(evaluation, n), given=None, left_out={})
-        ceiling |= evaluate(noise, ("samples", "pairs", "novelty"), seldom=True)
-        of["floor"].append(f"{len(train):,} training examples against the test set")
-        of["ceiling"].append(f"{n:,} examples of uniform noise against the test set")
+        ceiling |= evaluate(noise, ("samples", "pairs"), seldom=True)
+        few = replace(noise, samples=noise.samples[:FEW], left_out={})
+        ceiling |= evaluate(few, ("novelty",), seldom=True)
+        against = _against(evaluation)
+        of["floor"].append(f"{len(train):,} training examples against {against}")
+        of["ceiling"].append(f"{n:,} examples of uniform noise against {against}")
         if wanted(model, "pairs") and translate is not None:
-            parts = (translate(train.rows[at : at + BATCH]) for at in range(0, len(train), BATCH))
-            made = spool(parts, len(train), evaluation.folder, "translations")
+            made = spool(
+                _translated(translate, train.rows), len(train), evaluation.folder, "translations"
+            )
             seen = replace(evaluation, samples=made, examples=train, left_out={})
             floor |= evaluate(seen, ("pairs",), seldom=True)
             of["floor"].append(f"translations of {len(train):,} training examples")
     if wanted(model, "model"):
-        seen = Examples(data, model, "train", len(evaluation.examples), seed)
+        size = min(len(evaluation.examples), FEW)
+        seen = Examples(data, model, "train", size, seed)
         # log Z is that of the same model.
         of_seen = replace(evaluation, examples=seen, left_out={})
         floor |= evaluate(of_seen, ("model",), seldom=True)
         with _untrained(model, seed):
-            untrained = replace(evaluation, left_out={}, partitions={})
+            examples = Examples(data, model, "test", size)
+            untrained = replace(evaluation, examples=examples, left_out={}, partitions={})
             ceiling |= evaluate(untrained, ("model",), seldom=True)
         of["floor"].append(f"likelihoods and reconstructions of {len(seen):,} training examples")
-        of["ceiling"].append("likelihoods and reconstructions by the model before training")
+        of["ceiling"].append(
+            f"likelihoods and reconstructions of {size:,} test examples by the model before training"
+        )
     return {
         "floor": floor,
         "ceiling": ceiling,
         "floor_of": "; ".join(of["floor"]),
         "ceiling_of": "; ".join(of["ceiling"]),
     }
+
+
+def _against(evaluation: Evaluation) -> str:
+    """What samples are compared with, in words."""
+    few, all_ = len(evaluation.test), len(Examples(evaluation.data, evaluation.model))
+    return "the test set" if few == all_ else f"{few:,} test examples"
 
 
 def _real(evaluation: Evaluation, real: Examples) -> Evaluation:
@@ -74,6 +93,16 @@ def _real(evaluation: Evaluation, real: Examples) -> Evaluation:
         given = tuple(rows[: len(real)] for rows in kept)
     samples = spool(real.batches(), len(real), evaluation.folder, f"floor_{real.split}")
     return replace(evaluation, samples=samples, given=given, left_out={})
+
+
+def _translated(
+    translate: Callable[[np.ndarray], np.ndarray], rows: np.ndarray
+) -> Iterator[np.ndarray]:
+    with progress(len(rows), "translations of training examples") as bar:
+        for at in range(0, len(rows), BATCH):
+            part = translate(rows[at : at + BATCH])
+            bar.update(len(part))
+            yield part
 
 
 def _noise(evaluation: Evaluation, n: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from gm_keras.metrics import TooFewSamples
 from gm_keras.metrics.examples import BATCH, Examples
 from gm_keras.metrics.features import Extractor, Measured
+from gm_keras.metrics.spool import spool
 from gm_keras.metrics.streams import read
 from gm_keras.progress import progress
 from gm_keras.telling import one_line, tell, with_kind
@@ -28,7 +29,8 @@ class Evaluation:
         samples: `(n, *shape of one example)` in the range of the training data, an array or a memory map;
             of a translator the translations of the first examples, in their order.
         seed: Of everything random.
-        examples: The real examples; by default the test set.
+        examples: The real examples: the test set, or as many of it as are asked for; by default all.
+        limit: At most so many of the test set are compared with samples; None is all.
         folder: Where intermediate arrays go; None keeps them in memory.
         given: Features and probabilities of the samples, if they are known.
         left_out: Filled in: scores that could not be computed, and why.
@@ -45,6 +47,7 @@ class Evaluation:
     examples: Examples | None = None
     folder: Path | None = None
     given: Measured | None = None
+    limit: int | None = None
     left_out: dict[str, str] = field(default_factory=dict)
     partitions: dict[str, tuple[float, float]] = field(default_factory=dict)
     measured: dict[str, Measured] = field(default_factory=dict)
@@ -52,20 +55,41 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         if self.examples is None:
-            self.examples = Examples(self.data, self.model)
+            self.examples = self.test
+
+    @property
+    def test(self) -> Examples:
+        """The test examples that samples are compared with: the same ones whatever the seed."""
+        return Examples(self.data, self.model, "test", self.limit)
 
     @property
     def real(self) -> Measured:
         """Features and probabilities of the test examples."""
-        kept = self.extractor.kept
-        if kept is not None:
+        test, kept = self.test, self.extractor.kept
+        if kept is not None and len(test) == len(kept["test"][0]):
             return kept["test"]
         if "test" not in self.measured:
-            test = Examples(self.data, self.model)
-            self.measured["test"] = self.extractor.measure_all(
-                test.batches(), len(test), self.folder, "test"
+            self.measured["test"] = (
+                self._chosen(kept["test"], test.rows)
+                if kept is not None
+                else self.extractor.measure_all(test.batches(), len(test), self.folder, "test")
             )
         return self.measured["test"]
+
+    def _chosen(self, kept: Measured, rows: np.ndarray) -> Measured:
+        """Some rows of what is kept, on disk where that is."""
+        places = range(0, len(rows), BATCH)
+        return tuple(
+            values
+            if values is None
+            else spool(
+                (values[rows[at : at + BATCH]] for at in places),
+                len(rows),
+                self.folder,
+                "test_some",
+            )
+            for values in kept
+        )
 
     @cached_property
     def generated(self) -> Measured:

@@ -3,18 +3,17 @@
 from collections.abc import Callable
 
 import numpy as np
-from tqdm import tqdm
 
 from gm_keras.metrics.estimate import Estimate
 from gm_keras.metrics.moments import Spread
 from gm_keras.metrics.neighbours import ROUNDING, origin, squared_distances, tiles
 from gm_keras.metrics.streams import block_count, checked_pair, pairs_of_blocks
-from gm_keras.progress import progress
+from gm_keras.progress import Progress, progress
 
 # Into how many parts both sets are dealt for the standard errors.
 PARTS = 10
 
-Scores = Callable[[np.ndarray, np.ndarray, tqdm], tuple[np.ndarray, np.ndarray]]
+Scores = Callable[[np.ndarray, np.ndarray, Progress], tuple[np.ndarray, np.ndarray]]
 
 
 def precision_recall(
@@ -45,7 +44,7 @@ def precision_recall(
         ValueError: If the arrays do not fit each other or are not finite, or `k` is less than 1.
     """
 
-    def scores(x: np.ndarray, y: np.ndarray, bar: tqdm) -> tuple[np.ndarray, np.ndarray]:
+    def scores(x: np.ndarray, y: np.ndarray, bar: Progress) -> tuple[np.ndarray, np.ndarray]:
         return _balls(y, x, k, bar)[1] > 0, _balls(x, y, k, bar)[1] > 0
 
     recall, precision = _over_pairs(
@@ -80,7 +79,7 @@ def density_coverage(
         ValueError: If the arrays do not fit each other or are not finite, or `k` is less than 1.
     """
 
-    def scores(x: np.ndarray, y: np.ndarray, bar: tqdm) -> tuple[np.ndarray, np.ndarray]:
+    def scores(x: np.ndarray, y: np.ndarray, bar: Progress) -> tuple[np.ndarray, np.ndarray]:
         held, around = _balls(x, y, k, bar)
         return held > 0, around / k
 
@@ -124,7 +123,7 @@ def _over_pairs(
 
 
 def _balls(
-    centres: np.ndarray, points: np.ndarray, k: int, bar: tqdm
+    centres: np.ndarray, points: np.ndarray, k: int, bar: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many points lie in the ball of each centre, and in how many balls each point lies."""
     held, around = np.zeros(len(centres), int), np.zeros(len(points), int)

@@ -1,6 +1,6 @@
 """Which scores a model gets: by what it offers, never by its name.
 
-Each score is a function of an `Evaluation`; it returns the entries of `metrics.json` that it fills in.
+Each score is a function of an `Evaluation`; it returns the entries of `scores.json` that it fills in.
 """
 
 from collections.abc import Callable, Collection

@@ -7,5 +7,6 @@ something that a page can show by itself.
 
 from gm_keras.views.one import View, each
 from gm_keras.views.sheets import MOST_SHOWN, captioned, sheet
+from gm_keras.views.tables import marginals
 
-__all__ = ["MOST_SHOWN", "View", "captioned", "each", "sheet"]
+__all__ = ["MOST_SHOWN", "View", "captioned", "each", "marginals", "sheet"]

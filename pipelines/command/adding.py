@@ -8,8 +8,8 @@ from ruamel.yaml.error import YAMLError
 
 from pipelines.command import fitting
 from pipelines.settings import blocks, keys, params_file
-from pipelines.shared import catalog, yaml_file
-from pipelines.shared.errors import UserError, nearest
+from pipelines.shared import catalog, entries, yaml_file
+from pipelines.shared.errors import UserError
 
 LAYOUT = (
     "is laid out in a way that this command cannot edit: it is unchanged; copy the block from "
@@ -86,7 +86,7 @@ def _edited(
     if dataset not in known:
         raise UserError(
             f'the recipe "{recipe.name}" does not name a data set "{dataset}", nor does "data:" in '
-            f"{path} (there a new one goes first): {nearest(dataset, sorted(known))}"
+            f"{path} (there a new one goes first): {entries.unknown(dataset, sorted(known), path.parent)}"
         )
 
     new = text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.command.places import PARAMS, PICTURES
 from pipelines.shared import errors, labels
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-PARAMS = Path("params.yaml")
 VALUES = "VALUE is a number, a text, or the name of an image or .npy file"
 Exported = Annotated[str, typer.Argument(help="A system of params.yaml that has been exported.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same picture.")]
@@ -84,7 +84,8 @@ def add(
     for each in used:
         typer.echo(f'added "{each.key}" to {PARAMS} first: "{last.key}" builds on it')
     typer.echo(
-        f'added "{last.key}" to {PARAMS}; train, evaluate and export it: dvc repro export@{last.key}'
+        f'added "{last.key}" to {PARAMS}; train, evaluate, show and export it: '
+        f"dvc repro export@{last.key}"
     )
 
 
@@ -137,13 +138,14 @@ def sample(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help=f"Another condition; {VALUES}.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The PNG file; by default KEY.png.")
+        Path | None,
+        typer.Option("-o", "--output", help="The PNG file; by default pictures/KEY.png."),
     ] = None,
 ) -> None:
     """Draws samples from a trained and exported system into a picture."""
     from pipelines.command import sampling, telling
 
-    output = output or Path(f"{key}.png")
+    output = output or PICTURES / f"{key}.png"
     given = telling.gathered(label, caption, condition or ())
     drawn = sampling.sample_to_file(PARAMS, key, n=n, seed=seed, given=given, output=output)
     typer.echo(f"{n} samples of {key}{f', {drawn}' if drawn else ''} in {output}")
@@ -175,13 +177,14 @@ def interpolate(
     ] = None,
     seed: Seed = 0,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="By default KEY-interpolation.png.")
+        Path | None,
+        typer.Option("-o", "--output", help="By default pictures/KEY-interpolation.png."),
     ] = None,
 ) -> None:
     """Examples on the way from one to another."""
     from pipelines.command import exploring
 
-    output = output or Path(f"{key}-interpolation.png")
+    output = output or PICTURES / f"{key}-interpolation.png"
     request = exploring.Request(PARAMS, key, output, seed, n)
     _tell(output, exploring.interpolate(request, steps=steps, spherical=spherical, label=label))
 
@@ -195,13 +198,13 @@ def arithmetic(
     n: Annotated[int, typer.Option("-n", help="Rows of single members of the classes.")] = 3,
     seed: Seed = 0,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="By default KEY-arithmetic.png.")
+        Path | None, typer.Option("-o", "--output", help="By default pictures/KEY-arithmetic.png.")
     ] = None,
 ) -> None:
     """Adds and subtracts mean latents of classes."""
     from pipelines.command import exploring
 
-    output = output or Path(f"{key}-arithmetic.png")
+    output = output or PICTURES / f"{key}-arithmetic.png"
     request = exploring.Request(PARAMS, key, output, seed, n)
     _tell(output, exploring.arithmetic(request, expression=expression))
 
@@ -216,13 +219,13 @@ def traverse(
     ] = None,
     seed: Seed = 0,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="By default KEY-traversal.png.")
+        Path | None, typer.Option("-o", "--output", help="By default pictures/KEY-traversal.png.")
     ] = None,
 ) -> None:
     """Changes one dimension of the latents at a time."""
     from pipelines.command import exploring
 
-    output = output or Path(f"{key}-traversal.png")
+    output = output or PICTURES / f"{key}-traversal.png"
     request = exploring.Request(PARAMS, key, output, seed, n)
     _tell(output, exploring.traverse(request, steps=steps, label=label))
 
@@ -240,13 +243,13 @@ def neighbours(
     label: Annotated[str | None, typer.Option(help=f"The class to draw, {labels.HELP}.")] = None,
     seed: Seed = 0,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="By default KEY-neighbours.png.")
+        Path | None, typer.Option("-o", "--output", help="By default pictures/KEY-neighbours.png.")
     ] = None,
 ) -> None:
     """Samples beside their nearest training examples."""
     from pipelines.command import exploring
 
-    output = output or Path(f"{key}-neighbours.png")
+    output = output or PICTURES / f"{key}-neighbours.png"
     request = exploring.Request(PARAMS, key, output, seed, n)
     _tell(output, exploring.neighbours(request, features=features, label=label))
 

@@ -30,7 +30,7 @@ def comparison(params: Path, keys: list[str]) -> str:
     columns, offered = [], []
     for key in keys:
         offered.append(catalog.recipe(settings.system(key).class_name).capabilities)
-        path = params.resolve().parent / "reports" / key / "metrics.json"
+        path = params.resolve().parent / "reports" / key / "scores.json"
         columns.append(written.read_plain(path, written.Metrics, f"dvc repro evaluate@{key}"))
     rows, apart = [["", *keys]], []
     for name in (name for name in scores.SCORES if any(name in each for each in columns)):

@@ -136,14 +136,16 @@ def look(name: str, entry: Mapping[str, Any], root: Path) -> Facts:
     from pipelines.prepare import described
 
     source = described(name, settings, root)
-    kept = 1.0 - settings.validation - settings.test
+    # What the source does not have as a split of its own is cut from the examples to train on.
+    cut = {"validation": settings.validation, "test": settings.test}
+    kept = 1.0 - sum(part for split, part in cut.items() if split not in source.splits)
     train, test = source.splits["train"], source.splits.get("test")
     return Facts(
         name,
         source.primary,
         () if source.stream else tuple(source.fields[source.primary].shape),
         len(source.class_names) if source.class_names else None,
-        math.floor(train * (kept if test is None else 1.0 - settings.validation)),
+        math.floor(train * kept),
         math.floor(train * settings.test) if test is None else test,
     )
 

@@ -152,7 +152,7 @@ def _difference(where: str, ran: Any, wanted: Any) -> tuple[str, str, str]:
 
 
 def _entry(key: str, root: Path, stages: dict[str, Any]) -> dict[str, Any]:
-    path = root / "reports" / key / "metrics.json"
+    path = root / "reports" / key / "scores.json"
     again = f"dvc repro evaluate@{key}"
     metrics = written.read(path, Metrics, again)
     training = written.read(root / "models" / key / "run.json", Training, f"dvc repro train@{key}")

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.command import telling
+from pipelines.command.places import PICTURES
 from pipelines.exports.safe_load import load_keras
 from pipelines.running.compiled import keep_compiled
 from pipelines.running.stages import quick, quiet
@@ -15,8 +16,13 @@ from pipelines.settings import LARGEST_SEED, Settings, load_settings
 from pipelines.shared.errors import UserError, check_number
 from pipelines.shared.files import replacing
 
+if TYPE_CHECKING:
+    from gm_keras.fields.table import Table
+
 # Samples are drawn so many at a time: memory stays bounded whatever number is asked for.
 CHUNK = 256
+# What rows of a table are written to.
+TABLES = (".csv", ".parquet")
 # On one picture, or in one text.
 MOST = 100_000
 
@@ -40,7 +46,8 @@ def sample_to_file(
         seed: The same seed gives the same samples on the same backend.
         given: What the system is told, as `telling.gathered` returns it. What it must be told besides is that of
             the test examples, for example the sources of a translator.
-        output: A PNG file, or for text a TXT file; it is replaced only when the new one is complete.
+        output: A PNG file, for text a TXT file, for rows of a table a CSV or Parquet file; it is replaced only when
+            the new one is complete.
         exports: The folder that the export stage writes to.
 
     Returns:
@@ -55,27 +62,42 @@ def sample_to_file(
     check_number("-n", n, 1, MOST)
     check_number("--seed", seed, 0, LARGEST_SEED)
     path = exported(key, exports)
-    check_output(output)
+    check_output(output, table=True)
+    table = _table(output, path.parent, key)
 
     model = load_exported(path, settings)
     from gm_keras import images
     from gm_keras.callbacks.grids import TRIPLES
+    from gm_keras.telling import tell
 
     options = {**settings.system(key).sample, "seed": seed}
-    names = class_names(settings.system(key).data, params)
     data = settings.system(key).data
+    names = class_names(data, params)
+    if table is not None and table.label is not None:
+        names = list(table.label_column.values)
     chosen = telling.values(model, given, names, data)
+    if table is not None and "label" in model.conditions and "label" not in chosen:
+        # As often as in the data, so that the column is like the others.
+        chosen = {**chosen, "label": table.draw_labels(n, seed)}
     try:
         real, n = _of_examples(model, chosen, data, settings, params, n)
         told = {name: values for name, values in real.items() if name in model.conditions}
         made = model.sample(n, batch_size=min(n, CHUNK), **told, **chosen, **options)
     except (TypeError, ValueError) as error:  # in one line, what is wrong with n, label or sample:
         raise UserError(f'system "{key}": {" ".join(str(error).split())}') from None
+    if table is not None and output.suffix.lower() in TABLES:
+        _write_table(table, made, chosen.get("label"), output)
+        if table.label is not None and "label" not in chosen:
+            tell(
+                f"note: without the column {table.label}: it is the label, which {key} was not told; leave out label: "
+                f"under data: {data}: to have it modelled"
+            )
+        return telling.said({name: chosen[name] for name in given}, given, names)
     columns = None
     if "source" in real and "target" in real:
         made, columns = images.beside(real["source"], made, real["target"]), 3 * TRIPLES
-    _write(model, made, columns, output)
-    return telling.said(chosen, given, names)
+    _write(model, made, columns, output, table)
+    return telling.said({name: chosen[name] for name in given}, given, names)
 
 
 def class_names(data: str, params: Path) -> list[str]:
@@ -141,7 +163,9 @@ def _of_examples(
     return real, len(rows)
 
 
-def _write(model: Any, made: np.ndarray, columns: int | None, output: Path) -> None:
+def _write(
+    model: Any, made: np.ndarray, columns: int | None, output: Path, table: "Table | None"
+) -> None:
     from gm_keras import images, views
 
     is_text = hasattr(model, "decode_text")
@@ -153,20 +177,64 @@ def _write(model: Any, made: np.ndarray, columns: int | None, output: Path) -> N
             temporary.write_text("\n\n".join(passages) + "\n", encoding="utf-8")
         else:
             decode = model.decode_text if is_text else None
-            picture = views.sheet(model.data_field, made, columns=columns, decode=decode)
+            picture = (
+                views.sheet(model.data_field, made, columns=columns, decode=decode)
+                if table is None
+                else views.marginals(table, made)
+            )
             images.save(picture, temporary)
 
 
-def check_output(output: Path, *, text: bool = True) -> None:
-    """Raises a `UserError` for an output that is no PNG (or, with `text`, TXT) file in a writable folder."""
-    if output.suffix.lower() not in ((".png", ".txt") if text else (".png",)):
-        otherwise = " (or for text a TXT file)" if text else ""
+def _table(output: Path, folder: Path, key: str) -> "Table | None":
+    """The columns of an export; None where it has none, and rows are not asked for."""
+    from gm_keras.fields.table import Table
+    from gm_keras.reading import FileError, read_json
+
+    path = folder / "table.json"
+    if not path.exists():
+        if output.suffix.lower() not in TABLES:
+            return None
+        raise UserError(
+            f"-o {output}: {key} learned no table, or was exported before it had columns: name a PNG file, or "
+            f"export it again with: dvc repro -f export@{key}"
+        )
+    try:
+        return Table.read(read_json(path))
+    except (OSError, FileError, ValueError) as error:
+        raise UserError(f"{path}: {error}: make it again with: dvc repro -f export@{key}") from None
+
+
+def _write_table(table: "Table", made: np.ndarray, labels: Any, output: Path) -> None:
+    from gm_keras.data.tables.files import write
+
+    if labels is not None:
+        labels = np.broadcast_to(labels, len(made))
+    with replacing(output) as temporary:
+        write(temporary, table.restored(made, labels), parquet=output.suffix.lower() == ".parquet")
+
+
+def check_output(output: Path, *, text: bool = True, table: bool = False) -> None:
+    """Raises a `UserError` for an output that is no file of a kind that can be written, in a writable folder.
+
+    Args:
+        output: A PNG file.
+        text: It may be a TXT file.
+        table: It may be a CSV or Parquet file.
+    """
+    allowed = (".png", *([".txt"] if text else []), *(TABLES if table else ()))
+    if output.suffix.lower() not in allowed:
+        words = [*(["for text a TXT file"] if text else [])]
+        words += ["for a table a CSV or Parquet file"] if table else []
+        otherwise = f" (or {', '.join(words)})" if words else ""
         raise UserError(
             f"-o expects the name of a PNG file such as grid.png{otherwise}, not {output}"
         )
     if output.is_dir():
         raise UserError(f"-o {output} is a folder: name a file in it")
-    if not output.parent.is_dir():
-        raise UserError(f"-o {output}: there is no folder {output.parent}")
-    if not os.access(output.parent, os.W_OK):
-        raise UserError(f"-o {output}: the folder {output.parent} cannot be written to")
+    folder = output.parent
+    if folder == PICTURES and not folder.exists():
+        folder = folder.parent  # it is made with the first picture
+    if not folder.is_dir():
+        raise UserError(f"-o {output}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"-o {output}: the folder {folder} cannot be written to")

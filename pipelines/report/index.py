@@ -3,17 +3,25 @@
 from pathlib import Path
 
 from pipelines.report import cards, inputs, leaderboard, pictures, precision_recall, templates
-from pipelines.settings import load_settings, project_root
+from pipelines.settings import Settings, load_settings, project_root
 from pipelines.shared.files import replacing
 
 
 def run() -> None:
-    """Writes the index and the picture with the samples of all systems.
+    """Writes the index and the picture with the samples of all systems."""
+    write(load_settings(), project_root())
+
+
+def write(settings: Settings, root: Path) -> None:
+    """As `run`, in a project whose settings are read.
 
     Both are of the systems of `params.yaml` that have a page; of one that is no longer there, a page may be
     left behind, and nothing leads to it.
+
+    Args:
+        settings: `params.yaml`.
+        root: The folder of the project.
     """
-    settings, root = load_settings(), project_root()
     keys = [key for key in inputs.evaluated(settings, root) if cards.path(key, root).is_file()]
     missing = [key for key in settings.systems if key not in keys]
     found = [cards.read(key, root) for key in keys]

@@ -19,7 +19,7 @@ from gm_keras import reading
 from pipelines.settings import Settings, SystemSettings
 from pipelines.shared import catalog, scores, written
 from pipelines.shared.errors import UserError
-from pipelines.shared.written import Calibration, Metrics, Picture, Timing, Training
+from pipelines.shared.written import Calibration, Column, Metrics, Picture, Timing, Training
 
 #: What no training has.
 MOST_EPOCHS = 10**9
@@ -36,6 +36,7 @@ class System:
         metrics: Scores and circumstances.
         calibration: What to read the scores by; None where it was not written.
         seeds: The scores of each seed; empty where there is one.
+        columns: Of a table, one by one; empty for other data.
         timing: Of the sampling.
         training: Of the training.
         texts: Samples of a text model; empty for the others.
@@ -55,6 +56,7 @@ class System:
     metrics: Metrics
     calibration: Calibration | None
     seeds: dict[str, dict[str, float]]
+    columns: list[Column]
     timing: Timing
     training: Training
     texts: list[str]
@@ -78,7 +80,7 @@ class System:
 
 def evaluated(settings: Settings, root: Path) -> list[str]:
     """The keys of the systems that have scores, in the order of `params.yaml`."""
-    return [key for key in settings.systems if (root / "reports" / key / "metrics.json").is_file()]
+    return [key for key in settings.systems if (root / "reports" / key / "scores.json").is_file()]
 
 
 def read_system(key: str, settings: Settings, root: Path) -> System:
@@ -90,7 +92,7 @@ def read_system(key: str, settings: Settings, root: Path) -> System:
     block = settings.systems[key]
     folder, model = root / "reports" / key, root / "models" / key
     evaluate, train = f"dvc repro -f evaluate@{key}", f"dvc repro -f train@{key}"
-    metrics = written.read(folder / "metrics.json", Metrics, evaluate)
+    metrics = written.read(folder / "scores.json", Metrics, evaluate)
     samples = written.read(folder / "samples.json", dict[str, list[str]], evaluate)
     weights = model / "model.weights.h5"
     pictures = _optional(folder / "pictures.json", list[Picture], evaluate) or []
@@ -101,6 +103,7 @@ def read_system(key: str, settings: Settings, root: Path) -> System:
         metrics=metrics,
         calibration=_optional(folder / "calibration.json", Calibration, evaluate),
         seeds=_optional(folder / "seeds.json", written.SEEDS, evaluate) or {},
+        columns=_optional(folder / "columns.json", list[Column], evaluate) or [],
         timing=written.read(folder / "timing.json", Timing, evaluate),
         training=written.read(model / "run.json", Training, train),
         texts=samples.get("texts", []),

@@ -59,6 +59,7 @@ def chain(system: System, hashes: dict[str, str]) -> list[Link]:
             f"models/{system.key}/model.weights.h5",
             hashes,
             ("git revision", revision),
+            ("DVC experiment", training.experiment),
             ("backend", _on(training.backend, training.device)),
             ("MLflow run", training.run_id),
         )
@@ -67,7 +68,7 @@ def chain(system: System, hashes: dict[str, str]) -> list[Link]:
     links.append(
         _link(
             "Scores",
-            f"reports/{system.key}/metrics.json",
+            f"reports/{system.key}/scores.json",
             hashes,
             ("evaluated", timing.finished),
             ("backend", _on(timing.backend, timing.device)),

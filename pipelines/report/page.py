@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.report import (
+    again,
     cards,
+    columns,
     curves,
+    index,
     inputs,
     lineage,
     pictures,
@@ -34,14 +37,16 @@ class Shown:
     trained: str
     left_out: list[tuple[str, str]]
     by_seed: list[tuple[str, list[str]]]
+    columns: list[columns.Row]
     plots: list[curves.Plot]
     published: list[published.Comparison]
     lineage: list[lineage.Link]
+    again: again.Again
     parameters: list[tuple[str, str]]
 
 
 def run(key: str) -> None:
-    """Writes the page of a system and its card.
+    """Writes the page of a system and its card, and brings the index up to date.
 
     Args:
         key: A system of `params.yaml` that was evaluated.
@@ -50,7 +55,13 @@ def run(key: str) -> None:
         UserError: There is no such system, it was not evaluated, or a file of it is damaged; what was
             there before stays.
     """
-    write(key, load_settings(), project_root())
+    settings, root = load_settings(), project_root()
+    write(key, settings, root)
+    try:
+        index.write(settings, root)
+    except UserError as error:
+        # It may be about another system, and is told again by the stage `report`.
+        print(f"the index is as it was: {error}")
 
 
 def write(key: str, settings: Settings, root: Path) -> None:
@@ -65,9 +76,10 @@ def write(key: str, settings: Settings, root: Path) -> None:
     if key not in inputs.evaluated(settings, root):
         raise UserError(f"{key} was not evaluated yet: evaluate it with: dvc repro evaluate@{key}")
     system = inputs.read_system(key, settings, root)
-    text = templates.render(
-        "system.html", shown=_shown(system, lineage.locked_hashes(root)), code=templates.code(root)
-    )
+    code = templates.code(root)
+    how = again.again(system, settings, code["revision"])
+    shown = _shown(system, lineage.locked_hashes(root), how)
+    text = templates.render("system.html", shown=shown, code=code)
     card = cards.card(system)
     target = root / "reports" / f"{key}.html"
     with replacing(target) as path:
@@ -76,7 +88,7 @@ def write(key: str, settings: Settings, root: Path) -> None:
     print(f"{key} in {target}")
 
 
-def _shown(system: System, hashes: dict[str, str]) -> Shown:
+def _shown(system: System, hashes: dict[str, str], how: again.Again) -> Shown:
     evaluate, train = f"dvc repro -f evaluate@{system.key}", f"dvc repro -f train@{system.key}"
     return Shown(
         system=system,
@@ -91,9 +103,11 @@ def _shown(system: System, hashes: dict[str, str]) -> Shown:
             for name, reason in system.metrics.left_out.items()
         ],
         by_seed=_by_seed(system),
+        columns=columns.rows(system.columns),
         plots=curves.plots(system.history),
         published=published.comparisons(system),
         lineage=lineage.chain(system, hashes),
+        again=how,
         parameters=flat(system.settings.model_dump(by_alias=True)),
     )
 

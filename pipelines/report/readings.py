@@ -11,6 +11,7 @@ KINDS = {"exact": "exact", "bound": "a bound", "estimate": "an estimate"}
 OF = {
     "discrete": "of discrete data",
     "density": "a density",
+    "table": "of the values of a table, a density where they are real numbers",
     "relaxed": "of a Bernoulli distribution relaxed to grey levels",
 }
 
@@ -105,8 +106,10 @@ def circumstances(system: Measured) -> list[str]:
     draws = f", seed {metrics.seed}"
     if metrics.seeds > 1:
         draws = f" for each of {metrics.seeds} seeds from {metrics.seed} on"
+    some = metrics.real_of is not None and metrics.real < metrics.real_of
+    real = f"{metrics.real:,} of the {metrics.real_of:,}" if some else f"{metrics.real:,}"
     said = [
-        f"{metrics.real:,} {metrics.split} examples of {metrics.data} against "
+        f"{real} {metrics.split} examples of {metrics.data} against "
         f"{metrics.generated:,} samples{draws}.",
         extractor(system),
     ]

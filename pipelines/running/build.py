@@ -13,7 +13,8 @@ from gm_keras import backend, registry
 from gm_keras.core import GenerativeModel
 from gm_keras.data import PreparedData
 from pipelines.settings import Settings, SystemSettings, optimizer_settings
-from pipelines.shared.errors import UserError, nearest, out_of_memory
+from pipelines.shared import entries
+from pipelines.shared.errors import UserError, out_of_memory
 
 #: What a constructor asks for that only some data sets have.
 NEEDED = {
@@ -26,7 +27,7 @@ NEEDED = {
 def prepared(name: str, settings: Settings, root: Path) -> PreparedData:
     """Opens a prepared data set; a `UserError` where it is not there or damaged."""
     if name not in settings.data:
-        known = nearest(name, list(settings.data))
+        known = entries.unknown(name, list(settings.data), root)
         raise UserError(f'params.yaml has no data set "{name}" under data: {known}')
     try:
         return PreparedData(root / "data" / name)
@@ -143,6 +144,7 @@ def _add_facts(arguments: dict[str, Any], data: PreparedData, known: Any) -> Non
         "image_shape": None if data.primary == "tokens" else data.example_shape,
         "source_shape": tuple(fields["source"]["shape"]) if "source" in fields else None,
         "levels": data.levels,
+        "cells": data.columns.cells if data.primary == "features" and data.columns else None,
         "vocabulary": data.info.get("vocabulary"),
         "caption_length": fields["caption"]["shape"][0] if "caption" in fields else None,
         "mask_classes": fields["mask"].get("levels") if "mask" in fields else None,

@@ -32,6 +32,7 @@ class Measurement:
         work: An empty folder for what does not fit into memory.
 
     Attributes:
+        examples: The test examples that it is measured on.
         picture: Samples as a picture `(height, width, 3)`, uint8.
         speed: Samples a second, compiling aside.
         of_seeds: The scores for each seed.
@@ -43,6 +44,7 @@ class Measurement:
 
     def __init__(self, key: str, settings: Settings, root: Path, model: Any, work: Path):
         from gm_keras.callbacks.grids import draw_or_explain
+        from gm_keras.metrics.examples import Examples
         from gm_keras.metrics.features import load_extractor
         from pipelines.running.build import prepared
 
@@ -61,6 +63,7 @@ class Measurement:
             raise UserError(
                 f"{error}: make it again with: dvc repro -f extractor@{self.system.data}"
             ) from None
+        self.examples = Examples(self.data, model, "test", settings.examples(key))
         self._check_counts()
         self.of_seeds: dict[str, dict[str, float]] = {}
         try:
@@ -98,9 +101,9 @@ class Measurement:
         return self._evaluation(self.settings.seed, self.samples)
 
     def metrics(self) -> dict[str, Any]:
-        """The content of `metrics.json`: scores, averaged over the seeds, and their circumstances."""
+        """The content of `scores.json`: scores, averaged over the seeds, and their circumstances."""
         from gm_keras.metrics import registry
-        from gm_keras.metrics.examples import UnreadableError
+        from gm_keras.metrics.examples import Examples, UnreadableError
         from gm_keras.metrics.scores.likelihoods import facts
 
         first, seeds = self.settings.seed, self.system.evaluate.seeds
@@ -139,7 +142,8 @@ class Measurement:
             "data": self.system.data,
             "data_checksum": self.data_checksum,
             "split": "test",
-            "real": len(self.evaluation.examples),
+            "real": len(self.examples),
+            "real_of": len(Examples(self.data, self.model)),
             "generated": len(self.samples),
             "seed": first,
             "seeds": seeds,
@@ -175,6 +179,27 @@ class Measurement:
             name: _rounded(row)[0] if isinstance(row, dict) else row for name, row in rows.items()
         }
 
+    def columns(self) -> list[dict[str, Any]]:
+        """The content of `columns.json`: each column of a table by itself; empty for other data."""
+        from dataclasses import asdict
+
+        from gm_keras.metrics.examples import Examples
+        from gm_keras.metrics.tables import column_scores
+
+        table = self.data.columns
+        if table is None:
+            return []
+        real = table.decode(Examples(self.data, self.model)[:])
+        seen = Examples(self.data, self.model, "train", len(self.samples), self.settings.seed)
+        floor = column_scores(table, real, table.decode(seen[:]))
+        made = column_scores(table, real, table.decode(self.samples))
+        return [
+            _rounded_column(
+                {**asdict(each), "floor": known.distance, "wasserstein_floor": known.wasserstein}
+            )
+            for each, known in zip(made, floor, strict=True)
+        ]
+
     def pictures(self, folder: Path) -> list[dict[str, str]]:
         """Writes what the model's latents, samples and reconstructions look like.
 
@@ -207,12 +232,16 @@ class Measurement:
             )
 
     def _check_counts(self) -> None:
-        features, samples = self.extractor.features or 0, self.system.evaluate.samples
-        if samples <= features < self.data.size("test") and self.model.data_field != "tokens":
-            raise UserError(
-                f"params.yaml: systems.{self.key}.evaluate.samples is {samples}: the Fréchet distance of "
-                f"{features} features needs at least {features + 1}"
-            )
+        features, asked = self.extractor.features or 0, self.system.evaluate
+        if features >= self.data.size("test") or self.model.data_field == "tokens":
+            return
+        examples = self.settings.examples(self.key)
+        for name, number in (("samples", asked.samples), ("examples", examples)):
+            if number <= features:
+                raise UserError(
+                    f"params.yaml: systems.{self.key}.evaluate.{name} is {number}: the Fréchet distance of "
+                    f"{features} features needs at least {features + 1}"
+                )
 
     def _evaluation(self, seed: int, samples: np.ndarray) -> Any:
         import gm_keras.metrics.scores  # noqa: F401 (registers them)
@@ -224,6 +253,7 @@ class Measurement:
             self.extractor,
             samples,
             seed,
+            limit=self.settings.examples(self.key),
             folder=self.work,
             tell=self._tell,
         )
@@ -233,7 +263,7 @@ class Measurement:
 
         count = self.system.evaluate.samples
         if "translator" in self.model.capabilities:
-            count = min(count, self.data.size("test"))
+            count = min(count, len(self.examples))
         return spool(self._parts(count, seed), count, self.work, "samples")
 
     def _parts(self, count: int, seed: int) -> Iterator[np.ndarray]:
@@ -258,7 +288,7 @@ class Measurement:
         from gm_keras.ops.random import later_seed
 
         # What the model is told is that of the test examples in their order: classes as often as there.
-        rows = np.arange(start, start + size) % self.data.size("test")
+        rows = self.examples.rows[np.arange(start, start + size) % len(self.examples)]
         return self._told("test", rows, later_seed(seed, 7919 * start))
 
     def _told(self, split: str, rows: np.ndarray, seed: int) -> np.ndarray:
@@ -313,6 +343,13 @@ def _rounded(scores: dict[str, float]) -> tuple[dict[str, float], dict[str, str]
         if name.removesuffix("_stderr") not in wrong
     }
     return kept, wrong
+
+
+def _rounded_column(content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+        for name, value in content.items()
+    }
 
 
 def _average(rows: list[dict[str, float]]) -> dict[str, float]:

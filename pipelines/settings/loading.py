@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pipelines.settings import keys, optimizer_settings, signatures
 from pipelines.settings.keys import NOTHING
 from pipelines.settings.schema import LARGEST_SEED, Settings, SystemSettings
-from pipelines.shared import catalog, yaml_file
+from pipelines.shared import catalog, entries, yaml_file
 from pipelines.shared.errors import UserError, nearest
 from pipelines.shared.wording import problem, shown
 
@@ -135,7 +135,7 @@ def _check_system(file: str, key: str, system: SystemSettings, settings: Setting
         known = nearest(system.class_name, catalog.names())
         raise UserError(f"{where}.class: there is no system {shown(system.class_name)}: {known}")
     if system.data not in settings.data:
-        known = nearest(system.data, list(settings.data))
+        known = entries.unknown(system.data, list(settings.data), project_root())
         raise UserError(
             f"{where}.data: there is no data set {shown(system.data)} under data: {known}"
         )

@@ -43,7 +43,7 @@ def check(settings: Settings, root: Path) -> None:
         UserError: One line for the first such path.
     """
     for name, data in settings.data.items():
-        if data.source == "folder" and data.path:
+        if data.source in ("folder", "table") and data.path:
             where = f"params.yaml: data.{name}.path"
             refuse(expanded(root, data.path, where), where, settings, root)
     if settings.metrics.weights:

@@ -16,9 +16,13 @@ BACKENDS = ("jax", "tensorflow", "torch")
 
 LARGEST_SEED = 2**32 - 1
 
+#: Of the test set at most so many are measured; a Fréchet distance needs more of them than there are features.
+EXAMPLES = {"classifier": 2_000, "inception": 10_000}
+
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[Text], Field(min_length=1)]
 
 
 class _Block(BaseModel):
@@ -33,9 +37,20 @@ class TrackingSettings(_Block):
 
 
 class DataSettings(_Block):
-    """One data set: its source, and how it is split."""
+    """One data set: its source, and how it is split.
 
-    source: Literal["tfds", "folder"] = "tfds"
+    Attributes:
+        background: Of images in a folder: what shows where they are transparent.
+        columns: Of a table: only these.
+        drop: Of a table: not these.
+        label: Of a table: the column that systems may be told, and that is not modelled.
+        categories: Of a table: columns of numbers that are codes.
+        missing: Of a table: what is done with missing values.
+        codes: Of a table: how categories become features.
+        numbers: Of a table: how numbers do.
+    """
+
+    source: Literal["tfds", "folder", "table"] = "tfds"
     path: Text | None = None
     validation: float = Field(0.1, gt=0.0, lt=0.5)
     test: float = Field(0.1, gt=0.0, lt=0.5)
@@ -45,6 +60,14 @@ class DataSettings(_Block):
     level: Literal["characters", "bytes"] = "characters"
     length: int | None = Field(None, ge=1, le=100_000_000)
     renumber: bool = False
+    background: Literal["white", "black"] = "white"
+    columns: Names | None = None
+    drop: Names = []
+    label: Text | None = None
+    categories: Names = []
+    missing: Literal["refuse", "impute"] = "refuse"
+    codes: Literal["one_hot", "binary"] = "one_hot"
+    numbers: Literal["standard", "quantile"] = "standard"
 
 
 class CheckpointSettings(_Block):
@@ -103,10 +126,12 @@ class EvaluateSettings(_Block):
     Attributes:
         samples: How many are drawn.
         seeds: How often; the scores are averages.
+        examples: Of the test set at most so many are measured, drawn once for all; by default `EXAMPLES`.
     """
 
     samples: int = Field(1000, ge=1, le=10_000_000)
     seeds: int = Field(1, ge=1, le=1000)
+    examples: int | None = Field(None, ge=1, le=10_000_000)
 
 
 class MetricsSettings(_Block):
@@ -157,6 +182,10 @@ class Settings(_Block):
                 "Add one with: gm-keras add NAME"
             )
         return self.systems[key]
+
+    def examples(self, key: str) -> int:
+        """How many examples of the test set a system is measured on at most."""
+        return self.system(key).evaluate.examples or EXAMPLES[self.metrics.extractor]
 
     def choose_backend(self) -> str:
         """Sets `KERAS_BACKEND` before Keras is imported; what the environment says wins.

@@ -100,12 +100,17 @@ def alive(process: int) -> bool:
     return True
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Writes JSON with sorted keys: the same content is the same bytes."""
+def write_json(path: Path, content: Any, *, in_order: bool = False) -> None:
+    """Writes JSON: the same content is the same bytes.
+
+    Args:
+        path: The file.
+        content: What it shall hold.
+        in_order: Keys stand in their own order, for what shows them so; else sorted.
+    """
+    text = json.dumps(content, indent=2, sort_keys=not in_order, allow_nan=False)
     with replacing(path) as temporary:
-        temporary.write_text(
-            json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path, made_by: str, kind: type = dict) -> Any:

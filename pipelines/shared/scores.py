@@ -1,6 +1,7 @@
 """The catalogue of scores: how each is called, what it means, which way is better, how it is written.
 
-The report and `gm-keras compare` read `metrics.json` by it. It imports nothing but the standard library.
+The report and `gm-keras compare` read `scores.json` by it, and `metrics/` has what DVC shows of it. It imports
+nothing but the standard library.
 """
 
 import math
@@ -17,10 +18,10 @@ APART = 2.0
 
 @dataclass(frozen=True)
 class Score:
-    """One entry of `metrics.json`, for a reader.
+    """One entry of `scores.json`, for a reader.
 
     Attributes:
-        name: Its key in `metrics.json`.
+        name: Its key in `scores.json`.
         title: What a page calls it.
         meaning: One line: what it measures.
         better: Which way is better; "neither" where more of it is neither.
@@ -28,6 +29,8 @@ class Score:
         unit: "" for a number without one.
         share: It lies between 0 and 1, and is written with so many digits that small shares differ.
         compared: It is a column of the leaderboard. What only explains another score is not.
+        steers: Its short name among the metrics of DVC, of which there are few: a screen is narrow. "" for what
+            nobody steers by.
         given_by: The capability that gives it by construction, whatever was learned: who offers it is no
             rival of the others. "" where none does.
     """
@@ -40,6 +43,7 @@ class Score:
     unit: str = ""
     share: bool = False
     compared: bool = True
+    steers: str = ""
     given_by: str = ""
 
     def earned_by(self, capabilities: Collection[str]) -> bool:
@@ -75,15 +79,24 @@ TRANSLATION = "Translation"
 RECONSTRUCTION = "Reconstruction"
 SAMPLES = "Distance of samples to data"
 COVERAGE = "Fidelity and variety"
+COLUMNS = "Columns of the table"
 
 _NATS = {"group": LIKELIHOOD, "unit": "nats"}
 _LIKELIHOODS = (
-    Score("nll_nats", "NLL", "negative log-likelihood of a test example", "lower", **_NATS),
+    Score(
+        "nll_nats",
+        "NLL",
+        "negative log-likelihood of a test example",
+        "lower",
+        steers="nll",
+        **_NATS,
+    ),
     Score(
         "negative_elbo_nats",
         "Negative ELBO",
         "upper bound on the negative log-likelihood of a test example",
         "lower",
+        steers="neg_elbo",
         **_NATS,
     ),
     Score(
@@ -99,6 +112,7 @@ _LIKELIHOODS = (
         "NLL, estimated",
         "estimate of the negative log-likelihood of a test example",
         "lower",
+        steers="nll_est",
         **_NATS,
     ),
     Score(
@@ -133,8 +147,16 @@ _LIKELIHOODS = (
         "lower",
         LIKELIHOOD,
         "bits",
+        steers="bits_dim",
     ),
-    Score("nats_per_token", "NLL of a token", "negative log-likelihood", "lower", **_NATS),
+    Score(
+        "nats_per_token",
+        "NLL of a token",
+        "negative log-likelihood",
+        "lower",
+        steers="nats_token",
+        **_NATS,
+    ),
     Score(
         "code_nll_nats",
         "NLL of the codes",
@@ -157,6 +179,7 @@ _LIKELIHOODS = (
         "how many codes are in use, as if evenly",
         "neither",
         LIKELIHOOD,
+        steers="perplexity",
     ),
 )
 # A model that can be inverted gives every example back to the last digit before it has learned anything.
@@ -169,8 +192,17 @@ _PAIRS = (
         "lower",
         TRANSLATION,
         share=True,
+        steers="l1",
     ),
-    Score("psnr", "PSNR", "of translations against targets", "higher", TRANSLATION, "dB"),
+    Score(
+        "psnr",
+        "PSNR",
+        "of translations against targets",
+        "higher",
+        TRANSLATION,
+        "dB",
+        steers="psnr",
+    ),
     Score(
         "ssim",
         "SSIM",
@@ -178,6 +210,7 @@ _PAIRS = (
         "higher",
         TRANSLATION,
         share=True,
+        steers="ssim",
     ),
     Score(
         "ms_ssim",
@@ -193,6 +226,7 @@ _PAIRS = (
         "of test examples, encoded and decoded",
         "higher",
         unit="dB",
+        steers="rec_psnr",
         **_RECONSTRUCTIONS,
     ),
     Score(
@@ -219,6 +253,7 @@ _DISTANCES = (
         "Fréchet distance of the features of a classifier; not the Inception FID",
         "lower",
         SAMPLES,
+        steers="frechet",
     ),
     Score(
         "classifier_kid",
@@ -234,15 +269,16 @@ _DISTANCES = (
         "higher",
         SAMPLES,
     ),
-    Score("fid", "FID", "Fréchet distance of Inception features", "lower", SAMPLES),
+    Score("fid", "FID", "Fréchet distance of Inception features", "lower", SAMPLES, steers="fid"),
     Score("kid", "KID", "kernel distance of Inception features, unbiased", "lower", SAMPLES),
-    Score("is", "IS", "Inception score; from 1 to 1,000", "higher", SAMPLES),
+    Score("is", "IS", "Inception score; from 1 to 1,000", "higher", SAMPLES, steers="is"),
     Score(
         "raw_frechet_distance",
         "Fréchet distance",
         "of the data themselves",
         "lower",
         SAMPLES,
+        steers="frechet",
     ),
     Score(
         "raw_kernel_distance",
@@ -251,13 +287,21 @@ _DISTANCES = (
         "lower",
         SAMPLES,
     ),
-    Score("mmd", "MMD", "maximum mean discrepancy of the data themselves", "lower", SAMPLES),
+    Score(
+        "mmd",
+        "MMD",
+        "maximum mean discrepancy of the data themselves",
+        "lower",
+        SAMPLES,
+        steers="mmd",
+    ),
     Score(
         "sliced_wasserstein",
         "Sliced Wasserstein",
         "mean Wasserstein distance along random directions",
         "lower",
         SAMPLES,
+        steers="wasserstein",
     ),
 )
 _SHARES = (
@@ -268,6 +312,7 @@ _SHARES = (
         "higher",
         COVERAGE,
         share=True,
+        steers="precision",
     ),
     Score(
         "recall",
@@ -276,6 +321,7 @@ _SHARES = (
         "higher",
         COVERAGE,
         share=True,
+        steers="recall",
     ),
     Score(
         "density",
@@ -292,6 +338,7 @@ _SHARES = (
         "higher",
         COVERAGE,
         share=True,
+        steers="coverage",
     ),
     Score(
         "authenticity",
@@ -309,7 +356,14 @@ _SHARES = (
         COVERAGE,
         share=True,
     ),
-    Score("modes", "Modes covered", "modes of the mixture that samples reach", "higher", COVERAGE),
+    Score(
+        "modes",
+        "Modes covered",
+        "modes of the mixture that samples reach",
+        "higher",
+        COVERAGE,
+        steers="modes",
+    ),
     Score(
         "high_quality",
         "High-quality samples",
@@ -317,9 +371,46 @@ _SHARES = (
         "higher",
         COVERAGE,
         share=True,
+        steers="high_quality",
     ),
 )
 
+_OF_TABLES = tuple(
+    Score(name, title, meaning, "lower", COLUMNS, share=True, compared=compared, steers=steers)
+    for name, title, meaning, compared, steers in (
+        (
+            "marginal_distance",
+            "Marginals",
+            "mean distance of a column: Kolmogorov-Smirnov for numbers, total variation for categories",
+            True,
+            "marginals",
+        ),
+        (
+            "marginal_distance_largest",
+            "Marginals, the worst",
+            "of the column that is farthest",
+            False,
+            "",
+        ),
+        (
+            "association_distance",
+            "Correlations",
+            "mean difference of two columns' association: Pearson, correlation ratio, Cramér's V",
+            True,
+            "correlations",
+        ),
+        (
+            "association_distance_largest",
+            "Correlations, the worst",
+            "of the two columns that differ most",
+            False,
+            "",
+        ),
+    )
+)
+
+# Digits of a metric of DVC: its error says how many are to be believed.
+SHOWN = 5
 # Below this a score is written with an exponent: that of data of a small scale.
 SMALL = 1e-4
 # A smaller error of a score that is not small is none.
@@ -327,12 +418,12 @@ SMALLEST = 5e-7
 
 #: Every score by its name, in the order of the page.
 SCORES: dict[str, Score] = {
-    score.name: score for score in (*_LIKELIHOODS, *_PAIRS, *_DISTANCES, *_SHARES)
+    score.name: score for score in (*_LIKELIHOODS, *_PAIRS, *_OF_TABLES, *_DISTANCES, *_SHARES)
 }
 
 
 def present(metrics: Mapping[str, Any]) -> list[Score]:
-    """The scores that a `metrics.json` has, in the order of the catalogue."""
+    """The scores that a `scores.json` has, in the order of the catalogue."""
     return [score for name, score in SCORES.items() if value_of(metrics, name) is not None]
 
 
@@ -345,6 +436,33 @@ def value_of(metrics: Mapping[str, Any], name: str) -> float | None:
         return float(value) if math.isfinite(value) else None
     except OverflowError:  # a whole number of hundreds of digits
         return None
+
+
+def steering(metrics: Mapping[str, Any], capabilities: Collection[str]) -> dict[str, float]:
+    """The few scores that people steer by, as DVC shows them: numbers under short names.
+
+    Args:
+        metrics: The content of `scores.json`.
+        capabilities: Of the system: what it has by construction is left out.
+
+    Returns:
+        First the score by which trainings are compared, then the others in the order of the catalogue.
+    """
+    primary = (metrics.get("primary") or {}).get("name")
+    steered = [
+        score.name for score in SCORES.values() if score.steers and score.earned_by(capabilities)
+    ]
+    names = dict.fromkeys([*([primary] if primary else []), *steered])
+    values = {name: value_of(metrics, name) for name in names}
+    return {
+        _short(name): float(f"{value:.{SHOWN}g}")
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _short(name: str) -> str:
+    return (SCORES[name].steers if name in SCORES else "") or name
 
 
 def error_of(metrics: Mapping[str, Any], name: str) -> float | None:
@@ -480,7 +598,7 @@ def measured_with(score: Score, metrics: Mapping[str, Any]) -> tuple:
     if score.group in (SAMPLES, COVERAGE):
         used = metrics.get("extractor") or {}
         return (*common, metrics.get("generated"), used.get("kind"), used.get("sha256"))
-    return (*common, metrics.get("generated")) if score.group == TRANSLATION else common
+    return (*common, metrics.get("generated")) if score.group in (TRANSLATION, COLUMNS) else common
 
 
 def comparable(score: Score, systems: Sequence[Mapping[str, Any]]) -> bool:
@@ -488,7 +606,7 @@ def comparable(score: Score, systems: Sequence[Mapping[str, Any]]) -> bool:
 
     Args:
         score: The score.
-        systems: The `metrics.json` of each.
+        systems: The `scores.json` of each.
     """
     having = [each for each in systems if value_of(each, score.name) is not None]
     return len({measured_with(score, each) for each in having}) <= 1

@@ -43,7 +43,7 @@ class Likelihood(_Written):
         dequantization: How whole numbers became real ones, where a density needs it.
         binarization: How grey levels became binary, where a model takes them so.
         given: What the model was told of each example, such as "label"; None for nothing.
-        of: What it is the likelihood of: "discrete" data, a "density", or a "relaxed" Bernoulli.
+        of: What it is the likelihood of: "discrete" data, a "table", a "density", or a "relaxed" Bernoulli.
     """
 
     kind: str
@@ -62,7 +62,7 @@ class Primary(_Written):
 
 
 class Metrics(_Written):
-    """`metrics.json`: the circumstances by name, the scores among `everything`."""
+    """`scores.json`: the circumstances by name, the scores among `everything`."""
 
     data: str
     split: str
@@ -71,6 +71,7 @@ class Metrics(_Written):
     seed: int
     extractor: Extractor
     seeds: int = 1
+    real_of: int | None = None
     data_checksum: str | None = None
     primary: Primary | None = None
     likelihood: Likelihood | None = None
@@ -101,8 +102,44 @@ class Calibration(_Written):
     ceiling_of: str = "noise or an untrained model"
 
 
+class Column(_Written):
+    """One entry of `columns.json`: a column of a table, samples against test examples.
+
+    Attributes:
+        name: In the header.
+        kind: "number" or "category".
+        distance: Kolmogorov-Smirnov distance of numbers, total variation of categories.
+        floor: That of training examples.
+        wasserstein: Of numbers, in deviations.
+        wasserstein_floor: That of training examples.
+        bars: What the heights are of.
+        real: The share of test examples in each.
+        made: The share of samples.
+    """
+
+    name: str
+    kind: str
+    distance: float
+    floor: float
+    bars: list[str]
+    real: list[float]
+    made: list[float]
+    wasserstein: float | None = None
+    wasserstein_floor: float | None = None
+
+    @model_validator(mode="after")
+    def _has_as_many_heights(self) -> "Column":
+        if not len(self.bars) == len(self.real) == len(self.made):
+            raise ValueError("there is not one height for each bar")
+        return self
+
+
 class Training(_Written):
-    """`run.json`: who trained it, where and how long, as far as it was written down."""
+    """`run.json`: who trained it, where and how long, as far as it was written down.
+
+    Attributes:
+        table: The columns that its features stand for, as they were in training; None for other data.
+    """
 
     run_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,255}$")
     backend: str | None = None
@@ -111,7 +148,10 @@ class Training(_Written):
     git_revision: str | None = None
     git_dirty: bool | None = None
     git_changes: list[str] | None = None
+    experiment: str | None = None
+    experiment_baseline: str | None = None
     machine: str | None = None
+    table: dict[str, Any] | None = None
 
 
 class Timing(_Written):

@@ -9,7 +9,7 @@ from pipelines.shared import yaml_file
 from pipelines.shared.errors import UserError
 
 # What the pipeline itself writes while it runs says nothing about the code that ran.
-WRITTEN_BY_THE_PIPELINE = (":(exclude)dvc.lock", ":(exclude)reports")
+WRITTEN_BY_THE_PIPELINE = (":(exclude)dvc.lock", ":(exclude)metrics")
 
 
 def _git(root: Path, *arguments: str) -> str | None:

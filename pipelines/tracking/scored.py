@@ -29,7 +29,7 @@ def scored(metrics: Mapping[str, Any], calibration: Mapping[str, Any] | None = N
     """Divides an evaluation into numbers and details.
 
     Args:
-        metrics: Scores and their errors by name, and `primary`: what `metrics.json` holds.
+        metrics: Scores and their errors by name, and `primary`: what `scores.json` holds.
         calibration: `floor` and `ceiling`: what `calibration.json` holds.
     """
     found = scores.present(metrics)

@@ -121,6 +121,50 @@ def test_transparency_rotation_and_sixteen_bits(tmp_path: Path):
     assert prepared(tmp_path / "r").example_shape == (3, 5, 1)
 
 
+def mixed(folder: Path) -> Path:
+    """Pictures of every kind and of several sizes."""
+    folder.mkdir()
+    for number in range(8):
+        Image.new("RGB", (8, 8 + number), (9, 9, 9)).save(folder / f"{number}.png")
+    Image.new("L", (8, 8), 70).save(folder / "grey.png")
+    Image.new("LA", (8, 8), (0, 0)).save(folder / "clear grey.png")
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(folder / "clear.png")
+    Image.fromarray(np.full((8, 8), 40000, "uint16")).save(folder / "deep.png")
+    palette = Image.new("P", (8, 8), 1)
+    palette.putpalette([0, 0, 0, 50, 60, 70])
+    palette.save(folder / "palette.png")
+    turned = Image.new("RGB", (20, 8), (9, 9, 9))
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(folder / "turned.jpg", exif=exif)
+    return folder
+
+
+@pytest.mark.parametrize(("background", "shade"), [("white", 255), ("black", 0)])
+def test_pictures_of_every_kind_and_how_many_of_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture, background: str, shade: int
+):
+    folder = mixed(tmp_path / "p")
+    settings = DataSettings(source="folder", path=str(folder), image_size=8, background=background)
+    prepare("own", settings, tmp_path / "own")
+    found = {tuple(pixel) for pixel in every(PreparedData(tmp_path / "own"))[:, 4, 4].tolist()}
+    deep = (156, 156, 156)
+    assert found == {(9, 9, 9), (70, 70, 70), (shade,) * 3, deep, (50, 60, 70)}
+    told = next(line for line in capsys.readouterr().err.splitlines() if "found" in line)
+    assert (
+        "found 14 images: 9 RGB, 2 transparent, 1 grey, 1 grey of 16 bits, 1 with a palette" in told
+    )
+    assert f"they become RGB, on {background} where they are transparent; 1 turned as" in told
+    assert "9 sizes from 8 x 8 to 8 x 20, scaled and cut to 8 x 8" in told
+
+
+def test_a_background_is_of_pictures(tmp_path: Path):
+    np.savez(tmp_path / "own.npz", x=np.ones((20, 2)))
+    settings = DataSettings(source="folder", path="own.npz", background="black")
+    with pytest.raises(UserError, match="background is for images in a folder"):
+        prepare("own", settings, tmp_path / "own", tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["png", "jpg"])
 @pytest.mark.parametrize("keep", [0.0, 0.1, 0.7])
 def test_a_truncated_image_is_named(tmp_path: Path, kind: str, keep: float):

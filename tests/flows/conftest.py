@@ -35,9 +35,9 @@ def _environment():
 def template(tmp_path_factory):
     """The project as it is first: two systems on a folder of the user's, nothing trained."""
     root = tmp_path_factory.mktemp("template")
-    shutil.copytree(
-        REPOSITORY / "pipelines", root / "pipelines", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    # Of the stages one is a package: the one that only pretends takes its place.
+    ignored = shutil.ignore_patterns("__pycache__", "report")
+    shutil.copytree(REPOSITORY / "pipelines", root / "pipelines", ignore=ignored)
     shutil.copytree(
         REPOSITORY / "flows", root / "flows", ignore=shutil.ignore_patterns("__pycache__")
     )
@@ -50,10 +50,12 @@ def template(tmp_path_factory):
     (root / "source" / "numbers.json").write_text("[1, 2, 3]")
     params = root / "params.yaml"
     params.write_text("data:\n  mine: { source: folder, path: source }\nsystems:\n")
+    # What tells the shape; the fake stage prepares the data.
     parts.write_described(root, "mine", "image", (32, 32, 3))
     for key in SYSTEMS:
         adding.add(params, catalog.names()[0], dataset="mine", key=key)
         set_epochs(root, key, 10)
+    shutil.rmtree(root / "data")
     (root / ".gitignore").write_text("__pycache__/\n")
     start_repository(root)
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=root, check=True)

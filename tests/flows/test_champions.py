@@ -149,8 +149,8 @@ def test_what_is_missing_is_told(checkout, learn):
     with champions.registry_of(load_settings()) as registry:
         registry.delete_registered_model_alias("first", "champion")
     for content in ("{}", "[]", "what", '{"primary": {"name": "a"}, "data_checksum": "b"}'):
-        (checkout / "reports/first/metrics.json").write_text(content)
-        with pytest.raises(UserError, match=r"metrics\.json"):
+        (checkout / "reports/first/scores.json").write_text(content)
+        with pytest.raises(UserError, match=r"scores\.json"):
             judge(checkout)
 
 

@@ -22,7 +22,7 @@ SETTINGS = Settings.model_validate(
 )
 NAMES = [
     "check", "prepare@points", "prepare@photos", "extractor@photos", "report",
-    *(f"{stage}@{key}" for stage in ("train", "evaluate", "export") for key in "abc"),
+    *(f"{stage}@{key}" for stage in ("train", "evaluate", "page", "export") for key in "abc"),
 ]  # fmt: skip
 
 
@@ -43,7 +43,8 @@ def test_order_and_what_a_data_set_lacks():
         (target, False)
         for target in [
             "check", "prepare@photos", "extractor@photos", "prepare@points",
-            "train@b", "evaluate@b", "export@b", "train@a", "evaluate@a", "export@a",
+            "train@b", "evaluate@b", "page@b", "export@b",
+            "train@a", "evaluate@a", "page@a", "export@a",
         ]
     ]  # fmt: skip
 
@@ -86,7 +87,7 @@ def test_a_system_comes_after_the_one_that_it_uses():
     assert set(failures) == {"a", "c"}
     assert "train@a" not in [target for target, _ in calls]
     alone = plan.make(settings, ["a"], NAMES)
-    assert alone.systems == {"a": ["train@c", "train@a", "evaluate@a", "export@a"]}
+    assert alone.systems == {"a": ["train@c", "train@a", "evaluate@a", "page@a", "export@a"]}
 
 
 def test_unknown_system():
@@ -99,34 +100,26 @@ def test_stages_missing_from_dvc_yaml():
         plan.make(SETTINGS, ["a"], [name for name in NAMES if name != "export@a"])
 
 
-def test_the_index_waits_for_all_systems_and_a_page_for_its_own(tmp_path):
+def test_the_index_waits_for_the_pages_of_all_systems(tmp_path):
     calls, told = [], []
 
-    def report(*keys):
-        calls.clear()
+    def report():
         run = lambda *call: calls.append(call)  # noqa: E731
-        return plan.run_report(SETTINGS, keys, [*NAMES, "page@a"], tmp_path, run, told.append)
+        return plan.run_report(SETTINGS, NAMES, tmp_path, run, told.append)
 
+    (tmp_path / "reports").mkdir()
     for key in "abc":
-        report("a")
-        assert calls == ([] if key == "a" else [("page@a", False)])
-        (tmp_path / "reports" / key).mkdir(parents=True)
-        (tmp_path / "reports" / key / "metrics.json").touch()
-    assert "a, b, c" in told[0]
-    report("a", "b")
-    assert calls == [("page@a", False), ("report", False)]
+        assert report() is None
+        assert not calls
+        (tmp_path / "reports" / f"{key}.html").touch()
+    assert ["a, b, c" in told[0], "b, c" in told[1], told[2].endswith(": c")] == [True] * 3
+    report()
+    assert calls == [("report", False)]
 
 
-def test_a_page_that_fails_is_told_and_holds_up_no_other(tmp_path):
-    names = ["page@a", "page@b", "report"]
+def test_what_fails_on_the_index_is_told(tmp_path):
+    (tmp_path / "reports").mkdir()
     for key in "abc":
-        (tmp_path / "reports" / key).mkdir(parents=True)
-        (tmp_path / "reports" / key / "metrics.json").touch()
-    calls = []
-
-    def run(target, _):
-        calls.append(target)
-        return "page@a: damaged" if target == "page@a" else None
-
-    assert plan.run_report(SETTINGS, "ab", names, tmp_path, run, print) == "page@a: damaged"
-    assert calls == names
+        (tmp_path / "reports" / f"{key}.html").touch()
+    failing = lambda target, _: f"{target}: damaged"  # noqa: E731
+    assert plan.run_report(SETTINGS, NAMES, tmp_path, failing, print) == "report: damaged"

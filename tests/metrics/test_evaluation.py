@@ -138,6 +138,67 @@ def test_scores(name, tmp_path):
     assert rows["ceiling_of"]
 
 
+class Numbered:
+    """Prepared data whose examples are their own numbers."""
+
+    stream, sizes, info = False, {"test": 50, "train": 80}, {}
+
+    def size(self, split):
+        return self.sizes[split]
+
+    def scaled(self, split, field, rows):
+        return np.asarray(rows, "float32")[:, None] + (1000.0 if split == "train" else 0.0)
+
+
+VECTORS = SimpleNamespace(data_field="features", data_shape=(1,), conditions={})
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_some_of_the_test_set_are_the_same_ones_whatever_the_seed(kept, tmp_path):
+    data, everything = Numbered(), np.arange(50, dtype="float32")[:, None]
+    extractor = Extractor("raw", kept={"test": (everything, None)} if kept else None)
+    first, second = (
+        Evaluation(VECTORS, data, extractor, None, seed, limit=20, folder=folder)
+        for seed, folder in ((0, None), (1, tmp_path))
+    )
+    assert len(first.examples) == len(set(first.examples.rows)) == 20
+    for each in (first, second):
+        np.testing.assert_array_equal(each.examples.rows, first.test.rows)
+        # What samples are compared with are those examples, in their order.
+        np.testing.assert_array_equal(each.real[0][:, 0], first.test.rows)
+        assert each.real[1] is None
+    whole = Evaluation(VECTORS, data, extractor, None, 0, limit=50)
+    np.testing.assert_array_equal(whole.real[0], everything)
+    np.testing.assert_array_equal(whole.examples.rows, np.arange(50))
+
+
+def test_rows_to_read_scores_by_take_few_examples(monkeypatch):
+    """Where each is measured by itself; what is compared as a set is as large as the samples."""
+    monkeypatch.setattr("gm_keras.metrics.calibration.FEW", 4)
+    model = build("realnvp")
+    data = FewExamples(model)
+    evaluation = Evaluation(model, data, Extractor("raw"), draw(model, data), seed=0, limit=6)
+    counted = []
+
+    def count(evaluation, subjects, **_):
+        counted.append((subjects, len(evaluation.samples), len(evaluation.examples)))
+        return {}
+
+    monkeypatch.setattr("gm_keras.metrics.calibration.evaluate", count)
+    rows = calibrate(evaluation)
+    assert counted == [
+        (("samples",), 8, 6),  # training examples
+        (("novelty",), 4, 6),  # test examples against the training set
+        (("samples", "pairs"), 8, 6),  # noise
+        (("novelty",), 4, 6),
+        (("model",), 8, 4),  # training examples
+        (("model",), 8, 4),  # before the training
+    ]
+    assert "8 training examples against 6 test examples" in rows["floor_of"]
+    assert "of 4 training examples" in rows["floor_of"]
+    assert "of 4 test examples by the model before training" in rows["ceiling_of"]
+
+
 @pytest.fixture
 def scored(monkeypatch):
     """Scores of a model that is none, by functions that stand in place of all scores."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gm_keras.data import PreparedData
+from gm_keras.metrics.classifier import FEATURES, build_classifier
 from gm_keras.metrics.features import load_extractor, make_extractor
 from pipelines.prepare import prepare
 from pipelines.settings import DataSettings
@@ -64,6 +65,26 @@ def test_the_inception_network_measures_images_without_labels_too(
     monkeypatch.setattr(Network, "sha256", "e" * 64)
     with pytest.raises(ValueError, match="another than it was"):
         load_extractor(unlabelled, tmp_path)
+
+
+def test_large_images_are_halved_at_once_and_small_ones_are_not():
+    small, large = (build_classifier((side, side, 1), 10) for side in (8, 28))
+    # Two convolutions on all pixels of a small image, and the features after one pooling.
+    assert [layer.strides for layer in small.layers if "conv2d" in layer.name] == [(1, 1)] * 2
+    strides = [layer.strides for layer in large.layers if "conv2d" in layer.name]
+    assert strides[0] == (2, 2)
+    assert set(strides[1:]) == {(1, 1)}
+    made = large(np.zeros((3, 28, 28, 1), "float32"))
+    assert (made["features"].shape, made["logits"].shape) == ((3, FEATURES), (3, 10))
+
+
+def test_what_is_kept_of_the_training_set_is_bounded(unlabelled, tmp_path, monkeypatch):
+    monkeypatch.setattr("gm_keras.metrics.inception.Inception", Network)
+    monkeypatch.setattr("gm_keras.metrics.features.FLOOR", {"inception": 5})
+    make_extractor(unlabelled, 0, tmp_path, kind="inception")
+    kept = load_extractor(unlabelled, tmp_path).kept
+    assert len(kept["train"][0]) == 5
+    assert len(kept["test"][0]) == unlabelled.size("test")
 
 
 def test_any_damage_is_one_line(unlabelled, tmp_path, monkeypatch):

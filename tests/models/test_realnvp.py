@@ -293,3 +293,30 @@ def test_digits_are_learnt():
     samples = model.sample(256, seed=3)
     means = np.stack([test.mean(axis=0).ravel(), samples.mean(axis=0).ravel()])
     assert np.corrcoef(means)[0, 1] > 0.95
+
+
+# ---- cells ----------------------------------------------------------------------------------------
+
+
+def test_noise_fills_the_cells_of_discrete_features():
+    """The mean over the noise of the density, times the volume of the cell; real numbers have none."""
+    cells = (0.5, 0.0, 1.0)
+    options = {"image_shape": (3,), "couplings": 2, "units": (8,), "batch_norm": False}
+    model = disturb(RealNVP(cells=cells, **options))
+    plain = RealNVP(**options)
+    plain.set_weights(model.get_weights())
+    assert (model.nats_of, plain.nats_of) == ("table", "density")
+    x = np.array([0.3, -0.2, 1.0], "float32")
+    steps = (np.arange(60) + 0.5) / 60 - 0.5
+    noise = np.stack(np.meshgrid(cells[0] * steps, [0.0], cells[2] * steps), -1).reshape(-1, 3)
+    expected = array(plain.log_prob((x + noise).astype("float32"))).mean() + math.log(0.5)
+    drawn = array(model.log_prob(np.tile(x, (4000, 1)), seed=0)).astype("float64")
+    assert drawn.mean() == pytest.approx(expected, abs=4.0 * drawn.std() / math.sqrt(4000))
+    assert drawn.std() > 0.01
+
+
+def test_cells_that_do_not_go_with_the_features():
+    with pytest.raises(ValueError, match="one width for each feature of vectors, not 2"):
+        RealNVP((3,), cells=(1.0, 0.0))
+    with pytest.raises(ValueError, match="cells"):
+        RealNVP((2,), cells=(1.0, -1.0))

@@ -98,3 +98,20 @@ def test_it_learns_a_factor_model_down_to_its_entropy():
     assert entropy - 0.1 < cost.mean() < entropy + 0.1
     samples = model.sample(DRAWS, seed=2, noise=True)
     np.testing.assert_allclose(np.cov(samples.T), covariance, atol=0.12)
+
+
+def test_noise_fills_the_cells_of_discrete_features():
+    """With decoder and encoder that look at nothing, the bound is the density of a normal over the cell."""
+    backend.set_seed(0)
+    options = {"latent_dim": 1, "network": "dense", "units": (4,), "likelihood": "gaussian"}
+    model = VAE((2,), cells=(2.0, 0.0), **options)
+    for variable in model.trainable_variables:
+        variable.assign(np.zeros(variable.shape))
+    assert (model.nats_of, VAE((2,), **options).nats_of) == ("table", "density")
+    x = np.array([0.4, 0.7], "float32")
+    noise = np.linspace(-1.0, 1.0, 4_001)
+    expected = (
+        log_normal(x[0] + noise, 0.0, 1.0).mean() + math.log(2.0) + log_normal(x[1], 0.0, 1.0)
+    )
+    drawn = ops.convert_to_numpy(model.elbo(np.tile(x, (DRAWS, 1)), seed=0)).astype("float64")
+    assert drawn.mean() == pytest.approx(expected, abs=4.0 * drawn.std() / math.sqrt(DRAWS))

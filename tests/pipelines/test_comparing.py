@@ -40,7 +40,7 @@ def params(tmp_path):
 def write(params: Path, key: str, **metrics) -> None:
     folder = params.parent / "reports" / key
     folder.mkdir(parents=True)
-    (folder / "metrics.json").write_text(json.dumps({**METRICS, **metrics}))
+    (folder / "scores.json").write_text(json.dumps({**METRICS, **metrics}))
 
 
 def row(table: str, start: str) -> list[str]:

@@ -17,7 +17,7 @@ from tests.projects import parts, reported, tiny
 
 #: Of one evaluated system, with the stage that makes it.
 FILES = {
-    "reports/vae/metrics.json": "evaluate@vae",
+    "reports/vae/scores.json": "evaluate@vae",
     "reports/vae/timing.json": "evaluate@vae",
     "reports/vae/samples.json": "evaluate@vae",
     "reports/vae/calibration.json": "evaluate@vae",
@@ -92,19 +92,19 @@ def test_what_is_no_json_is_one_line(root, name):
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("metrics", {"real": "many"}),
-        ("metrics", {"real": True}),
-        ("metrics", {"real": 1e999}),
-        ("metrics", {"extractor": None}),
-        ("metrics", {"classifier_fid": "low"}),
-        ("metrics", {"classifier_fid": [1.0]}),
-        ("metrics", {"classifier_fid": 1e999}),
-        ("metrics", {"classifier_fid_stderr": True}),
-        ("metrics", {"classifier_fid": 10**400}),
-        ("metrics", {"primary": {"name": ["a"], "value": 1.0}}),
-        ("metrics", {"primary": "fid"}),
-        ("metrics", {"left_out": {"fid": 3}}),
-        ("metrics", {"likelihood": []}),
+        ("scores", {"real": "many"}),
+        ("scores", {"real": True}),
+        ("scores", {"real": 1e999}),
+        ("scores", {"extractor": None}),
+        ("scores", {"classifier_fid": "low"}),
+        ("scores", {"classifier_fid": [1.0]}),
+        ("scores", {"classifier_fid": 1e999}),
+        ("scores", {"classifier_fid_stderr": True}),
+        ("scores", {"classifier_fid": 10**400}),
+        ("scores", {"primary": {"name": ["a"], "value": 1.0}}),
+        ("scores", {"primary": "fid"}),
+        ("scores", {"left_out": {"fid": 3}}),
+        ("scores", {"likelihood": []}),
         ("calibration", {"floor": {"classifier_fid": "low"}}),
         ("calibration", {"ceiling": [1]}),
         ("seeds", {"0": None}),
@@ -123,7 +123,7 @@ def test_values_of_another_type_are_one_line(root, name, change):
 @pytest.mark.parametrize(
     "entry",
     [
-        {"file": "../metrics.json", "title": "a", "alt": "b"},
+        {"file": "../scores.json", "title": "a", "alt": "b"},
         {"file": "/etc/passwd", "title": "a", "alt": "b"},
         {"file": None, "title": "a", "alt": "b"},
         {"file": "line.png", "title": 3, "alt": "b"},
@@ -154,8 +154,8 @@ def test_weights_are_counted_only_where_they_are_whole(root):
 
 @pytest.mark.parametrize("content", [*NO_JSON, b"[]", b"{}"])
 def test_systems_are_not_compared_by_a_damaged_file(root, content):
-    (root / "reports/vae/metrics.json").write_bytes(content)
-    with pytest.raises(UserError, match=r"metrics\.json .*evaluate@vae") as caught:
+    (root / "reports/vae/scores.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"scores\.json .*evaluate@vae") as caught:
         comparing.comparison(root / "params.yaml", ["vae", "dcgan"])
     assert "\n" not in str(caught.value)
 
@@ -186,7 +186,7 @@ def test_the_record_of_the_training_is_read_before_work_begins(tmp_path, stage, 
     assert not (root / "reports").exists()
 
 
-@pytest.mark.parametrize("name", ["metrics", "calibration", "seeds", "pictures"])
+@pytest.mark.parametrize("name", ["scores", "calibration", "seeds", "pictures"])
 def test_the_scores_are_read_before_a_model_is_exported(root, name):
     parts.write_json(root / f"reports/vae/{name}.json", {"floor": 3, "0": 1})
     with pytest.raises(UserError, match=rf"{name}\.json .*evaluate@vae"):
@@ -201,5 +201,5 @@ def test_the_backend_of_a_training_is_one_that_there_is(root):
 
 
 def test_content_is_handed_on_as_it_stands(root):
-    path = root / "reports/vae/metrics.json"
+    path = root / "reports/vae/scores.json"
     assert written.read_plain(path, written.Metrics, "") == json.loads(path.read_text())

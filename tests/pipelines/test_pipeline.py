@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.shared import scores
 from tests.projects import copy_of, run, run_here, trained
 
 pytestmark = [pytest.mark.backend, pytest.mark.pipeline, pytest.mark.slow]
@@ -64,7 +65,7 @@ def test_every_stage_writes_its_outputs(project):
         "reports/vae/epochs/epoch_0020.png",
         "reports/vae/history.csv",
         "reports/vae/curves/elbo_loss.csv",
-        "reports/vae/metrics.json",
+        "reports/vae/scores.json",
         "reports/vae/calibration.json",
         "reports/vae/seeds.json",
         "reports/vae/samples.png",
@@ -82,7 +83,7 @@ def test_every_stage_writes_its_outputs(project):
 
 
 def test_the_metrics_are_numbers_with_their_circumstances(project):
-    metrics = json.loads((project / "reports/vae/metrics.json").read_text())
+    metrics = json.loads((project / "reports/vae/scores.json").read_text())
     assert metrics["generated"] == 200
     assert metrics["split"] == "test"
     assert metrics["primary"] == {
@@ -99,7 +100,7 @@ def test_the_metrics_are_numbers_with_their_circumstances(project):
 
 
 def test_scores_lie_between_real_examples_and_noise(project):
-    metrics = json.loads((project / "reports/vae/metrics.json").read_text())
+    metrics = json.loads((project / "reports/vae/scores.json").read_text())
     rows = json.loads((project / "reports/vae/calibration.json").read_text())
     for name in ("negative_elbo_nats", "bits_per_dim", "nll_estimate_nats"):
         assert metrics[name] < rows["ceiling"][name], name
@@ -125,7 +126,7 @@ def test_scores_lie_between_real_examples_and_noise(project):
 def test_evaluating_twice_gives_the_same_bytes(project):
     folder = project / "reports/vae"
     kept = [
-        *(folder / name for name in ("metrics.json", "calibration.json", "seeds.json")),
+        *(folder / name for name in ("scores.json", "calibration.json", "seeds.json")),
         *sorted((folder / "latents").iterdir()),
     ]
     before = {path: path.read_bytes() for path in kept}
@@ -165,7 +166,7 @@ def test_the_extractor_keeps_what_it_made_of_the_real_examples(project):
 def test_several_seeds_are_averaged(project):
     params = project / "params.yaml"
     text = params.read_text()
-    one = json.loads((project / "reports/vae/metrics.json").read_text())
+    one = json.loads((project / "reports/vae/scores.json").read_text())
     output = project / "other.json"
     try:
         params.write_text(text.replace("samples: 200}", "samples: 200, seeds: 2}", 1))
@@ -183,6 +184,30 @@ def test_several_seeds_are_averaged(project):
 
 
 @once
+def test_some_examples_give_the_scores_of_all_within_their_errors(project):
+    params = project / "params.yaml"
+    text = params.read_text()
+    whole = json.loads((project / "reports/vae/scores.json").read_text())
+    output = project / "some.json"
+    try:
+        params.write_text(text.replace("samples: 200}", "samples: 200, examples: 180}", 1))
+        other = ("--model", "exports/vae/model.keras", "--output", str(output))
+        done = run_here(project, "evaluate", "vae", *other)
+        assert done.returncode == 0, done.stderr[-3000:]
+    finally:
+        params.write_text(text)
+    some = json.loads(output.read_text())
+    assert (some["real"], some["real_of"]) == (180, 360)
+    assert (whole["real"], whole["real_of"]) == (360, 360)
+    # Coverage grows as real examples get fewer, and their balls larger: it is comparable within one number of them.
+    names = ("negative_elbo_nats", "nll_estimate_nats", "reconstruction_psnr", "classifier_fid")
+    for name in (*names, "precision", "recall"):
+        errors = [scores.error_of(each, name) for each in (whole, some)]
+        assert abs(some[name] - whole[name]) < 3.0 * np.hypot(*errors), name
+    assert some["elbo_nats_stderr"] > 1.2 * whole["elbo_nats_stderr"]
+
+
+@once
 def test_the_run_has_every_score_and_what_to_compare_it_by(project):
     from mlflow import MlflowClient
 
@@ -190,7 +215,7 @@ def test_the_run_has_every_score_and_what_to_compare_it_by(project):
     client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
     run = client.get_run(run_id)
     found = run.data
-    metrics = json.loads((project / "reports/vae/metrics.json").read_text())
+    metrics = json.loads((project / "reports/vae/scores.json").read_text())
     rows = json.loads((project / "reports/vae/calibration.json").read_text())
     assert {"system": "vae", "family": "latent", "data": "digits"}.items() <= found.tags.items()
     assert len(found.metrics) <= 25
@@ -316,6 +341,11 @@ def test_a_mistake_in_params_is_told_before_anything_is_removed(project, old, ne
         (("batch_size: 64, grids: 4", "batch_size: 640000, grids: 4"), "train", ["640000"]),
         (("learning_rate: 0.003", "learning_rate: 1000.0"), "train", ["lower the learning rate"]),
         (("samples: 200", "samples: 32"), "evaluate", ["samples is 32", "at least 33"]),
+        (
+            ("samples: 200", "samples: 200, examples: 9"),
+            "evaluate",
+            ["examples is 9", "at least 33"],
+        ),
     ],
 )
 def test_a_mistake_that_only_the_stage_can_see(project, change, stage, parts):

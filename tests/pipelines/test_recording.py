@@ -20,9 +20,9 @@ def lock(root: Path, key: str) -> None:
     content = yaml_file.load(path) if path.is_file() else {"schema": "2.0", "stages": {}}
     block = yaml_file.load(root / "params.yaml")["systems"][key]
     params = {f"systems.{key}.{name}": value for name, value in block.items()}
-    scores = root / "reports" / key / "metrics.json"
+    scores = root / "reports" / key / "scores.json"
     out = {
-        "path": f"reports/{key}/metrics.json",
+        "path": f"reports/{key}/scores.json",
         "md5": hashlib.md5(scores.read_bytes()).hexdigest(),
     }
     locked = {"cmd": "x", "params": {"params.yaml": {"seed": 0, **params}}}
@@ -31,7 +31,7 @@ def lock(root: Path, key: str) -> None:
 
 
 def change(root: Path, **entries) -> None:
-    path = root / "reports/vae/metrics.json"
+    path = root / "reports/vae/scores.json"
     parts.write_json(path, json.loads(path.read_text()) | entries)
     lock(root, "vae")
 
@@ -122,8 +122,8 @@ def test_what_is_no_finished_run_of_the_recipe_is_one_line(root, damage, message
         yaml.dump(content, root / "params.yaml")
         lock(root, "vae")
     elif damage == "scores":
-        (root / "reports/vae/metrics.json").write_text(
-            (root / "reports/vae/metrics.json").read_text().replace("0.7,", "0.9,")
+        (root / "reports/vae/scores.json").write_text(
+            (root / "reports/vae/scores.json").read_text().replace("0.7,", "0.9,")
         )
     elif damage == "lock":
         lockfile.unlink()

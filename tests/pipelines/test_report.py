@@ -72,7 +72,7 @@ def all_written(root: Path) -> dict[str, str]:
 
 
 def change(root: Path, key: str, **entries) -> None:
-    path = root / "reports" / key / "metrics.json"
+    path = root / "reports" / key / "scores.json"
     parts.write_json(path, json.loads(path.read_text()) | entries)
 
 
@@ -151,6 +151,36 @@ def test_every_kind_of_sample_has_its_place_on_a_page(root):
             np.testing.assert_array_equal(np.asarray(shown.convert("RGB")), frame)
 
 
+COLUMN = {
+    "name": "capital <gain>",
+    "kind": "number",
+    "distance": 0.125,
+    "floor": 0.04,
+    "wasserstein": 0.3,
+    "wasserstein_floor": 0.1,
+    "bars": ["0 to 5", "5 to 10"],
+    "real": [0.75, 0.25],
+    "made": [0.5, 0.5],
+}
+
+
+def test_the_columns_of_a_table_stand_on_its_page(root):
+    assert "<h2>Columns</h2>" not in written(root)
+    far = COLUMN | {"name": "sex", "kind": "category", "distance": 0.9, "wasserstein": None}
+    parts.write_json(root / "reports/vae/columns.json", [COLUMN, far])
+    text = written(root)
+    assert text.index("sex<small>category") < text.index("capital &lt;gain&gt;<small>number")
+    assert "0 to 5: 75 % of the data, 50 % of the samples" in text
+    assert text.count('<rect class="made"') == 4
+    for value in ("0.125", "0.040", "0.300", "0.100", "0.900"):
+        assert f'<td class="number">{value}</td>' in text
+    parts.write_json(root / "reports/vae/columns.json", [COLUMN | {"made": [1.0]}])
+    with pytest.raises(
+        UserError, match=r"columns.json is not what the stage writes .*evaluate@vae"
+    ):
+        written(root)
+
+
 def test_sounds_keep_their_rate_and_do_not_fill_a_page():
     assert sounds.addresses("image", np.zeros((2, 8, 8, 1)), {}) == []
     (first, *_) = sounds.addresses("audio", np.zeros((2, 800)), {"sample_rate": 8000})
@@ -162,7 +192,7 @@ def test_sounds_keep_their_rate_and_do_not_fill_a_page():
 
 def test_systems_without_a_page_are_named(root, capsys):
     all_written(root)
-    (root / "reports/dcgan/metrics.json").unlink()
+    (root / "reports/dcgan/scores.json").unlink()
     assert "Without a page so far, and so not here: dcgan." in indexed(root)
     assert "dcgan is not on the index: make its page with: dvc repro page@dcgan" in (
         capsys.readouterr().out
@@ -179,6 +209,19 @@ def test_nothing_leads_to_the_page_of_a_system_that_was_taken_out(root):
     params.write_text(cut)
     assert "dcgan" not in indexed(root)
     assert (root / "reports/dcgan.html").is_file()
+
+
+def test_a_page_brings_the_index_up_to_date(root, capsys):
+    page.run("vae")
+    text = (root / "reports/index.html").read_text(encoding="utf-8")
+    assert 'href="vae.html"' in text
+    assert "Without a page so far, and so not here: dcgan, pix2pix, gpt2." in text
+    # The card of another system is no reason for this one to have no page.
+    cards.path("vae", root).write_text("{")
+    page.run("dcgan")
+    assert "the index is as it was: " in capsys.readouterr().out
+    assert (root / "reports/dcgan.html").exists()
+    assert (root / "reports/index.html").read_text(encoding="utf-8") == text
 
 
 def test_an_index_of_nothing_says_what_to_do(root):
@@ -204,7 +247,7 @@ def test_the_index_of_seventy_systems_is_small(root):
     keys = [f"vae_{number}" for number in range(70)]
     parts.write_params(root, {key: parts.block("vae") for key in keys})
     for key in keys:
-        parts.write_json(root / f"reports/{key}/metrics.json", {})
+        parts.write_json(root / f"reports/{key}/scores.json", {})
         parts.write_json(cards.path(key, root), content | {"key": key})
         (root / f"reports/{key}/samples.png").symlink_to(root / "reports/dcgan/samples.png")
     assert len(indexed(root)) < 3e6
@@ -238,7 +281,7 @@ def test_results_without_the_newer_entries_are_shown(root):
         if name not in ("seeds", "likelihood", "data_checksum", "primary")
     }
     old["extractor"] = {"kind": "classifier"}
-    parts.write_json(root / "reports/vae/metrics.json", old)
+    parts.write_json(root / "reports/vae/scores.json", old)
     for name in ("calibration.json", "seeds.json", "pictures.json"):
         (root / "reports/vae" / name).unlink()
     (root / "models/vae/model.weights.h5").unlink()
@@ -272,9 +315,9 @@ def test_every_system_of_the_catalogue_can_be_shown(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "content", "command"),
     [
-        ("reports/vae/metrics.json", '{"data": "digits"', "evaluate@vae"),
-        ("reports/vae/metrics.json", '{"data": "digits"}', "evaluate@vae"),
-        ("reports/vae/metrics.json", "[]", "evaluate@vae"),
+        ("reports/vae/scores.json", '{"data": "digits"', "evaluate@vae"),
+        ("reports/vae/scores.json", '{"data": "digits"}', "evaluate@vae"),
+        ("reports/vae/scores.json", "[]", "evaluate@vae"),
         ("reports/vae/timing.json", None, "evaluate@vae"),
         ("reports/vae/samples.json", '{"texts": 3}', "evaluate@vae"),
         ("reports/vae/samples.png", None, "evaluate@vae"),
@@ -526,6 +569,14 @@ def test_ticks_have_room_in_the_picture():
     assert plot.left - curves.MARGIN >= curves.DIGIT * longest
     last = plot.across[-1]
     assert last.at + curves.DIGIT * len(last.text) / 2 <= curves.WIDTH
+
+
+def test_some_of_the_test_set_are_said_to_be_some(root):
+    change(root, "vae", real=200, real_of=360)
+    said = readings.circumstances(system(root, "vae"))[0]
+    assert said.startswith("200 of the 360 test examples of digits against 200 samples")
+    change(root, "vae", real=360, real_of=360)
+    assert readings.circumstances(system(root, "vae"))[0].startswith("360 test examples of digits")
 
 
 def test_a_bound_is_written_as_one(root):

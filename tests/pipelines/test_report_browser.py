@@ -83,9 +83,9 @@ def folder(tmp_path_factory) -> str:
     root = reported.make_project(tmp_path_factory.mktemp("project"))
     # A table that is wider than a desk.
     vae = reported.METRICS["vae"] | dict.fromkeys(MORE, 0.5)
-    parts.write_json(root / "reports/vae/metrics.json", vae)
+    parts.write_json(root / "reports/vae/scores.json", vae)
     dcgan = reported.METRICS["dcgan"] | {"recall": 0.7, "recall_stderr": 0.02}
-    parts.write_json(root / "reports/dcgan/metrics.json", dcgan)
+    parts.write_json(root / "reports/dcgan/scores.json", dcgan)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))
         for key in reported.METRICS:

@@ -40,12 +40,22 @@ def test_good_settings(tmp_path):
     assert settings.seed == 0
 
 
+def test_how_many_examples_are_measured(tmp_path):
+    assert load(tmp_path, GOOD).examples("vae") == 2000
+    # The Fréchet distance of 2,048 features needs more of them.
+    inception = GOOD + "metrics: {extractor: inception}\n"
+    assert load(tmp_path, inception).examples("vae") > 2048
+    chosen = inception.replace("evaluate: {}", "evaluate: {examples: 300}")
+    assert load(tmp_path, chosen).examples("vae") == 300
+
+
 @pytest.mark.parametrize(
     ("old", "new", "parts"),
     [
         ("epochs: 1", "epoch: 1", ["systems.vae.fit.epoch is", '"epochs"']),
         ("epochs: 1", "epochs: 1, batchsize: 3", ["batchsize", '"batch_size"']),
         ("epochs: 1", "epochs: many", ["systems.vae.fit.epochs", "integer", '"many"']),
+        ("evaluate: {}", "evaluate: {examples: 0}", ["evaluate.examples", "at least 1", "not 0"]),
         ("epochs: 1", "epochs: 0", ["systems.vae.fit.epochs", "at least 1", "not 0"]),
         ("latent_dim: 4", "latent_dims: 4", ["systems.vae.model.latent_dims", '"latent_dim"']),
         ("class: vae", "class: vea", ['"vea"', 'did you mean "vae"']),

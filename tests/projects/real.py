@@ -105,7 +105,7 @@ def make_project(folder: Path, params: str = PARAMS) -> Path:
         check=True,
     ).stdout.decode()
     for name in filter(None, listed.split("\0")):
-        if name == "dvc.lock" or name.startswith("reports/"):
+        if name == "dvc.lock" or name.startswith("metrics/"):
             continue  # what this checkout has trained is no part of a new project
         source = ROOT / name
         if source.is_file():

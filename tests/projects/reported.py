@@ -114,7 +114,7 @@ def write_history(path: Path, columns: dict[str, list[str]]) -> None:
 def write_system(root: Path, key: str, metrics: dict[str, Any], seed: int) -> None:
     """Writes what the stages write of one system."""
     report, model = root / "reports" / key, root / "models" / key
-    write_json(report / "metrics.json", metrics)
+    write_json(report / "scores.json", metrics)
     write_json(report / "samples.json", {"texts": TEXTS if key == "gpt2" else []})
     write_json(
         report / "timing.json",

@@ -8,6 +8,7 @@ import numpy as np
 from gm_keras.metrics.evaluation import Evaluation, mean
 from gm_keras.metrics.likelihood import bits_per_dim
 from gm_keras.metrics.registry import score
+from gm_keras.progress import progress
 
 # Draws of the latents for each example in an importance-weighted estimate.
 IMPORTANCE_SAMPLES = 64
@@ -17,8 +18,8 @@ def facts(model: Any) -> dict[str, Any] | None:
     """How the likelihood of a model is to be read; None for models without one.
 
     Returns:
-        `kind`: "exact", "bound" (of log p(x), on average) or "estimate"; `of`: "discrete" data, a "density",
-        or a "relaxed" Bernoulli; `given`: what the model is told of each example, such as "label", or None;
+        `kind`: "exact", "bound" (of log p(x), on average) or "estimate"; `of`: "discrete" data, a "table", a
+        "density", or a "relaxed" Bernoulli; `given`: what the model is told of each example, such as "label", or None;
         `importance_samples`: the k of the importance-weighted estimate;
         `dequantization` and `binarization`: what was done to the data, or None.
     """
@@ -90,9 +91,11 @@ def code_use(evaluation: Evaluation) -> dict[str, float]:
     model, size = evaluation.model, evaluation.model.num_codes
 
     def frequencies() -> Iterator[np.ndarray]:
-        for part in evaluation.examples.batches():
-            codes = np.asarray(model.codes(part)).reshape(len(part), -1)
-            yield np.stack([np.bincount(row, minlength=size) for row in codes])
+        with progress(len(evaluation.examples), "codes of examples") as bar:
+            for part in evaluation.examples.batches():
+                codes = np.asarray(model.codes(part)).reshape(len(part), -1)
+                yield np.stack([np.bincount(row, minlength=size) for row in codes])
+                bar.update(len(part))
 
     counts = sum(rows.sum(axis=0) for rows in frequencies())
     shares = counts / counts.sum()

@@ -51,6 +51,8 @@ class Flow(LevelsMixin, DensityMixin, AutoencoderMixin, LatentsMixin, Generative
         return ops.clip(ops.round((x + 1.0) / self._level_width), 0.0, self.levels - 1.0)
 
     def _dequantized(self, x, seed):
+        if self._fills_cells:
+            return self._cell_noise(x, seed)
         if not self.levels:
             return x
         noise = self._level_noise(ops.shape(x), seed)
@@ -61,6 +63,8 @@ class Flow(LevelsMixin, DensityMixin, AutoencoderMixin, LatentsMixin, Generative
         log_density = ops.sum(normal.log_prob(latents), axis=-1) + log_det
         if self.levels:  # the density times the volume of the cell that the noise fills
             log_density = log_density + self.size * math.log(self._level_width)
+        if self._fills_cells:
+            log_density = log_density + self._log_cells
         return log_density
 
     def _log_prob(self, x, random, conditions):

@@ -24,6 +24,7 @@ from gm_keras.networks.multiscale import multiscale_flow
 from gm_keras.ops.random import NoiseSeeds
 from gm_keras.types import (
     Blocks,
+    Cells,
     Depth,
     Filters,
     Flag,
@@ -47,6 +48,8 @@ class RealNVP(Flow):
     Args:
         image_shape: Shape of one example: (height, width, channels), or (features,) with at least 2 features.
         levels: Number of grey levels of the images, or None for continuous data.
+        cells: For vectors, for each feature the width of what belongs to one of its discrete values, which noise fills
+            in each step; 0 for real numbers. A table knows its own.
         num_scales: Scales of an image, at the most; each but the last halves it, while its sides are even.
         couplings: For images, couplings of each kind at each scale, and one more at the last; for vectors,
             couplings in all. None: 3 for images, as in the paper, 8 for vectors.
@@ -63,6 +66,7 @@ class RealNVP(Flow):
         self,
         image_shape: Shape,
         levels: Levels | None = None,
+        cells: Cells | None = None,
         num_scales: Halvings = 2,
         couplings: Depth | None = None,
         filters: Filters = 32,
@@ -107,8 +111,10 @@ class RealNVP(Flow):
 
         # ---- config ----
         self.levels = levels
+        self.cells = cells
         self.alpha = alpha
         self.size = math.prod(image_shape)
+        self._check_cells(image_shape)
         self.setup()
 
     @property

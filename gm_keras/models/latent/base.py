@@ -36,7 +36,8 @@ class LikelihoodMixin(LevelsMixin):
                 values = values + math.log(self._level_width)
         else:
             values = bernoulli.log_prob(0.5 * (x + 1.0), *parameters)
-        return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+        nats = ops.sum(values, axis=tuple(range(1, len(values.shape))))
+        return nats + self._log_cells if self._fills_cells else nats
 
     def _mean_of(self, parameters):
         """The mean of p(x | z), in the range of the data."""

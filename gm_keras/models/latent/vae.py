@@ -2,8 +2,8 @@
 
 Differences from the paper: Adam instead of Adagrad; convolutional networks besides the paper's dense ones; ReLU
 instead of tanh; labels (as in Sohn et al. 2015); grey images are binarized anew in each step where `binarize` is
-set (as in Burda et al. 2016); the Gaussian likelihood adds uniform noise of one grey level to discrete images, so
-that its bound holds for the discrete data.
+set (as in Burda et al. 2016); the Gaussian likelihood adds uniform noise of one grey level to discrete images, and to
+the discrete columns of tables, so that its bound holds for the discrete data.
 """
 
 import math
@@ -20,6 +20,7 @@ from gm_keras.networks.convolutional import convolutional_decoder, convolutional
 from gm_keras.networks.dense import dense
 from gm_keras.types import (
     Categories,
+    Cells,
     FilterList,
     Flag,
     Levels,
@@ -44,6 +45,8 @@ class VAE(
         likelihood: "bernoulli" (images, read as probabilities) or "gaussian" (mean and variance learned).
         binarize: Draw each pixel as 0 or 1 with its brightness as probability, anew in each step.
         levels: Number of grey levels of the data, or None for continuous data.
+        cells: Vectors with the Gaussian likelihood: for each feature the width of what belongs to one of its discrete
+            values, which noise fills in each step; 0 for real numbers. A table knows its own.
         num_classes: Condition encoder and decoder on a label of so many classes.
     """
 
@@ -59,6 +62,7 @@ class VAE(
         likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
         binarize: Flag = False,
         levels: Levels | None = None,
+        cells: Cells | None = None,
         num_classes: Categories | None = None,
         name: str | None = None,
     ):
@@ -99,7 +103,9 @@ class VAE(
         self.likelihood = likelihood
         self.binarize = binarize
         self.levels = levels
+        self.cells = cells
         self.num_classes = num_classes
+        self._check_cells(image_shape)
         self.setup(logs=("reconstruction", "kl"))
 
     def phases(self):

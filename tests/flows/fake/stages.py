@@ -61,7 +61,7 @@ def evaluate(key: str, *options: str) -> None:
         Path("evaluated_again").touch()
         return
     weights = Path(f"models/{key}/model.weights.h5")
-    write(f"reports/{key}/metrics.json", metrics(key, json.loads(weights.read_text())))
+    write(f"reports/{key}/scores.json", metrics(key, json.loads(weights.read_text())))
 
 
 def export(key: str) -> None:
@@ -89,5 +89,5 @@ def register(key: str, model: Path, sha256: str) -> None:
     client.set_registered_model_alias(key, "challenger", version.version)
 
 
-def report() -> None:
-    write("reports/index.html", "a page")
+def report(key: str = "index") -> None:
+    write(f"reports/{key}.html", "a page")
