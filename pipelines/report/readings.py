@@ -33,7 +33,8 @@ class Reading:
         value: As it is written, "≤" before it where it is a bound.
         error: Its standard error, as it is written; None where there is none.
         by: What it is read by, as (words, value): real data, or the training examples of a model that is measured
-            itself; then noise, or the model before its training. What was not measured is left out.
+            itself; then noise, or the model before its training. What was not measured is left out, and all of it
+            where the score is given.
         reached: The share of the way from the second to the first, from 0 to 1; None where one of the
             two is missing or they do not differ in the right direction.
         given: The system has it by construction, whatever it has learned.
@@ -80,7 +81,7 @@ def _reading(system: System, score: scores.Score) -> Reading:
         by=tuple(
             (scores.ENDS[kind].words(score), written)
             for kind, row in (("floor", floor), ("ceiling", ceiling))
-            if (written := _written(name, row, most)) is not None
+            if not given and (written := _written(name, row, most)) is not None
         ),
         reached=None
         if given
