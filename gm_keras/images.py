@@ -10,15 +10,19 @@ from PIL import Image, ImageDraw, ImageFont
 
 #: How long a film shows a frame, in milliseconds.
 FRAME = 125
+#: Pixels between the images of a grid, however much these are enlarged.
+GAP = 4
+#: The grey of a place that no image has.
+EMPTY = 224
 
 
 def grid(images: np.ndarray, columns: int | None = None, size: int = 480) -> np.ndarray:
-    """Lays images out in rows.
+    """Lays images out in rows, `GAP` pixels apart.
 
     Args:
         images: `(n, height, width, channels)` in [-1, 1], 1 or 3 channels.
         columns: Images in a row; by default the grid is about square.
-        size: The picture is enlarged by a whole factor to about this width in pixels.
+        size: The images are enlarged by a whole factor, so that the picture has about this width in pixels.
 
     Returns:
         A picture `(height, width, 3)`, uint8.
@@ -27,13 +31,67 @@ def grid(images: np.ndarray, columns: int | None = None, size: int = 480) -> np.
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     values = np.clip(np.nan_to_num(images), -1.0, 1.0) * 127.5 + 127.5
-    cells = np.full((rows * columns, height + 1, width + 1, 3), 255, np.uint8)
-    cells[:n, :height, :width] = np.round(values).astype("uint8")
-    cells[n:, :height, :width] = 224
-    picture = cells.reshape(rows, columns, height + 1, width + 1, 3).swapaxes(1, 2)
-    picture = picture.reshape(rows * (height + 1), columns * (width + 1), 3)[:-1, :-1]
-    factor = max(1, round(size / picture.shape[1]))
-    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+    cells = np.full((rows * columns, height, width, 3), EMPTY, np.uint8)
+    cells[:n] = np.round(values).astype("uint8")
+    room = size - GAP * (columns - 1)
+    return _laid_out(cells, columns, max(1, round(room / (columns * width))))
+
+
+def smaller_grid(picture: np.ndarray, size: int) -> np.ndarray | None:
+    """Makes a grid again, with the same images, each enlarged by a smaller whole factor.
+
+    Args:
+        picture: What `grid` returned; another picture counts as one image.
+        size: The greatest width and height in pixels.
+
+    Returns:
+        A picture; None where even images of their own size take more.
+    """
+    rows, columns = (_cells((picture == 255).all(axis=(across, 2))) for across in (1, 0))
+    height, width = (
+        (picture.shape[0] + GAP) // rows - GAP,
+        (picture.shape[1] + GAP) // columns - GAP,
+    )
+    framed = np.full((picture.shape[0] + GAP, picture.shape[1] + GAP, 3), 255, np.uint8)
+    framed[:-GAP, :-GAP] = picture
+    cells = framed.reshape(rows, height + GAP, columns, width + GAP, 3).swapaxes(1, 2)
+    cells = cells[:, :, :height, :width].reshape(-1, height, width, 3)
+    cells = _unscaled(cells)
+    factor = min(
+        (size - GAP * (number - 1)) // (number * side)
+        for number, side in zip((rows, columns), cells.shape[1:3], strict=True)
+    )
+    return _laid_out(cells, columns, factor) if factor >= 1 else None
+
+
+def _laid_out(cells: np.ndarray, columns: int, factor: int) -> np.ndarray:
+    cells = cells.repeat(factor, axis=1).repeat(factor, axis=2)
+    cells = np.pad(cells, ((0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255)
+    n, height, width, _ = cells.shape
+    picture = cells.reshape(n // columns, columns, height, width, 3).swapaxes(1, 2)
+    return picture.reshape(n // columns * height, columns * width, 3)[:-GAP, :-GAP]
+
+
+def _cells(white: np.ndarray) -> int:
+    """The greatest number of equal parts between which all is white."""
+    framed = np.append(white, np.ones(GAP, bool))
+    return next(
+        number
+        for number in range(len(framed) // (GAP + 1), 0, -1)
+        if len(framed) % number == 0 and framed.reshape(number, -1)[:, -GAP:].all()
+    )
+
+
+def _unscaled(cells: np.ndarray) -> np.ndarray:
+    """Images as they were before each of their pixels became a square."""
+    side = math.gcd(*cells.shape[1:3])
+    for factor in range(side, 1, -1):
+        small = cells[:, ::factor, ::factor]
+        if side % factor == 0 and np.array_equal(
+            small.repeat(factor, axis=1).repeat(factor, axis=2), cells
+        ):
+            return small
+    return cells
 
 
 def scatter(points: np.ndarray, real: np.ndarray | None = None) -> np.ndarray:

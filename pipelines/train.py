@@ -15,6 +15,7 @@ from pipelines.running.scale import unscaled
 from pipelines.running.stages import need, quick, stage
 from pipelines.settings import NOTHING, Settings
 from pipelines.shared.errors import UserError, out_of_memory
+from pipelines.shared.facts import count
 from pipelines.shared.files import replacing, write_json, writing
 from pipelines.shared.locks import alone
 from pipelines.tracking.revision import changes, revision_tags
@@ -43,7 +44,7 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
     from gm_keras.core import io
     from pipelines.running import code, machine, resume
     from pipelines.running.build import build_model, check_sampling, compile_model, prepared
-    from pipelines.running.facts import run_facts
+    from pipelines.running.facts import parameters, run_facts
 
     data = prepared(system.data, settings, root)
     backend.set_seed(settings.seed)
@@ -54,7 +55,9 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
     ends = _stage_ends(key, system.fit, model)
     feeds = _Feeds(key, settings, data, model)
     feeds.check()
-    print(f"{key}: {model.count_params():,} parameters, {backend.name} on {backend.device_name()}")
+    print(
+        f"{key}: {count(parameters(model))} parameters, {backend.name} on {backend.device_name()}"
+    )
 
     tags, changed = revision_tags(root, None), changes(root)
     folder = work / resume.fingerprint(key, settings, root)

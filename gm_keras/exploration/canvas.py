@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-# Pixels: the width that a grid has about, the greatest side of a cell, the gap between two cells.
-WIDTH, SIDE, GAP = 640, 64, 2
+from gm_keras.images import EMPTY, GAP
+
+# Pixels: the width that a grid has about, the greatest side of a cell.
+WIDTH, SIDE = 640, 64
 # Pixels: the height of letters, and the distance of words from what they name.
 LETTERS, MARGIN = 13, 6
-INK, EMPTY = "#222222", 224
+INK = "#222222"
 # Colours of points by class; with more classes they would be told apart no longer.
 COLOURS = 20
 # Letters of a name in a legend.
@@ -46,7 +48,7 @@ def grid(
     side = min(SIDE, WIDTH // n_columns)
     factor = max(1, side // width)
     cell = (width * factor, height * factor)
-    wide = 6 * GAP
+    wide = 4 * GAP
     left = max((_length(each) for each in rows), default=0)
     left += 2 * MARGIN if rows else 0
     top = LETTERS + MARGIN if columns else 0

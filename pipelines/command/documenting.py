@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.command.recording import checkout
-from pipelines.report.leaderboard import duration
-from pipelines.shared import catalog, scores, yaml_file
+from pipelines.shared import catalog, facts, scores, yaml_file
 from pipelines.shared.catalog import Recipe
 from pipelines.shared.errors import UserError
 from pipelines.shared.files import replacing
@@ -139,22 +138,28 @@ def systems_page(recipes: list[Recipe]) -> str:
 
 def _reached_table(recipes: list[Recipe]) -> str:
     rows = [
-        [f"[`{recipe.name}`](#{recipe.name})", run["data"], *_in_a_row(run), _time(run)]
+        [
+            f"[`{recipe.name}`](#{recipe.name})",
+            run["data"],
+            *_in_a_row(run),
+            _parameters(run),
+            _time(run),
+        ]
         for recipe in recipes
         for run in recipe.reached
     ]
-    return table(["system", "data", *HEADS, "training"], rows)
+    return table(["system", "data", *HEADS, "parameters", "training"], rows)
 
 
 def defaults_table(recipes: list[Recipe]) -> str:
     """What some systems reached on the first data set of each, and what to read it by."""
     runs = [(each.name, each.reached[0]) for each in recipes if each.reached]
-    rows = [[f"`{name}`", *_in_a_row(run), _time(run)] for name, run in runs]
+    rows = [[f"`{name}`", *_in_a_row(run), _parameters(run), _time(run)] for name, run in runs]
     for title, kind in (("real data", "floor"), ("noise", "ceiling")):
-        values = [[_by(run, names, kind) for _, run in runs] for names in (DISTANCES, *SHARES)]
+        values = [_by([run for _, run in runs], names, kind) for names in (DISTANCES, *SHARES)]
         if runs and all(len(set(each)) == 1 for each in values):
-            rows.append([title, "", *(each[0] for each in values), ""])
-    return table(["", *HEADS, "training"], rows)
+            rows.append([title, "", *(each[0] for each in values), "", ""])
+    return table(["", *HEADS, "parameters", "training"], rows)
 
 
 def _in_a_row(run: dict[str, Any]) -> list[str]:
@@ -170,13 +175,23 @@ def _of(run: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any] | None:
     return next((each for each in run["scores"] if each["metric"] in names), None)
 
 
-def _by(run: dict[str, Any], names: tuple[str, ...], kind: str) -> str:
-    entry = _of(run, names) or {}
-    return NONE if kind not in entry else scores.written(entry["metric"], entry[kind])
+def _by(runs: list[dict[str, Any]], names: tuple[str, ...], kind: str) -> list[str]:
+    """What each run has in a column for real data or noise, to the decimals of the column."""
+    entries = [_of(run, names) or {} for run in runs]
+    shown = (figure(each, run) for each, run in zip(entries, runs, strict=True) if each)
+    most = max((scores.decimals(text.partition(" ±")[0]) for text in shown), default=0)
+    return [
+        scores.written(each["metric"], each[kind], most=most) if kind in each else NONE
+        for each in entries
+    ]
 
 
 def _time(run: dict[str, Any]) -> str:
-    return duration(run["seconds"]) if "seconds" in run else NONE
+    return facts.duration(run["seconds"]) if "seconds" in run else NONE
+
+
+def _parameters(run: dict[str, Any]) -> str:
+    return facts.count(run["parameters"]) if "parameters" in run else NONE
 
 
 def figure(entry: dict[str, Any] | None, run: dict[str, Any]) -> str:
@@ -220,11 +235,12 @@ def _system(recipe: Recipe) -> str:
 
 def _run(run: dict[str, Any]) -> str:
     figures = "; ".join(named(each, run) for each in run["scores"])
-    facts = [f"{run['epochs']:,} epochs"] if "epochs" in run else []
-    facts += [_time(run)] if "seconds" in run else []
-    facts += [f"seed {run['seed']}"] if "seed" in run else []
-    facts += [run["machine"]] if "machine" in run else []
-    facts += [f"commit {run['commit']}"] if "commit" in run else []
+    about = [f"{_parameters(run)} parameters"] if "parameters" in run else []
+    about += [f"{run['epochs']:,} epochs"] if "epochs" in run else []
+    about += [_time(run)] if "seconds" in run else []
+    about += [f"seed {run['seed']}"] if "seed" in run else []
+    about += [run["machine"]] if "machine" in run else []
+    about += [f"commit {run['commit']}"] if "commit" in run else []
     likelihood = run.get("likelihood") or {}
     how = []
     if likelihood.get("of"):
@@ -234,7 +250,7 @@ def _run(run: dict[str, Any]) -> str:
     if likelihood.get("given"):
         how.append(f"given the {likelihood['given']}")
     said = f" The likelihood is {', '.join(how)}." if how else ""
-    return f"Reached on {run['data']}: {figures}.{said} ({'; '.join(facts)}.)"
+    return f"Reached on {run['data']}: {figures}.{said} ({'; '.join(about)}.)"
 
 
 def _published(entry: dict[str, Any]) -> list[str]:

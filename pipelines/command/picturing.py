@@ -25,7 +25,7 @@ OTHERS = (
 #: The system whose way from noise to a sample is shown.
 ON_THE_WAY = "ddpm"
 #: The one that a test of the index drives; and how large a window, and for how long at most.
-BROWSER, WINDOW, SECONDS = "chromium", (1280, 900), 60
+BROWSER, WINDOW, SECONDS = "chromium", (1280, 1190), 60
 
 
 def write(project: Path) -> str:

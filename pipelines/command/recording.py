@@ -176,6 +176,7 @@ def _entry(key: str, root: Path, stages: dict[str, Any]) -> dict[str, Any]:
         "scores": reached,
         "likelihood": _likelihood(metrics),
         "epochs": max((epoch for points in curves.values() for epoch, _ in points), default=None),
+        "parameters": _parameters(key, root),
         "seconds": training.training_seconds,
         "seed": locked.get("seed"),
         "machine": training.machine,
@@ -208,6 +209,11 @@ def _likelihood(metrics: Metrics) -> dict[str, Any] | None:
     facts = {"kind": likelihood.kind, "of": likelihood.of, "given": likelihood.given}
     facts = {name: value for name, value in facts.items() if value is not None}
     return facts | ({"binarized": True} if likelihood.binarization else {})
+
+
+def _parameters(key: str, root: Path) -> int | None:
+    weights = root / "models" / key / "model.weights.h5"
+    return inputs.count_parameters(weights, f"dvc repro train@{key}") if weights.is_file() else None
 
 
 def _commit(training: Training) -> str | None:

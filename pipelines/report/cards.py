@@ -38,9 +38,10 @@ class Card(BaseModel):
         calibration: What to read the scores by; None where it was not written.
         parameters: Numbers that the weights file holds; None where it is not here.
         training_seconds: Of a training that was not broken off.
+        machine: On which it was trained.
         headline: The score by which its trainings are compared, written out; "" where there is none.
         excerpt: The beginning of a sample of a text model.
-        thumbnail: A corner of the picture of samples; None for a text model.
+        thumbnail: The picture of samples, small; None for a text model.
     """
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -54,6 +55,7 @@ class Card(BaseModel):
     calibration: Calibration | None
     parameters: int | None
     training_seconds: float | None
+    machine: str | None
     headline: str
     excerpt: str
     thumbnail: Thumbnail | None
@@ -95,6 +97,7 @@ def card(system: System) -> Card:
         calibration=system.calibration,
         parameters=system.parameters,
         training_seconds=system.training.training_seconds,
+        machine=system.training.machine,
         headline=_headline(system),
         excerpt=system.texts[0][:EXCERPT] if system.texts else "",
         thumbnail=thumbnail,

@@ -8,7 +8,9 @@ from matplotlib.ticker import MaxNLocator
 Points = list[tuple[int, float]]
 
 WIDTH, HEIGHT = 340, 200
-LEFT, RIGHT, TOP, BOTTOM = 46, 332, 10, 166
+LEFT, RIGHT, TOP, BOTTOM = 46, 316, 10, 166
+# Of a digit on an axis, and what lies between a number and the plot.
+DIGIT, MARGIN = 7.0, 6
 VALIDATION = "val_"
 
 
@@ -32,9 +34,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Plot:
-    """A curve and its validation counterpart in one plot; where they cannot be drawn, why."""
+    """A curve and its validation counterpart in one plot; where they cannot be drawn, why.
+
+    The plot begins at `left`, so that the numbers before it have room.
+    """
 
     name: str
+    left: float = LEFT
     lines: tuple[Line, ...] = ()
     across: tuple[Tick, ...] = ()
     up: tuple[Tick, ...] = ()
@@ -73,11 +79,13 @@ def _plot(name: str, lines: dict[str, Points], last: int) -> Plot:
     values = [value for points in lines.values() for _, value in points]
     ticks = MaxNLocator(nbins=4).tick_values(min(values), max(values))
     low, high = min(*values, *ticks), max(*values, *ticks)
+    numbers = [_number(value) for value in ticks]
+    left = max(LEFT, DIGIT * max(map(len, numbers)) + MARGIN)
     first = min(epoch for points in lines.values() for epoch, _ in points)
     start = 1 if first <= last // 4 + 1 else first
 
     def x(epoch: float) -> float:
-        return LEFT + (RIGHT - LEFT) * (epoch - start) / max(last - start, 1)
+        return left + (RIGHT - left) * (epoch - start) / max(last - start, 1)
 
     def y(value: float) -> float:
         return BOTTOM - (BOTTOM - TOP) * (value - low) / ((high - low) or 1.0)
@@ -85,11 +93,14 @@ def _plot(name: str, lines: dict[str, Points], last: int) -> Plot:
     epochs = MaxNLocator(nbins=6, integer=True).tick_values(start, last)
     return Plot(
         name=name,
+        left=left,
         lines=tuple(_line(kind, points, x, y) for kind, points in lines.items()),
         across=tuple(
             Tick(round(x(epoch), 1), f"{epoch:.0f}") for epoch in epochs if start <= epoch <= last
         ),
-        up=tuple(Tick(round(y(value), 1), _number(value)) for value in ticks),
+        up=tuple(
+            Tick(round(y(value), 1), text) for value, text in zip(ticks, numbers, strict=True)
+        ),
         description=_description(name, lines),
     )
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.report import cards, inputs, leaderboard, pictures, templates
+from pipelines.report import cards, inputs, leaderboard, pictures, precision_recall, templates
 from pipelines.settings import Settings, load_settings, project_root
 from pipelines.shared.files import replacing
 
@@ -51,6 +51,7 @@ def page(found: list[cards.Card], missing: list[str], root: Path) -> str:
         tables=leaderboard.tables(found),
         filters=cards.shares(found),
         missing=missing,
+        square=precision_recall,
         code=templates.code(root),
     )
 

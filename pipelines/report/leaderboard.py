@@ -1,11 +1,11 @@
 """The systems that share a data set, side by side."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
-from pipelines.report import readings
+from pipelines.report import precision_recall, readings
 from pipelines.report.cards import Card
-from pipelines.shared import scores
+from pipelines.shared import facts, scores
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,14 @@ class Column:
         title: Its heading.
         meaning: One line more.
         better: Which way is better; sorting begins with the best.
+        few: Most systems have no value in it.
     """
 
     name: str
     title: str
     meaning: str
     better: scores.Better
+    few: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,19 @@ class Table:
 
     Attributes:
         data: Its name.
-        columns: The scores that at least one system has, then parameters and training time.
+        columns: What all systems have, then what only some have: scores, parameters and training time.
         rows: For each system its card and its cells.
-        calibration: The rows that the scores are read by, as (title, cells).
+        calibration: The rows that the scores are read by: what each is of, and its cells.
         notes: Sentences below the table: what was measured with what.
+        shares: The systems by their precision and recall; None where fewer than two have both.
     """
 
     data: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Card, tuple[Cell, ...]], ...]
-    calibration: tuple[tuple[str, tuple[Cell, ...]], ...]
+    calibration: tuple[tuple[scores.End, tuple[Cell, ...]], ...]
     notes: tuple[str, ...]
+    shares: precision_recall.Picture | None
 
 
 RANGE = " to "
@@ -84,8 +88,8 @@ def _table(data: str, systems: list[Card]) -> Table:
     incomparable = [each.title for each in compared if not _comparable(each, systems)]
     cells = [_score_cells(score, systems) for score in compared]
     for column, values, write in (
-        (PARAMETERS, [each.parameters for each in systems], lambda value: f"{value:,}"),
-        (TRAINING, [each.training_seconds for each in systems], duration),
+        (PARAMETERS, [each.parameters for each in systems], facts.count),
+        (TRAINING, [each.training_seconds for each in systems], facts.duration),
     ):
         if any(value is not None for value in values):
             columns.append(column)
@@ -95,16 +99,41 @@ def _table(data: str, systems: list[Card]) -> Table:
                     for value in values
                 ]
             )
+    columns, cells = _shared_first(columns, cells)
     rows = tuple(
         (system, tuple(column[number] for column in cells)) for number, system in enumerate(systems)
     )
-    calibration, explained = _calibration(columns, systems)
+    calibration, explained = _calibration(columns, cells, systems)
     return Table(
         data=data,
         columns=tuple(columns),
         rows=rows,
         calibration=tuple(calibration),
-        notes=(*_circumstances(systems), *explained, *_incomparable(incomparable)),
+        notes=(
+            *_circumstances(systems),
+            *_machines(systems),
+            *explained,
+            *_incomparable(incomparable),
+        ),
+        shares=precision_recall.picture(systems),
+    )
+
+
+def _shared_first(
+    columns: list[Column], cells: list[list[Cell]]
+) -> tuple[list[Column], list[list[Cell]]]:
+    """What more systems have stands before what fewer have, but for what most have the order stays."""
+    numbers = [sum(cell.sort is not None for cell in each) for each in cells]
+
+    def place(number: int) -> int:
+        if numbers[number] == len(cells[number]):
+            return 0
+        return 1 if 2 * numbers[number] >= len(cells[number]) else 2
+
+    order = sorted(range(len(columns)), key=place)
+    return (
+        [replace(columns[number], few=place(number) == 2) for number in order],
+        [cells[number] for number in order],
     )
 
 
@@ -130,36 +159,43 @@ def _comparable(score: scores.Score, systems: list[Card]) -> bool:
 
 
 def _calibration(
-    columns: list[Column], systems: list[Card]
-) -> tuple[list[tuple[str, tuple[Cell, ...]]], list[str]]:
-    """Floor and ceiling, and sentences on what they are.
+    columns: list[Column], cells: list[list[Cell]], systems: list[Card]
+) -> tuple[list[tuple[scores.End, tuple[Cell, ...]]], list[str]]:
+    """What real data and what noise get, and sentences on what they are.
 
-    Where the systems' own differ, the cell is a range.
+    Where the systems' own differ, the cell is a range. What a system has by construction is not among them.
     """
     rows, notes, ranges = [], [], {}
-    for title, kind in (("Floor", "floor"), ("Ceiling", "ceiling")):
-        measured = [each.calibration for each in systems if each.calibration]
-        measured = [each for each in measured if getattr(each, kind)]
+    for kind, end in scores.ENDS.items():
+        measured = [(each, each.calibration) for each in systems if each.calibration]
+        measured = [(each, row) for each, found in measured if (row := getattr(found, kind))]
         if not measured:
             continue
-        cells = []
-        for column in columns:
-            cell = _calibration_cell(column.name, [getattr(each, kind) for each in measured])
+        row_cells = []
+        for column, above in zip(columns, cells, strict=True):
+            score = scores.SCORES.get(column.name)
+            found = [row for each, row in measured if score is None or each.earns(score)]
+            cell = _calibration_cell(column.name, found, _decimals(above))
             if RANGE in cell.text:
                 ranges[column.title] = None
-            cells.append(cell)
-        rows.append((title, tuple(cells)))
-        described = (getattr(each, f"{kind}_of").split("; ") for each in measured)
-        notes.append(f"{title}: {'; '.join(dict.fromkeys(chain.from_iterable(described)))}.")
+            row_cells.append(cell)
+        rows.append((end, tuple(row_cells)))
+        described = (getattr(each.calibration, f"{kind}_of").split("; ") for each, _ in measured)
+        notes.append(f"{end.title}: {'; '.join(dict.fromkeys(chain.from_iterable(described)))}.")
     if ranges:
         notes.append(
-            f"Floor and ceiling differ between the systems for {', '.join(ranges)}: "
+            f"The scores of real data and of noise differ between the systems for {', '.join(ranges)}: "
             "each system's own stand beside its scores."
         )
     return rows, notes
 
 
-def _calibration_cell(name: str, rows: list[dict[str, float | None]]) -> Cell:
+def _decimals(cells: list[Cell]) -> int:
+    """The most decimals of a column."""
+    return max((scores.decimals(cell.text) for cell in cells if cell.sort is not None), default=6)
+
+
+def _calibration_cell(name: str, rows: list[dict[str, float | None]], most: int) -> Cell:
     found = [
         (value, scores.error_of(row, name))
         for row in rows
@@ -168,8 +204,8 @@ def _calibration_cell(name: str, rows: list[dict[str, float | None]]) -> Cell:
     if not found:
         return Cell()
     if len(set(found)) == 1:
-        return Cell(*scores.parts(name, *found[0]), sort=found[0][0])
-    low, high = (scores.parts(name, *end)[0] for end in (min(found), max(found)))
+        return Cell(*scores.parts(name, *found[0], most=most), sort=found[0][0])
+    low, high = (scores.parts(name, *end, most=most)[0] for end in (min(found), max(found)))
     return Cell(low if low == high else f"{low}{RANGE}{high}", sort=min(found)[0])
 
 
@@ -184,17 +220,18 @@ def _circumstances(systems: list[Card]) -> list[str]:
     return [f"{', '.join(keys)}: {text}" for text, keys in groups.items()]
 
 
+def _machines(systems: list[Card]) -> list[str]:
+    """One sentence for all systems that were trained on the same machine."""
+    machines: dict[str, list[str]] = {}
+    for system in systems:
+        if system.machine:
+            machines.setdefault(system.machine, []).append(system.key)
+    if len(machines) == 1 and len(*machines.values()) == len(systems):
+        return [f"Trained on {machine}." for machine in machines]
+    return [f"{', '.join(keys)}: trained on {machine}." for machine, keys in machines.items()]
+
+
 def _incomparable(titles: list[str]) -> list[str]:
     if not titles:
         return []
     return [f"No best value is marked for {', '.join(titles)}: {scores.NOT_ALIKE}."]
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it: "45 s", "12 min", "3 h 20 min"."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"

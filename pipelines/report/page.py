@@ -19,7 +19,7 @@ from pipelines.report import (
 )
 from pipelines.report.inputs import System
 from pipelines.settings import Settings, load_settings, project_root
-from pipelines.shared import scores
+from pipelines.shared import facts, scores
 from pipelines.shared.errors import UserError
 from pipelines.shared.files import replacing
 
@@ -34,6 +34,7 @@ class Shown:
     latents: list[tuple[inputs.Picture, pictures.Embedded]]
     readings: dict[str, list[readings.Reading]]
     circumstances: list[str]
+    trained: str
     left_out: list[tuple[str, str]]
     by_seed: list[tuple[str, list[str]]]
     columns: list[columns.Row]
@@ -92,10 +93,11 @@ def _shown(system: System, hashes: dict[str, str], how: again.Again) -> Shown:
     return Shown(
         system=system,
         samples=pictures.embed(system.samples, evaluate),
-        epochs=[(epoch, pictures.embed(path, train)) for epoch, path in system.epochs],
+        epochs=[(epoch, pictures.of_epoch(path, train)) for epoch, path in system.epochs],
         latents=[(each, pictures.embed(path, evaluate)) for each, path in system.latents],
         readings=readings.readings(system),
         circumstances=readings.circumstances(system),
+        trained=_trained(system),
         left_out=[
             (scores.SCORES[name].title if name in scores.SCORES else name, reason)
             for name, reason in system.metrics.left_out.items()
@@ -108,6 +110,20 @@ def _shown(system: System, hashes: dict[str, str], how: again.Again) -> Shown:
         again=how,
         parameters=flat(system.settings.model_dump(by_alias=True)),
     )
+
+
+def _trained(system: System) -> str:
+    """Parameters, training time and machine in a sentence, as far as they are known."""
+    training, said = system.training, []
+    if system.parameters is not None:
+        said.append(f"{facts.count(system.parameters)} parameters")
+    if training.training_seconds is not None:
+        said.append(f"trained in {facts.duration(training.training_seconds)}")
+    if training.machine:
+        trained = "" if training.training_seconds is not None else "trained "
+        said.append(f"{trained}on {training.machine}")
+    text = ", ".join(said).replace(", on ", " on ")
+    return f"{text[:1].upper()}{text[1:]}." if said else ""
 
 
 def _by_seed(system: System) -> list[tuple[str, list[str]]]:

@@ -32,9 +32,10 @@ class Reading:
         score: Its entry in the catalogue.
         value: As it is written, "≤" before it where it is a bound.
         error: Its standard error, as it is written; None where there is none.
-        floor: The score of real data, written with its error; None where it was not measured.
-        ceiling: The score of noise or of an untrained model.
-        reached: The share of the way from ceiling to floor, from 0 to 1; None where one of the
+        by: What it is read by, as (words, value): real data, or the training examples of a model that is measured
+            itself; then noise, or the model before its training. What was not measured is left out, and all of it
+            where the score is given.
+        reached: The share of the way from the second to the first, from 0 to 1; None where one of the
             two is missing or they do not differ in the right direction.
         given: The system has it by construction, whatever it has learned.
     """
@@ -42,8 +43,7 @@ class Reading:
     score: scores.Score
     value: str
     error: str | None
-    floor: str | None
-    ceiling: str | None
+    by: tuple[tuple[str, str], ...]
     reached: float | None
     given: bool = False
 
@@ -66,6 +66,7 @@ def readings(system: System) -> dict[str, list[Reading]]:
 def _reading(system: System, score: scores.Score) -> Reading:
     name, value = score.name, system.value(score.name)
     text, error = scores.parts(name, value, system.error(name))
+    most = scores.decimals(text)
     total = scores.value_of(system.metrics.everything, "modes_total")
     if name == "modes" and total is not None:
         text = f"{text} of {total:.0f}"
@@ -77,8 +78,11 @@ def _reading(system: System, score: scores.Score) -> Reading:
         score=score,
         value=sign(system, name) + text,
         error=error,
-        floor=_written(name, floor),
-        ceiling=_written(name, ceiling),
+        by=tuple(
+            (scores.ENDS[kind].words(score), written)
+            for kind, row in (("floor", floor), ("ceiling", ceiling))
+            if not given and (written := _written(name, row, most)) is not None
+        ),
         reached=None
         if given
         else _reached(name, value, scores.value_of(floor, name), scores.value_of(ceiling, name)),
@@ -86,9 +90,9 @@ def _reading(system: System, score: scores.Score) -> Reading:
     )
 
 
-def _written(name: str, row: dict[str, float | None]) -> str | None:
+def _written(name: str, row: dict[str, float | None], most: int) -> str | None:
     value = scores.value_of(row, name)
-    return None if value is None else scores.written(name, value, scores.error_of(row, name))
+    return None if value is None else scores.written(name, value, scores.error_of(row, name), most)
 
 
 def _reached(name: str, value: float, floor: float | None, ceiling: float | None) -> float | None:

@@ -1,5 +1,6 @@
 """What a run of MLflow says of a training besides its curves. Imports Keras, for the backend."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +29,8 @@ def run_facts(key: str, settings: Settings, root: Path) -> dict[str, Any]:
         "tags": tags,
         "data": root / "data" / block["data"],
     }
+
+
+def parameters(model: Any) -> int:
+    """The numbers of a model that its weights file holds: all but whole ones, which are steps and seeds."""
+    return sum(math.prod(each.shape) for each in model.weights if "float" in str(each.dtype))

@@ -172,7 +172,9 @@ class Measurement:
         try:
             rows = calibrate(self.evaluation, translate)
         except (ValueError, UnreadableError) as error:
-            raise UserError(f"{self.key}: floor and ceiling cannot be measured: {error}") from None
+            raise UserError(
+                f"{self.key}: the scores of real data and of noise cannot be measured: {error}"
+            ) from None
         return {
             name: _rounded(row)[0] if isinstance(row, dict) else row for name, row in rows.items()
         }

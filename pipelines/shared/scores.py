@@ -51,6 +51,29 @@ class Score:
         return not self.given_by or self.given_by not in capabilities
 
 
+@dataclass(frozen=True)
+class End:
+    """What a score is read by.
+
+    Attributes:
+        title: What it is of, where samples or translations are measured.
+        of_model: The same where the model itself is measured: its likelihood or its reconstructions.
+    """
+
+    title: str
+    of_model: str
+
+    def words(self, score: Score) -> str:
+        """What stands before the number beside a score."""
+        return self.of_model if score.group in (LIKELIHOOD, RECONSTRUCTION) else self.title.lower()
+
+
+#: By its name in `calibration.json`: whichever way is better, the first is good and the second is not.
+ENDS = {
+    "floor": End("Real data", "training data"),
+    "ceiling": End("Noise", "before training"),
+}
+
 LIKELIHOOD = "Likelihood"
 TRANSLATION = "Translation"
 RECONSTRUCTION = "Reconstruction"
@@ -453,16 +476,19 @@ def error_of(metrics: Mapping[str, Any], name: str) -> float | None:
     return error
 
 
-def parts(name: str, value: float, error: float | None = None) -> tuple[str, str | None]:
+def parts(
+    name: str, value: float, error: float | None = None, most: int | None = None
+) -> tuple[str, str | None]:
     """Writes a score and its standard error.
 
-    Two digits of the error are written, and the value to the same decimal; without an error
-    four digits of the value, or of a share three decimals.
+    Of the error one digit is written, or two where it begins with a small one (up to 3.54), and the value to the same
+    decimal; without an error four digits of the value, or of a share three decimals.
 
     Args:
         name: A name in `SCORES`; another one is written as a plain number.
         value: The value.
         error: Its standard error.
+        most: Decimals at most: those of what it stands beside. An error of which none is left is not written.
 
     Returns:
         The value and the error, such as ("21.37", "0.24"); None where there is no error.
@@ -471,7 +497,10 @@ def parts(name: str, value: float, error: float | None = None) -> tuple[str, str
         texts = (f"{value:.3g}", None if error is None else f"{error:.2g}")
         return tuple(text and text.replace("-", "\N{MINUS SIGN}") for text in texts)
     if error is not None and error >= SMALLEST:
-        decimals = _decimals(error, digits=2)
+        decimals = _decimals(error, digits=2 if _first_digits(error) < 3.55 else 1)
+        if most is not None and decimals > most:
+            left = round(error, most) > 0.0
+            return _fixed(value, most), _fixed(error, most) if left else None
         return _fixed(value, decimals), _fixed(error, decimals)
     if name == "modes":
         decimals = 0
@@ -479,13 +508,23 @@ def parts(name: str, value: float, error: float | None = None) -> tuple[str, str
         decimals = 3
     else:
         decimals = _decimals(value, digits=4)
+    decimals = decimals if most is None else min(decimals, most)
     return _fixed(value, decimals), None if error is None else "0"
 
 
-def written(name: str, value: float, error: float | None = None) -> str:
+def written(name: str, value: float, error: float | None = None, most: int | None = None) -> str:
     """Writes a score on one line, as `parts` does: for example "21.37 ± 0.24"."""
-    text, error_text = parts(name, value, error)
+    text, error_text = parts(name, value, error, most)
     return text if error_text is None else f"{text} ± {error_text}"
+
+
+def decimals(text: str) -> int:
+    """The decimals of a number that `parts` wrote."""
+    return len(text.partition(".")[2])
+
+
+def _first_digits(value: float) -> float:
+    return value / 10.0 ** math.floor(math.log10(value))
 
 
 def _decimals(value: float, digits: int) -> int:

@@ -7,6 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from gm_keras.core import io
+from pipelines.report import inputs
+from pipelines.running import facts
 from pipelines.running.build import build_model, build_optimizer, check_sampling
 from pipelines.settings import optimizer_settings
 from pipelines.shared.errors import UserError
@@ -198,3 +201,12 @@ def test_clipping_is_of_one_optimizer_and_bounds_its_step():
     before, after = trained({"discriminator": still, "generator": block}, 1)
     squares = [np.sum((a - b) ** 2) for a, b in zip(after, before, strict=True)]
     assert np.sqrt(np.sum(squares)) == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_a_training_and_the_report_count_the_same_parameters(tmp_path):
+    model = build("vae")
+    io.save(model, tmp_path)
+    counted = inputs.count_parameters(tmp_path / "model.weights.h5", "dvc repro")
+    assert facts.parameters(model) == counted
+    # The step is a number too, but nothing that is learned.
+    assert 0 < counted < model.count_params()

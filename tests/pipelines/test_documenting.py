@@ -25,6 +25,7 @@ RUN = {
     ],
     "likelihood": {"kind": "bound", "of": "discrete", "given": "label"},
     "epochs": 150,
+    "parameters": 119_285,
     "seconds": 300.0,
     "machine": "2 cores of a machine",
     "commit": "0123456789ab",
@@ -39,10 +40,11 @@ def test_the_committed_pages_are_up_to_date():
 def test_the_page_shows_what_was_reached():
     page = documenting.systems_page([replace(catalog.recipe("vae"), reached=(RUN,))])
     assert (
-        "| [`vae`](#vae) | digits | Negative ELBO 21.50 ± 0.25 nats, Bits per dimension ≤ 0.4850 ± 0.0060 bits "
-        "| 6.00 ± 0.90 | – | – | 5 min |"
+        "| [`vae`](#vae) | digits | Negative ELBO 21.50 ± 0.25 nats, Bits per dimension ≤ 0.485 ± 0.006 bits "
+        "| 6.0 ± 0.9 | – | – | 119,285 | 5 min |"
     ) in page
-    assert "2 cores of a machine; commit 0123456789ab" in page
+    facts = "119,285 parameters; 150 epochs; 5 min; 2 cores of a machine; commit 0123456789ab"
+    assert facts in page
     assert "given the label" in page
 
 

@@ -214,9 +214,9 @@ def test_a_version_says_what_it_is_and_how_good(project, client, tmp_path):
     number = registration.register(run, sampler, {}, project / "data" / "digits", headline)
     version = client.get_model_version("described", number)
     name = client.get_run(run_id).info.run_name
-    for words in ("FID 2.50 ± 0.50", "digits, 100 training examples", f"Run: {name}"):
+    for words in ("FID 2.5 ± 0.5", "digits, 100 training examples", f"Run: {name}"):
         assert words in version.description
-    assert version.tags["score"] == "FID 2.50 ± 0.50"
+    assert version.tags["score"] == "FID 2.5 ± 0.5"
     assert (version.tags["data"], version.tags["run"]) == ("digits", name)
     assert client.get_registered_model("described").description.startswith("**tiny**")
 

@@ -75,6 +75,7 @@ def test_a_run_stands_in_its_recipe_and_the_rest_stays_byte_for_byte(root):
     assert {"metric": "precision", "value": 0.7, "error": 0.02} in entry["scores"]
     assert entry["likelihood"] == {"kind": "bound", "of": "discrete"}
     assert (entry["data"], entry["epochs"], entry["seconds"]) == ("digits", 4, 41.5)
+    assert entry["parameters"] == 125
     # That params.yaml was changed says nothing about the code.
     assert (entry["seed"], entry["commit"]) == (0, "0123456789ab")
     assert yaml_file.parse(text, "vae.yaml")["reached"] == [entry]

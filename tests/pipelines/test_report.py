@@ -24,12 +24,13 @@ from pipelines.report import (
     leaderboard,
     lineage,
     page,
+    precision_recall,
     published,
     readings,
 )
 from pipelines.running import sounds
 from pipelines.settings import load_settings
-from pipelines.shared import catalog, scores
+from pipelines.shared import catalog, facts, scores
 from pipelines.shared.errors import UserError
 from tests.projects import parts, reported
 
@@ -270,7 +271,7 @@ def test_what_a_system_has_by_construction_is_no_victory(root):
     flow = replace(flow, recipe=catalog.recipe("realnvp"))
     (row,) = readings.readings(flow)[scores.RECONSTRUCTION]
     assert row.given
-    assert row.reached is None
+    assert (row.reached, row.by) == (None, ())
 
 
 def test_results_without_the_newer_entries_are_shown(root):
@@ -351,12 +352,13 @@ def test_a_bad_input_is_one_line_and_the_page_stays(root, name, content, command
 
 def test_the_leaderboard_has_a_table_for_each_data_set(root):
     digits, shakespeare = tables(root)
-    assert [column.title for column in digits.columns] == [
-        "Negative ELBO",
-        "Mean absolute error",
-        "Classifier FID",
-        "Precision",
-        "Parameters",
+    # What all three have, and then what one has.
+    assert [(column.title, column.few) for column in digits.columns] == [
+        ("Classifier FID", False),
+        ("Precision", False),
+        ("Parameters", False),
+        ("Negative ELBO", True),
+        ("Mean absolute error", True),
     ]
     assert [each.key for each, _ in digits.rows] == ["vae", "dcgan", "pix2pix"]
     assert [column.name for column in shakespeare.columns] == ["nats_per_token", "parameters"]
@@ -418,13 +420,13 @@ def test_likelihoods_of_different_things_are_not_ranked(root):
 def test_calibration_is_one_value_or_an_honest_range(root):
     digits, shakespeare = tables(root)
     rows = {
-        title: dict(zip([column.name for column in digits.columns], row, strict=True))
-        for title, row in digits.calibration
+        end.title: dict(zip([column.name for column in digits.columns], row, strict=True))
+        for end, row in digits.calibration
     }
-    assert rows["Floor"]["classifier_fid"] == leaderboard.Cell("2.00", "0.20", 2.0)
-    assert rows["Ceiling"]["classifier_fid"].text == "102.0 to 132.0"
-    assert rows["Ceiling"]["precision"].text == "0.100"
-    assert rows["Floor"]["l1"].sort is None
+    assert rows["Real data"]["classifier_fid"] == leaderboard.Cell("2.0", "0.2", 2.0)
+    assert rows["Noise"]["classifier_fid"].text == "102.0 to 132.0"
+    assert rows["Noise"]["precision"].text == "0.100"
+    assert rows["Real data"]["l1"].sort is None
     assert any("differ between the systems for Classifier FID" in each for each in digits.notes)
     assert any(reported.FLOOR_OF in note for note in digits.notes)
     assert shakespeare.calibration == ()
@@ -452,7 +454,7 @@ def test_scores_are_placed_between_noise_and_real_data(root):
     # (102 - 30) / (102 - 2), and (0.7 - 0.1) / (0.9 - 0.1).
     assert rows["classifier_fid"].reached == pytest.approx(0.72)
     assert rows["precision"].reached == pytest.approx(0.75)
-    assert rows["classifier_fid"].floor == "2.00 ± 0.20"
+    assert rows["classifier_fid"].by == (("real data", "2.0 ± 0.2"), ("noise", "102.0"))
     assert rows["negative_elbo_nats"].reached is None
     change(root, "vae", classifier_fid=500.0, precision=0.95)
     rows = {
@@ -462,6 +464,111 @@ def test_scores_are_placed_between_noise_and_real_data(root):
     }
     assert rows["classifier_fid"].reached == 0.0
     assert rows["precision"].reached == 1.0
+
+
+def test_words_and_bars_are_right_whichever_way_is_better(root):
+    """Of a likelihood, what stands at the ends is no noise; and of a higher score real data has the higher one."""
+    ends = {
+        "floor": {"elbo_nats": -20.0, "negative_elbo_nats": 20.0, "precision": 0.9},
+        "ceiling": {"elbo_nats": -44.46812, "negative_elbo_nats": 44.46812, "precision": 0.1},
+    }
+    ends["ceiling"]["negative_elbo_nats_stderr"] = 0.0044
+    parts.write_json(root / "reports/vae/calibration.json", ends)
+    rows = {
+        row.score.name: row
+        for group in readings.readings(system(root, "vae")).values()
+        for row in group
+    }
+    # No more decimals than the score itself has.
+    assert rows["negative_elbo_nats"].by == (
+        ("training data", "20.00"),
+        ("before training", "44.47"),
+    )
+    assert rows["elbo_nats"].by == (("training data", "−20.00"), ("before training", "−44.47"))
+    assert rows["precision"].by == (("real data", "0.900"), ("noise", "0.100"))
+    same = (44.46812 - 21.5) / (44.46812 - 20.0)
+    assert rows["negative_elbo_nats"].reached == pytest.approx(same)
+    assert rows["elbo_nats"].reached == pytest.approx(same)
+    text = all_written(root)
+    for page_text in (text["vae"], text["index"]):
+        shown = re.sub(r"<[^>]*>", "", page_text.partition("<main")[2])
+        assert not re.search(r"\b(floor|ceiling)\b", shown, re.IGNORECASE)
+
+
+def test_real_data_are_not_judged_by_what_a_model_has_by_construction(root):
+    for key, value in (("vae", 18.0), ("dcgan", 143.0)):
+        change(root, key, reconstruction_psnr=value)
+        ends = {"floor": {"reconstruction_psnr": value}, "ceiling": {"classifier_fid": 100.0}}
+        parts.write_json(root / f"reports/{key}/calibration.json", ends)
+    made = [cards.card(system(root, key)) for key in ("vae", "dcgan")]
+    made[1] = made[1].model_copy(update={"capabilities": ["sampler", "invertible"]})
+    (table,) = leaderboard.tables(made)
+    names = [column.name for column in table.columns]
+    (_, row), _ = table.calibration
+    assert row[names.index("reconstruction_psnr")].text == "18.00"
+
+
+def test_training_time_machine_and_parameters_are_the_same_everywhere(root):
+    run = {"run_id": "run", "training_seconds": 4000.0, "machine": "2 cores of a <machine>"}
+    parts.write_json(root / "models/vae/run.json", run)
+    pages = all_written(root)
+    assert "125 parameters, trained in 67 min on 2 cores of a &lt;machine&gt;." in pages["vae"]
+    assert ">67 min<" in pages["index"]
+    assert ">125<" in pages["index"]
+    assert "vae: trained on 2 cores of a &lt;machine&gt;." in pages["index"]
+    parts.write_json(root / "models/vae/run.json", {"run_id": "run", "machine": "a machine"})
+    assert "125 parameters, trained on a machine." in written(root)
+    (root / "models/vae/model.weights.h5").unlink()
+    assert "Trained on a machine." in written(root)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.44, "0.4 s"), (9.96, "10 s"), (119.4, "119 s"), (119.6, "2 min"), (12_000, "3 h 20 min")],
+)
+def test_times_have_sensible_digits(seconds, text):
+    assert facts.duration(seconds) == text
+
+
+def test_systems_are_points_of_precision_and_recall(root):
+    for key, recall in (("vae", 0.25), ("dcgan", 0.75)):
+        change(root, key, recall=recall, recall_stderr=0.05)
+    ends = {"floor": {"precision": 0.9, "recall": 1.0}, "ceiling": {"precision": 0.1}}
+    parts.write_json(root / "reports/vae/calibration.json", ends)
+    digits, shakespeare = tables(root)
+    assert shakespeare.shares is None
+    real, vae, dcgan = digits.shares.points
+    assert (real.kind, real.name, vae.name, dcgan.name) == ("floor", "Real data", "vae", "dcgan")
+    width = precision_recall.RIGHT - precision_recall.LEFT
+    # To the right is a higher recall, upwards a higher precision.
+    assert dcgan.x - vae.x == pytest.approx(0.5 * width, abs=0.1)
+    assert vae.y - real.y == pytest.approx(0.2 * width, abs=0.1)
+    assert (real.x, real.across) == (precision_recall.RIGHT, 0.0)
+    assert vae.across == pytest.approx(0.05 * width, abs=0.1)
+    assert digits.shares.warning == ""
+    assert "vae: Precision 0.700 ± 0.020, Recall 0.25 ± 0.05" in digits.shares.description
+    change(root, "dcgan", generated=500)
+    assert "not comparable" in tables(root)[0].shares.warning
+
+
+def test_names_of_points_do_not_lie_over_each_other(root):
+    change(root, "vae", recall=0.5, precision=0.5)
+    one = cards.card(system(root, "vae"))
+    crowd = [one.model_copy(update={"key": f"system_{number}"}) for number in range(30)]
+    drawn = precision_recall.picture(crowd)
+    assert len(drawn.points) == 30
+    names = [(point.at, point.anchor) for point in drawn.points if point.name]
+    assert 0 < len(names) == len(set(names)) < 30
+
+
+def test_ticks_have_room_in_the_picture():
+    points = [(1, -1.5e-7), (123_456, 3e-7)]
+    (plot,) = curves.plots({"loss": points})
+    longest = max(len(tick.text) for tick in plot.up)
+    assert longest > 6
+    assert plot.left - curves.MARGIN >= curves.DIGIT * longest
+    last = plot.across[-1]
+    assert last.at + curves.DIGIT * len(last.text) / 2 <= curves.WIDTH
 
 
 def test_some_of_the_test_set_are_said_to_be_some(root):
@@ -614,6 +721,10 @@ def test_curves_stand_at_their_epochs(root):
         ("negative_elbo_nats", 21.3726, 0.2376, "21.37 ± 0.24"),
         ("elbo_nats", -21.3726, 0.2376, "−21.37 ± 0.24"),
         ("kid", -0.0000001, 0.00012, "0.00000 ± 0.00012"),
+        ("fid", 5.62106, 0.700491, "5.6 ± 0.7"),
+        ("fid", 2.2291, 0.99741, "2.2 ± 1.0"),
+        ("precision", 0.976, 0.00546707, "0.976 ± 0.005"),
+        ("precision", 0.793, 0.0128, "0.793 ± 0.013"),
         ("precision", 0.5, None, "0.500"),
         ("precision", 0.5, 0.0, "0.500 ± 0"),
         ("modes", 8.0, None, "8"),

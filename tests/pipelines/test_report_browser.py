@@ -84,6 +84,8 @@ def folder(tmp_path_factory) -> str:
     # A table that is wider than a desk.
     vae = reported.METRICS["vae"] | dict.fromkeys(MORE, 0.5)
     parts.write_json(root / "reports/vae/scores.json", vae)
+    dcgan = reported.METRICS["dcgan"] | {"recall": 0.7, "recall_stderr": 0.02}
+    parts.write_json(root / "reports/dcgan/scores.json", dcgan)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))
         for key in reported.METRICS:
@@ -177,19 +179,65 @@ def test_the_keyboard_sorts_as_well(browser):
     browser.switch_to.active_element.send_keys(Keys.TAB)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     sorted_by = browser.find_elements(By.CSS_SELECTOR, "th[aria-sort$='ending']")
-    assert [each.text.split(" ")[0] for each in sorted_by] == ["Negative"]
+    assert [each.text.split()[0] for each in sorted_by] == ["Classifier"]
 
 
 def test_systems_without_the_score_stay_last_and_calibration_below(browser):
+    browser.find_element(By.CSS_SELECTOR, ".unfold").click()
     button = heading(browser, "Mean absolute error").find_element(By.TAG_NAME, "button")
     for _ in range(2):
         button.click()
         assert keys(browser)[0] == "pix2pix"
     rows = browser.find_elements(By.CSS_SELECTOR, "table.leaderboard")[0]
     assert [row.text.split()[0] for row in rows.find_elements(By.TAG_NAME, "tr")][-2:] == [
-        "Floor",
-        "Ceiling",
+        "Real",
+        "Noise",
     ]
+
+
+def test_what_most_systems_lack_is_folded_away_and_comes_back(browser):
+    button = browser.find_element(By.CSS_SELECTOR, ".unfold")
+    column = heading(browser, "Mean absolute error", "textContent")
+    assert not column.is_displayed()
+    assert button.get_attribute("aria-expanded") == "false"
+    button.click()
+    assert button.get_attribute("aria-expanded") == "true"
+    assert column.is_displayed()
+    button.click()
+    assert not column.is_displayed()
+    # Where all that are shown have it, nothing is folded.
+    browser.find_element(By.CSS_SELECTOR, ".chip input[value='translator']").click()
+    assert column.is_displayed()
+    assert not button.is_displayed()
+
+
+def test_pictures_on_cards_are_as_large_as_they_are(browser):
+    sizes = browser.execute_script(
+        "return [...document.querySelectorAll('.gallery img')]"
+        ".map((each) => [each.width, each.naturalWidth, each.height, each.naturalHeight])"
+    )
+    assert len(sizes) == 3
+    assert all(width == own and height == high for width, own, height, high in sizes)
+
+
+def test_the_picture_of_precision_and_recall_follows_the_filters(browser):
+    def points() -> list[str]:
+        return browser.execute_script(
+            "return [...document.querySelectorAll('.square [data-key]')]"
+            ".filter((each) => getComputedStyle(each).display !== 'none').map((each) => each.dataset.key)"
+        )
+
+    assert points() == ["vae", "dcgan"]
+    # No word of it is cut off.
+    beyond = browser.execute_script(
+        "const box = document.querySelector('.square').getBoundingClientRect();"
+        "return [...document.querySelectorAll('.square text')].map((each) => each.getBoundingClientRect())"
+        ".filter((each) => each.left < box.left || each.right > box.right || each.top < box.top"
+        " || each.bottom > box.bottom).length"
+    )
+    assert beyond == 0
+    browser.find_element(By.CSS_SELECTOR, ".chip input[value='gan']").click()
+    assert points() == ["dcgan"]
 
 
 def test_search_and_filters_leave_what_fits_and_the_address_keeps_the_choice(browser, folder):

@@ -57,6 +57,21 @@
 
   const counted = (number) => `${number} system${number === 1 ? "" : "s"}`;
 
+  const unfolded = (section, open) => {
+    const table = section.querySelector("table");
+    const few = [...table.tHead.rows[0].cells].filter((each) => each.matches(".few:not([hidden])")).length;
+    const button = section.querySelector(".unfold");
+    table.classList.toggle("folded", !open);
+    button.hidden = !few;
+    button.setAttribute("aria-expanded", String(open));
+    const columns = few === 1 ? "the column" : `the ${few} columns`;
+    button.textContent = `${open ? "Hide" : "Show"} ${columns} in which most systems have no value`;
+  };
+  for (const button of document.querySelectorAll(".unfold")) {
+    const section = button.closest("section");
+    button.addEventListener("click", () => unfolded(section, button.getAttribute("aria-expanded") !== "true"));
+  }
+
   const filter = () => {
     const chosen = new FormData(form);
     const words = chosen.get("words").toLowerCase().split(/\s+/).filter(Boolean);
@@ -75,15 +90,23 @@
     for (const section of document.querySelectorAll("section.data")) {
       const rows = [...section.querySelectorAll("tbody tr")];
       for (const row of rows) row.hidden = !shown.has(row.dataset.key);
-      // A column that none of those shown has a value in only takes room.
+      // A column that none of those shown has a value in only takes room; one that few have is folded away.
       const seen = rows.filter((row) => !row.hidden);
       section.hidden = !seen.length;
       section.querySelector("h2 small").textContent = counted(seen.length);
       const table = section.querySelector("table");
       [...table.tHead.rows[0].cells].forEach((_, column) => {
-        const empty = column > 0 && seen.every((row) => row.cells[column].dataset.value === undefined);
-        for (const row of table.rows) row.cells[column].hidden = empty;
+        const having = seen.filter((row) => row.cells[column].dataset.value !== undefined).length;
+        const empty = column > 0 && having === 0;
+        for (const row of table.rows) {
+          row.cells[column].hidden = empty;
+          row.cells[column].classList.toggle("few", column > 0 && 2 * having < seen.length);
+        }
       });
+      unfolded(section, section.querySelector(".unfold").getAttribute("aria-expanded") === "true");
+      for (const point of section.querySelectorAll("svg [data-key]")) {
+        point.toggleAttribute("hidden", !shown.has(point.dataset.key));
+      }
     }
     const some = shown.size < tiles.length;
     output.textContent = some ? `${shown.size} of ${counted(tiles.length)}` : counted(tiles.length);
