@@ -139,7 +139,7 @@ def sample(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The PNG file; by default pictures/KEY.png."),
+        typer.Option("-o", "--output", help="The PNG file; by default plots/KEY.png."),
     ] = None,
 ) -> None:
     """Draws samples from a trained and exported system into a picture."""
@@ -178,7 +178,7 @@ def interpolate(
     seed: Seed = 0,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="By default pictures/KEY-interpolation.png."),
+        typer.Option("-o", "--output", help="By default plots/KEY-interpolation.png."),
     ] = None,
 ) -> None:
     """Examples on the way from one to another."""
@@ -198,7 +198,7 @@ def arithmetic(
     n: Annotated[int, typer.Option("-n", help="Rows of single members of the classes.")] = 3,
     seed: Seed = 0,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="By default pictures/KEY-arithmetic.png.")
+        Path | None, typer.Option("-o", "--output", help="By default plots/KEY-arithmetic.png.")
     ] = None,
 ) -> None:
     """Adds and subtracts mean latents of classes."""
@@ -219,7 +219,7 @@ def traverse(
     ] = None,
     seed: Seed = 0,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="By default pictures/KEY-traversal.png.")
+        Path | None, typer.Option("-o", "--output", help="By default plots/KEY-traversal.png.")
     ] = None,
 ) -> None:
     """Changes one dimension of the latents at a time."""
@@ -243,7 +243,7 @@ def neighbours(
     label: Annotated[str | None, typer.Option(help=f"The class to draw, {labels.HELP}.")] = None,
     seed: Seed = 0,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="By default pictures/KEY-neighbours.png.")
+        Path | None, typer.Option("-o", "--output", help="By default plots/KEY-neighbours.png.")
     ] = None,
 ) -> None:
     """Samples beside their nearest training examples."""

@@ -4,4 +4,4 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 #: For pictures that nobody named: git ignores it.
-PICTURES = Path("pictures")
+PICTURES = Path("plots")

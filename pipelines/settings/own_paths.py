@@ -21,6 +21,7 @@ OUTPUTS = (
     "mlartifacts",
     "mlflow.db",
     "mlruns",
+    "metrics",
     "models",
     "plots",
     "reports",

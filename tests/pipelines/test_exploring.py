@@ -85,9 +85,9 @@ def test_commands_write_a_picture_and_say_what_it_shows(run, project, arguments,
     assert (code, err) == (0, "")
     assert file in out
     assert words in out
-    assert {path.name for path in set(project.iterdir()) - before} == {"pictures"}
-    assert [path.name for path in (project / "pictures").iterdir()] == [file]
-    assert np.asarray(Image.open(project / "pictures" / file)).std() > 1.0
+    assert {path.name for path in set(project.iterdir()) - before} == {"plots"}
+    assert [path.name for path in (project / "plots").iterdir()] == [file]
+    assert np.asarray(Image.open(project / "plots" / file)).std() > 1.0
 
 
 def test_a_seed_decides_the_picture(run):
