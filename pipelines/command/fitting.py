@@ -15,6 +15,8 @@ from pipelines.shared.errors import UserError
 
 #: The sides of images for which recipes have numbers of their own.
 SIDES = (8, 16, 32, 64, 128, 256)
+#: What the images of a field are called in recipes, under `shapes:`.
+PICTURES = {"image": "images", "target": "pairs"}
 #: What the examples of a field other than images are called in recipes, under `shapes:`.
 SHAPES = {"features": "vectors", "tokens": "text", "audio": "sound"}
 #: How often a model with a likelihood sees each example at most: with fewer examples it would learn them by heart.
@@ -57,13 +59,12 @@ class Facts:
     @property
     def kind(self) -> str:
         """What the recipes call such data: `vectors`, `images`, `pairs`, `text`, `sound`, or the field's own name."""
-        of_pictures = {"image": "images", "target": "pairs"}
-        return of_pictures.get(self.primary) or SHAPES.get(self.primary, self.primary)
+        return PICTURES.get(self.primary) or SHAPES.get(self.primary, self.primary)
 
     @property
     def told(self) -> str:
-        """In words, such as `images of 32 x 32 pixels in colour`."""
-        if self.kind in ("images", "pairs"):
+        """In words, such as `colour images of 32 x 32 pixels`."""
+        if self.primary in PICTURES:
             colours = {1: "grey", 3: "colour"}
             colour = colours.get(self.shape[-1], f"{self.shape[-1]}-channel")
             height, width, _ = self.shape
@@ -113,10 +114,13 @@ def look(name: str, entry: Mapping[str, Any], root: Path) -> Facts:
         try:
             info = read_json(info_file)
             spec, splits = info["fields"][info["primary"]], info["splits"]
+            shape = tuple(spec["shape"])
+            if info["primary"] in PICTURES and (size := entry.get("image_size")):
+                shape = (size, size, shape[-1])  # it may have been set since the data were prepared
             return Facts(
                 name,
                 info["primary"],
-                tuple(spec["shape"]),
+                shape,
                 info["num_classes"],
                 splits["train"],
                 splits["test"],
@@ -186,7 +190,7 @@ def _without_numbers(recipe: catalog.Recipe, facts: Facts) -> str:
 
 def _shape(recipe: catalog.Recipe, facts: Facts) -> str | None:
     """The key under `shapes:` of a recipe that fits a data set; None if there is none."""
-    if facts.kind not in ("images", "pairs"):
+    if facts.primary not in PICTURES:
         return facts.kind if facts.kind in recipe.shapes else None
     names = [f"{facts.kind}_{side}" for side in SIDES if side >= facts.side]
     return next((name for name in names if name in recipe.shapes), None)
@@ -205,7 +209,7 @@ def _refuse(recipe: catalog.Recipe, entry: Mapping[str, Any], facts: Facts) -> N
         raise UserError(
             f"{where} is for grey images alone: these are for colour: {', '.join(others)}"
         )
-    height, width = facts.shape[:2] if facts.kind in ("images", "pairs") else (0, 0)
+    height, width = facts.shape[:2] if facts.primary in PICTURES else (0, 0)
     if sides and not (height == width and height in sides):
         wanted = min(sides, key=lambda side: abs(side - facts.side))
         raise UserError(

@@ -137,6 +137,15 @@ def test_what_does_not_fit_is_told_in_one_line(project, name, example, expected)
     assert path.read_text() == before
 
 
+def test_a_size_that_was_set_since_the_data_were_prepared_counts(project):
+    path = project("mine", "image", (30, 30, 3))
+    with pytest.raises(UserError, match="set image_size: 32 under data.mine"):
+        adding.add(path, "ddpm", "mine")
+    path.write_text(path.read_text().replace("path: mine }", "path: mine, image_size: 32 }"))
+    *_, last = adding.add(path, "ddpm", "mine")
+    assert "colour images of 32 x 32 pixels" in last.chosen
+
+
 def test_declared_data_are_looked_at_where_nothing_is_prepared(tmp_path):
     images = np.random.default_rng(0).integers(0, 255, (200, 12, 12, 3), "uint8")
     np.savez(tmp_path / "mine.npz", image=images, label=np.arange(200) % 4)
