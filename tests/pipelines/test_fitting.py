@@ -139,7 +139,7 @@ def test_what_does_not_fit_is_told_in_one_line(project, name, example, expected)
 
 def test_a_size_that_was_set_since_the_data_were_prepared_counts(project):
     path = project("mine", "image", (30, 30, 3))
-    with pytest.raises(UserError, match="set image_size: 32 under data.mine"):
+    with pytest.raises(UserError, match="set image_size: 32"):
         adding.add(path, "ddpm", "mine")
     path.write_text(path.read_text().replace("path: mine }", "path: mine, image_size: 32 }"))
     *_, last = adding.add(path, "ddpm", "mine")
