@@ -162,20 +162,24 @@ def test_the_extractor_keeps_what_it_made_of_the_real_examples(project):
         np.testing.assert_allclose(measured, kept[:300], rtol=1e-4, atol=1e-4)
 
 
-@once
-def test_several_seeds_are_averaged(project):
-    params = project / "params.yaml"
+def evaluated_anew(project: Path, setting: str) -> tuple[dict, dict]:
+    """The scores of the VAE as they are, and with one more setting of its evaluation."""
+    params, output = project / "params.yaml", project / "other.json"
     text = params.read_text()
-    one = json.loads((project / "reports/vae/scores.json").read_text())
-    output = project / "other.json"
     try:
-        params.write_text(text.replace("samples: 200}", "samples: 200, seeds: 2}", 1))
+        params.write_text(text.replace("samples: 200}", f"samples: 200, {setting}}}", 1))
         other = ("--model", "exports/vae/model.keras", "--output", str(output))
         done = run_here(project, "evaluate", "vae", *other)
         assert done.returncode == 0, done.stderr[-3000:]
     finally:
         params.write_text(text)
-    two = json.loads(output.read_text())
+    as_it_was = project / "reports/vae/scores.json"
+    return json.loads(as_it_was.read_text()), json.loads(output.read_text())
+
+
+@once
+def test_several_seeds_are_averaged(project):
+    one, two = evaluated_anew(project, "seeds: 2")
     assert (one["seeds"], two["seeds"]) == (1, 2)
     # The second seed draws other samples, about as good.
     second = 2.0 * two["classifier_fid"] - one["classifier_fid"]
@@ -185,18 +189,7 @@ def test_several_seeds_are_averaged(project):
 
 @once
 def test_some_examples_give_the_scores_of_all_within_their_errors(project):
-    params = project / "params.yaml"
-    text = params.read_text()
-    whole = json.loads((project / "reports/vae/scores.json").read_text())
-    output = project / "some.json"
-    try:
-        params.write_text(text.replace("samples: 200}", "samples: 200, examples: 180}", 1))
-        other = ("--model", "exports/vae/model.keras", "--output", str(output))
-        done = run_here(project, "evaluate", "vae", *other)
-        assert done.returncode == 0, done.stderr[-3000:]
-    finally:
-        params.write_text(text)
-    some = json.loads(output.read_text())
+    whole, some = evaluated_anew(project, "examples: 180")
     assert (some["real"], some["real_of"]) == (180, 360)
     assert (whole["real"], whole["real_of"]) == (360, 360)
     # Coverage grows as real examples get fewer, and their balls larger: it is comparable within one number of them.
