@@ -49,7 +49,8 @@ def test_a_picture_that_is_drawn_is_told_to_nobody(tmp_path):
     grids.on_epoch_end(0)
     assert not told
     assert [epoch for _, epoch in shown] == [1]
-    assert Image.open(shown[0][0]).size == (468, 468)
+    side = 8 * 56 + 7 * images.GAP  # eight images of 4 pixels, 14 times as large
+    assert Image.open(shown[0][0]).size == (side, side)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gm_keras import images
 from gm_keras.data import PreparedData
 from gm_keras.metrics.features import load_extractor, make_extractor
 from gm_keras.models.gan.dcgan import DCGAN
@@ -106,7 +107,7 @@ def test_rows_and_columns_are_as_many_as_asked(run):
     }.items():
         run("interpolate", "gan", "--linear", *options, "-o", f"{name}.png")
         sizes[name] = Image.open(f"{name}.png").size
-    cell = 66  # pixels of an image and the gap after it
+    cell = 64 + images.GAP
     width, height = sizes["few"]
     assert sizes["columns"] == (width + 3 * cell, height)
     assert sizes["rows"][0] == width
