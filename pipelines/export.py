@@ -74,12 +74,16 @@ def export(key: str, settings: Settings, root: Path) -> None:
         content = write_exports(model, folder)
         facts = run_facts(key, settings, root)
         facts["tags"]["backend"] = backend
+        table = folder / "table.json" if trained.table is not None else None
+        if table is not None:
+            write_json(table, trained.table)
         current = tracking.resume_run(settings.tracking, key, trained.run_id, **facts)
         sampler = Sampler(
             key=key,
             model=folder / "model.keras",
             shape=() if model.data_field == "tokens" else model.data_shape,
             conditions=model.conditions,
+            table=table,
             backend=backend,
             options=settings.system(key).sample,
             code=code.digest("export", key, settings),
@@ -90,8 +94,6 @@ def export(key: str, settings: Settings, root: Path) -> None:
         data = root / "data" / settings.system(key).data
         version = register(current, sampler, tags, data, headline)
         write_json(folder / "export.json", {"system": key, **content})
-        if trained.table is not None:
-            write_json(folder / "table.json", trained.table)
         if scores is not None:
             write_json(folder / "scores.json", scores)
     networks = ", ".join(content["networks"])

@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.requirements import Requirement
+
 import gm_keras
+from gm_keras.fields.table import Table
+from gm_keras.reading import read_json
 from pipelines.tracking import Run, describing
 from pipelines.tracking.store import unusable
 
@@ -18,8 +22,6 @@ if TYPE_CHECKING:
 
 ALIAS = "challenger"
 SAMPLER = Path(__file__).with_name("sampler_model.py")
-#: What the sampler imports, besides its backend; pinned as installed here.
-REQUIREMENTS = ("mlflow", "keras", "numpy", "pillow")
 BACKENDS = {
     "jax": ("jax", "jaxlib"),
     "tensorflow": ("tensorflow", "tensorflow-cpu"),
@@ -38,13 +40,19 @@ def package() -> Path:
 
 
 def requirements(backend: str) -> list[str]:
-    """The packages that serve a sampler, as `name==version`.
+    """The packages that serve a sampler, pinned as installed here: MLflow, what the library declares, and a backend.
 
     Args:
         backend: Of Keras.
+
+    Returns:
+        Each as `name==version`.
     """
+    declared = map(Requirement, importlib.metadata.requires("gm_keras") or ())
+    others = {name for names in BACKENDS.values() for name in names}
+    needed = [each.name for each in declared if not (each.marker or each.name in others)]
     pinned = []
-    for name in (*REQUIREMENTS, *BACKENDS[backend]):
+    for name in ("mlflow", *needed, *BACKENDS[backend]):
         try:
             pinned.append(f"{name}=={importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
@@ -64,6 +72,7 @@ class Sampler:
         options: Of `sample()`, such as the number of steps.
         code: A checksum of the code that the export uses.
         conditions: What the model is told, by name.
+        table: The file of the columns, where the model makes rows of a table.
     """
 
     key: str
@@ -73,14 +82,20 @@ class Sampler:
     options: dict[str, Any]
     code: str
     conditions: Mapping[str, "Condition"] = field(default_factory=dict)
+    table: Path | None = None
 
     def config(self) -> dict[str, Any]:
         """What `sampler_model.py` is told besides the model."""
         return {"backend": self.backend, "options": self.options}
 
+    def artifacts(self) -> dict[str, Path]:
+        """The files that a version takes with it."""
+        return {"model": self.model, **({"table": self.table} if self.table else {})}
+
     def fingerprint(self) -> str:
         """A checksum of everything that a version is made of."""
-        parts = [sha256(self.model), self.code, *requirements(self.backend), self.config()]
+        files = [sha256(path) for path in self.artifacts().values()]
+        parts = [*files, self.code, *requirements(self.backend), self.config()]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -168,7 +183,7 @@ def _new_version(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
             run_id=run.run_id,
             python_model=str(SAMPLER),
             model_config=sampler.config(),
-            artifacts={"model": str(sampler.model)},
+            artifacts={name: str(path) for name, path in sampler.artifacts().items()},
             code_paths=[str(package())],
             signature=signature(sampler),
             pip_requirements=requirements(sampler.backend),
@@ -185,14 +200,20 @@ def _new_version(run: Run, sampler: Sampler, tags: dict[str, str]) -> str:
     return str(version.version)
 
 
+def _mlflow_type(dtype: str) -> str:
+    """What MLflow calls the type of a column."""
+    kinds = {"int": "long", "uint": "long", "float": "double", "bool": "boolean"}
+    return kinds.get(dtype.rstrip("0123456789"), "string")
+
+
 def signature(sampler: Sampler) -> Any:
     """What a served model takes and gives, as MLflow checks requests."""
     import numpy as np
     from mlflow.models import ModelSignature
-    from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
     inputs, params = [], [ParamSpec("n", "long", 1), ParamSpec("seed", "long", 0)]
-    params.append(ParamSpec("format", "string", "array"))
+    params.append(ParamSpec("format", "string", "rows" if sampler.table else "array"))
     for name, condition in sampler.conditions.items():
         if condition.text:
             params.append(ParamSpec(name, "string", ""))
@@ -206,10 +227,13 @@ def signature(sampler: Sampler) -> Any:
         TensorSpec(np.dtype("float64"), (-1, *shape), name if named else None)
         for name, shape in inputs or [("", (1,))]
     ]
+    outputs = [TensorSpec(np.dtype("float32" if sampler.shape else "str"), (-1, *sampler.shape))]
+    if sampler.table:
+        table = Table.read(read_json(sampler.table))
+        columns = table.columns if "label" in sampler.conditions else table.modelled
+        outputs = [ColSpec(_mlflow_type(each.dtype), each.name) for each in columns]
     return ModelSignature(
         inputs=Schema(specs),
-        outputs=Schema(
-            [TensorSpec(np.dtype("float32" if sampler.shape else "str"), (-1, *sampler.shape))]
-        ),
+        outputs=Schema(outputs),
         params=ParamSchema(params),
     )

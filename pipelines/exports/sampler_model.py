@@ -5,13 +5,15 @@ text, leaves it out. For example: `{"inputs": [[0.0]], "params": {"n": 4, "seed"
 else the model is told, one for each sample: of a translator the sources; by name where there are several. Of a model
 that is told nothing else the input is not looked at, as MLflow wants one.
 
-Samples are answered as numbers, with `"format": "png"` each as a PNG in base64. Other parameters are refused.
+Samples are answered as numbers, with `"format": "png"` each as a PNG in base64. A model of a table answers rows, by the
+columns' names, and with `"format": "array"` the features that it learned. Other parameters are refused.
 """
 
 import base64
 import logging
 import os
 import re
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -20,7 +22,7 @@ from mlflow.exceptions import MlflowException
 # Samples are drawn so many at a time: memory stays bounded whatever number is asked for.
 CHUNK = 256
 PARAMETERS = ("n", "seed", "format")
-FORMATS = ("array", "png")
+FORMATS = ("array", "png", "rows")
 # What can be shown as a picture of its own.
 SHOWN = ("pictures", "masks", "volumes", "films")
 
@@ -59,6 +61,9 @@ def _refused(reason):
 class Sampler(mlflow.pyfunc.PythonModel):
     """Draws from `model.keras`, on the backend that it was trained with unless another one is set."""
 
+    #: The columns, where the model makes rows of a table.
+    table = None
+
     def load_context(self, context):
         """Loads the model in safe mode; MLflow looks for the name `context`."""
         os.environ.setdefault("KERAS_BACKEND", context.model_config["backend"])
@@ -70,6 +75,11 @@ class Sampler(mlflow.pyfunc.PythonModel):
         self.model = keras.saving.load_model(
             context.artifacts["model"], compile=False, safe_mode=True
         )
+        if "table" in context.artifacts:
+            from gm_keras.fields.table import Table
+            from gm_keras.reading import read_json
+
+            self.table = Table.read(read_json(Path(context.artifacts["table"])))
         self.refuse_unknown()
 
     def refuse_unknown(self):
@@ -83,17 +93,20 @@ class Sampler(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input: np.ndarray, params=None):
         """Returns samples `(n, *shape of one example)` in the range of the training data; of text, `n` strings.
 
-        As PNG they are `n` strings too.
+        As PNG they are `n` strings too, and of a table a data frame of `n` rows.
         """
         params = params or {}
-        form = params.get("format", FORMATS[0])
+        form = params.get("format", "array" if self.table is None else "rows")
         if form not in FORMATS:
-            raise _refused(f"format {form!r}: expected {' or '.join(FORMATS)}")
+            raise _refused(f"format {form!r}: expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
         options = {**context.model_config["options"], "seed": int(params.get("seed", 0))}
         n, told = int(params.get("n", 1)), self._of_params(params)
         arrays = self._of_inputs(model_input)
         if arrays:
             n = len(next(iter(arrays.values())))
+        if form == "rows" and "label" in self.model.conditions and "label" not in told and n > 0:
+            # As often as in the data, so that the column is like the others.
+            told["label"] = self._of_table().draw_labels(n, options["seed"])
         try:
             options = {"batch_size": min(max(n, 1), CHUNK), **options}
             if form == "png":
@@ -103,9 +116,24 @@ class Sampler(mlflow.pyfunc.PythonModel):
             raise _refused(error) from None
         if form == "png":
             return self._pictures(made)
+        if form == "rows":
+            return self._rows(made, told.get("label"))
         if hasattr(self.model, "decode_text"):
             return np.array([self.model.decode_text(row) for row in made])
         return made
+
+    def _of_table(self):
+        if self.table is None:
+            raise _refused(
+                f"format 'rows': this model makes no rows of a table, but {self.model.data_field}"
+            )
+        return self.table
+
+    def _rows(self, made, labels):
+        import pandas as pd
+
+        labels = None if labels is None else np.broadcast_to(labels, len(made))
+        return pd.DataFrame(self._of_table().restored(made, labels))
 
     def _check_pictures(self):
         from gm_keras.views.sheets import view_of

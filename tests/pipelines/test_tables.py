@@ -22,6 +22,9 @@ from gm_keras.metrics.features import Extractor
 from gm_keras.metrics.tables import association_distance, marginal_distance
 from pipelines.command import sampling
 from pipelines.command.fitting import look
+from pipelines.exports.registration import Sampler as Registered
+from pipelines.exports.registration import signature
+from pipelines.exports.sampler_model import Sampler
 from pipelines.prepare import prepare
 from pipelines.running.build import build_model
 from pipelines.settings import DataSettings, SystemSettings, settings_of
@@ -204,6 +207,35 @@ def test_rows_are_of_tables_alone(project, model, monkeypatch):
             project / "params.yaml", "told", output=project / "x.csv", **options
         )
     assert not (project / "x.csv").exists()
+
+
+def test_a_served_model_answers_rows(data, model, tmp_path):
+    table = tmp_path / "table.json"
+    table.write_text(json.dumps(data.info["table"]))
+    shape, conditions = model.data_shape, model.conditions
+    registered = Registered("told", None, shape, "jax", {}, "", conditions=conditions, table=table)
+    expected = signature(registered)
+    assert expected.outputs.input_names() == NAMES
+    assert [each.name for each in expected.outputs.input_types()] == [
+        "double",
+        "long",
+        "string",
+        "string",
+    ]
+    served, context = Sampler(), SimpleNamespace(model_config={"options": {"noise": True}})
+    served.model, served.table = model, data.columns
+    request = {each.name: each.default for each in expected.params}
+    answer = served.predict(context, np.zeros((1, 1)), {**request, "n": 100, "seed": 3})
+    assert list(answer.columns) == NAMES
+    assert len(answer) == 100
+    assert 0.05 < (answer["tame"] == "yes").mean() < 0.4
+    told = served.predict(context, np.zeros((1, 1)), {"n": 9, "label": 1})
+    assert set(told["tame"]) == {"yes"}
+    features = served.predict(context, np.zeros((1, 1)), {"n": 9, "label": 1, "format": "array"})
+    assert features.shape == (9, *shape)
+    served.table = None
+    with pytest.raises(Exception, match="format 'rows': this model makes no rows of a table"):
+        served.predict(context, np.zeros((1, 1)), {"format": "rows"})
 
 
 def test_the_columns_of_an_evaluation(data, model):
