@@ -2,6 +2,7 @@
 
 import gzip
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from pipelines.settings import DataSettings
 from pipelines.shared.errors import UserError
 from tests.data.conftest import SHARED
 
+FEW = 1_000
+
 
 def idx(file: Path, offset: int, shape: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(gzip.decompress(file.read_bytes()), "uint8", offset=offset).reshape(shape)
@@ -28,18 +31,25 @@ def prepared(name: str, folder: Path, tfds_folders: dict, monkeypatch) -> Prepar
     return PreparedData(folder / name)
 
 
-@pytest.mark.slow
+@pytest.fixture
+def few(monkeypatch):
+    """TFDS builds only the first `FEW` examples of each split: building all takes a minute."""
+    config = partial(tfds.download.DownloadConfig, max_examples_per_split=FEW)
+    monkeypatch.setattr(tfds.download, "DownloadConfig", config)
+
+
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_the_images_are_the_official_ones(name: str, tmp_path: Path, tfds_folders, monkeypatch):
     data = prepared(name, tmp_path, tfds_folders, monkeypatch)
-    assert data.info["splits"] == {"train": 54000, "validation": 6000, "test": 10000}
+    assert data.info["splits"] == {"train": 900, "validation": 100, "test": 1000}
     assert (data.levels, data.num_classes, data.example_shape) == (256, 10, (28, 28, 1))
     for prefix, n, splits in (
         ("train", 60000, ("train", "validation")),
         ("t10k", 10000, ("test",)),
     ):
-        images = idx(SHARED / name / f"{prefix}-images-idx3-ubyte.gz", 16, (n, 784))
-        labels = idx(SHARED / name / f"{prefix}-labels-idx1-ubyte.gz", 8, (n,))
+        images = idx(SHARED / name / f"{prefix}-images-idx3-ubyte.gz", 16, (n, 784))[:FEW]
+        labels = idx(SHARED / name / f"{prefix}-labels-idx1-ubyte.gz", 8, (n,))[:FEW]
         expected = Counter(zip(map(bytes, images), labels.tolist(), strict=True))
         found: Counter = Counter()
         for split in splits:
@@ -48,16 +58,16 @@ def test_the_images_are_the_official_ones(name: str, tmp_path: Path, tfds_folder
         assert found == expected
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("few")
 def test_binarized_mnist_keeps_its_own_validation_split(tmp_path: Path, tfds_folders, monkeypatch):
     data = prepared("binarized_mnist", tmp_path, tfds_folders, monkeypatch)
-    assert data.info["splits"] == {"train": 50000, "validation": 10000, "test": 10000}
+    assert data.info["splits"] == {"train": FEW, "validation": FEW, "test": FEW}
     assert (data.levels, data.num_classes) == (2, None)
     assert set(np.unique(data.scaled("test"))) == {-1.0, 1.0}
     with np.load(SHARED / "binarized_mnist" / "binarized_mnist_packed.npz") as packed:
         for split, key in (("train", "train"), ("validation", "valid"), ("test", "test")):
             found = np.packbits(data.arrays(split)["image"].reshape(-1, 784), axis=1)
-            assert Counter(map(bytes, found)) == Counter(map(bytes, packed[key]))
+            assert Counter(map(bytes, found)) == Counter(map(bytes, packed[key][:FEW]))
 
 
 class Sizes(tfds.core.GeneratorBasedBuilder):
