@@ -12,6 +12,7 @@ from gm_keras.reading import FileError, read_json
 from pipelines.settings import DataSettings, blocks
 from pipelines.shared import catalog
 from pipelines.shared.errors import UserError
+from pipelines.tracking import revision
 
 #: The sides of images for which recipes have numbers of their own.
 SIDES = (8, 16, 32, 64, 128, 256)
@@ -101,6 +102,9 @@ class Fit:
 def look(name: str, entry: Mapping[str, Any], root: Path) -> Facts:
     """Looks at a data set: as it was prepared, otherwise as it is declared.
 
+    Data that were prepared with other settings than those of today are as if they were not; of a new `image_size`
+    alone it is known what comes of it.
+
     Args:
         name: Under `data:`.
         entry: Its settings.
@@ -110,7 +114,7 @@ def look(name: str, entry: Mapping[str, Any], root: Path) -> Facts:
         UserError: It cannot be read, or has to be prepared first.
     """
     info_file = root / "data" / name / "dataset.json"
-    if info_file.is_file():
+    if info_file.is_file() and _is_of_today(name, entry, root):
         try:
             info = read_json(info_file)
             spec, splits = info["fields"][info["primary"]], info["splits"]
@@ -152,6 +156,16 @@ def look(name: str, entry: Mapping[str, Any], root: Path) -> Facts:
         math.floor(train * kept),
         math.floor(train * settings.test) if test is None else test,
     )
+
+
+def _is_of_today(name: str, entry: Mapping[str, Any], root: Path) -> bool:
+    """Whether prepared data have the settings of today, but for the size of images; true where nobody knows."""
+    then = (revision.locked_settings(root, f"prepare@{name}") or {}).get(f"data.{name}")
+    return then is None or _without_size(then) == _without_size(entry)
+
+
+def _without_size(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "image_size"}
 
 
 def fit(recipe: catalog.Recipe, facts: Facts) -> Fit:

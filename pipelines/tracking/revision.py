@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from pipelines.shared import yaml_file
 from pipelines.shared.errors import UserError
@@ -88,14 +89,33 @@ def dvc_hash(root: Path, output: Path) -> str | None:
 def locked_outputs(root: Path) -> list[tuple[str, str | None]]:
     """The path and hash of every output that `dvc.lock` knows; none where there is no readable lock."""
     try:
-        lock = yaml_file.load(root / "dvc.lock")
         return [
             (str(out["path"]), out.get("md5"))
-            for stage in lock["stages"].values()
+            for stage in _locked_stages(root).values()
             for out in stage.get("outs") or []
         ]
-    except (UserError, LookupError, AttributeError, TypeError):
-        return []  # not there yet, or not as DVC writes it: DVC itself says so
+    except (LookupError, AttributeError, TypeError):
+        return []  # not as DVC writes it: DVC itself says so
+
+
+def locked_settings(root: Path, stage: str) -> dict[str, Any] | None:
+    """The part of `params.yaml` with which a stage last ran, by its dotted keys; None where `dvc.lock` has none.
+
+    Args:
+        root: The repository.
+        stage: Such as `prepare@digits`.
+    """
+    try:
+        return dict(_locked_stages(root)[stage]["params"]["params.yaml"])
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+def _locked_stages(root: Path) -> dict[str, Any]:
+    try:
+        return yaml_file.load(root / "dvc.lock")["stages"]
+    except (UserError, LookupError, TypeError):
+        return {}  # not there yet, or not as DVC writes it
 
 
 def md5(path: Path) -> str | None:

@@ -1,5 +1,7 @@
 """`gm-keras add` on data that a recipe was not tuned for: the numbers for their shape, and comments that are true for them."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -144,6 +146,21 @@ def test_a_size_that_was_set_since_the_data_were_prepared_counts(project):
     path.write_text(path.read_text().replace("path: mine }", "path: mine, image_size: 32 }"))
     *_, last = adding.add(path, "ddpm", "mine")
     assert "colour images of 32 x 32 pixels" in last.chosen
+
+
+def test_data_prepared_with_other_settings_are_looked_at_anew(project, tmp_path):
+    path = project("mine", "image", (8, 8, 3))
+    images = np.random.default_rng(0).integers(0, 255, (200, 12, 12, 3), "uint8")
+    np.savez(tmp_path / "mine.npz", image=images)
+    now = "{ source: folder, path: mine.npz }"
+    path.write_text(path.read_text().replace("{ source: folder, path: mine }", now))
+    then = {"source": "folder", "path": "mine.npz"}
+    for changed, expected in (({}, "8 x 8"), ({"validation": 0.3}, "12 x 12")):
+        params = {"params.yaml": {"data.mine": {**then, **changed}}}
+        lock = {"schema": "2.0", "stages": {"prepare@mine": {"cmd": "x", "params": params}}}
+        (tmp_path / "dvc.lock").write_text(json.dumps(lock))
+        *_, last = adding.add(path, "ddpm", "mine", key=f"of_{len(changed)}")
+        assert f"colour images of {expected} pixels" in last.chosen
 
 
 def test_declared_data_are_looked_at_where_nothing_is_prepared(tmp_path):
