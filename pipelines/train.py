@@ -47,7 +47,7 @@ def _run(key: str, settings: Settings, root: Path, work: Path) -> None:
     from pipelines.running.facts import parameters, run_facts
 
     data = prepared(system.data, settings, root)
-    backend.set_seed(settings.seed)
+    backend.set_seed(settings.training_seed(key))
     first_stage = _first_stage(system.uses, root)
     model = build_model(key, system, data, first_stage)
     compile_model(key, system, model)
@@ -152,9 +152,8 @@ class _Feeds:
         options.setdefault("on_device", fits)
         size = fit.batch_size * repeats
         try:
-            return Batches(
-                data, split, size, self.settings.seed, fields=fields, **options, **window
-            )
+            seed = self.settings.training_seed(self.key)
+            return Batches(data, split, size, seed, fields=fields, **options, **window)
         except ValueError as error:
             where = f"params.yaml: systems.{self.key}"
             if str(error).startswith("window"):

@@ -156,11 +156,26 @@ def compare(
     keys: Annotated[
         list[str], typer.Argument(help="Systems of params.yaml that have been evaluated.")
     ],
+    over_seeds: Annotated[
+        bool,
+        typer.Option(
+            "--over-seeds",
+            help="Systems that differ in fit.seed alone are one row: the mean over their trainings.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="With --over-seeds: write a page (.md).")
+    ] = None,
+    title: Annotated[str, typer.Option(help="Of the page.")] = "Comparison",
 ) -> None:
     """The scores of several systems side by side, with their standard errors."""
-    from pipelines.command import comparing
+    from pipelines.command import comparing, trainings
 
-    typer.echo(comparing.comparison(PARAMS, keys))
+    if output is not None:
+        trainings.write(PARAMS, keys, output, title, over_seeds=over_seeds)
+        typer.echo(output)
+    else:
+        typer.echo((trainings.table if over_seeds else comparing.comparison)(PARAMS, keys))
 
 
 @app.command()

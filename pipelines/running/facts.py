@@ -22,10 +22,10 @@ def run_facts(key: str, settings: Settings, root: Path) -> dict[str, Any]:
         "backend.version": backend.version(),
         "keras.version": keras.__version__,
         "device": backend.device_name(),
-        "seed": str(settings.seed),
+        "seed": str(settings.training_seed(key)),
     }
     return {
-        "parameters": {**block, "seed": settings.seed},
+        "parameters": {**block, "seed": settings.training_seed(key)},
         "tags": tags,
         "data": root / "data" / block["data"],
     }

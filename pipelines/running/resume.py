@@ -46,7 +46,7 @@ def fingerprint(key: str, settings: Settings, root: Path) -> str:
         files += [used / "config.json", used / "model.weights.h5"]
     facts = {
         "system": block,
-        "seed": settings.seed,
+        "seed": settings.training_seed(key),
         "backend": [backend.name, backend.version(), backend.device_name(), keras.__version__],
         "files": [_checksum(path) for path in files],
         "code": code.digest("train", key, settings),

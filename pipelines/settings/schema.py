@@ -97,6 +97,8 @@ class FitSettings(_Block):
         grids: How many pictures are made while it trains.
         precision: What the networks compute in; weights and likelihoods stay in float32.
         checkpoint_every: Instead of that of the whole file.
+        seed: Of this training instead of that of the whole file: of the weights, the order of the examples and the
+            noise. Its samples have that of the file, as those of the others.
     """
 
     epochs: Epochs | None = None
@@ -108,6 +110,7 @@ class FitSettings(_Block):
     grids: int = Field(8, ge=1, le=10_000)
     precision: Literal["float32", "bfloat16"] = "float32"
     checkpoint_every: CheckpointSettings | None = None
+    seed: Seed | None = None
 
     @model_validator(mode="after")
     def _one_length(self) -> "FitSettings":
@@ -183,6 +186,11 @@ class Settings(_Block):
                 "Add one with: gm-keras add NAME"
             )
         return self.systems[key]
+
+    def training_seed(self, key: str) -> int:
+        """The seed of a system's training."""
+        own = self.system(key).fit.seed
+        return self.seed if own is None else own
 
     def examples(self, key: str) -> int:
         """How many examples of the test set a system is measured on at most."""

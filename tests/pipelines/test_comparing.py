@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.command import trainings
 from pipelines.command.comparing import comparison
 from pipelines.shared.errors import UserError
 
@@ -132,3 +133,54 @@ def test_what_a_flow_has_by_construction_is_no_victory(params):
         "140.0 i",
     ]
     assert "i exact by construction, and so no rival" in table
+
+
+# ---- over seeds -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained_thrice(tmp_path):
+    """Two variants that differ in one argument, each with three seeds."""
+    systems = ""
+    for loss in ("minimax", "non_saturating"):
+        for seed in range(3):
+            block = SYSTEM.format(data="digits")
+            block = block.replace("model: {}", f"model: {{loss: {loss}, filters: 8}}")
+            block = block.replace("batch_size: 8", f"batch_size: 8, seed: {seed}")
+            systems += f"  {loss}_{seed}:{block}"
+    path = tmp_path / "params.yaml"
+    path.write_text(f"data: {{digits: {{source: tfds}}}}\nsystems:\n{systems}")
+    return path, [f"{loss}_{seed}" for loss in ("minimax", "non_saturating") for seed in range(3)]
+
+
+def test_trainings_that_differ_in_their_seed_are_one_row(trained_thrice):
+    params, keys = trained_thrice
+    for key, value in zip(keys, (1.0, 2.0, 3.0, 8.0, 8.5), strict=False):
+        write(params, key, classifier_fid=value, classifier_fid_stderr=0.01, precision=value / 10)
+    head, _, first, second, _, legend = trainings.table(params, keys).splitlines()
+    assert head.startswith("| `loss` | trainings | Classifier FID ↓ | Precision ↑ |")
+    # The standard error of 1, 2, 3 is 1 / sqrt(3).
+    assert first == "| minimax | 3 | **2.0 ± 0.6** | 0.20 ± 0.06 |"
+    assert second.startswith(
+        "| non_saturating | 2 of 3 finished | 8.25 ± 0.25 | **0.825 ± 0.025** |"
+    )
+    assert legend.startswith("Data: digits.")
+
+
+def test_a_page_is_written_whole_or_not_at_all(trained_thrice, tmp_path):
+    params, keys = trained_thrice
+    output = tmp_path / "page.md"
+    with pytest.raises(UserError, match="none of minimax_0, minimax_1"):
+        trainings.write(params, keys, output, "Objectives")
+    assert not output.exists()
+    write(params, keys[0], classifier_fid=1.0)
+    with pytest.raises(UserError, match="add that option"):
+        trainings.write(params, keys, output, "Objectives", over_seeds=False)
+    with pytest.raises(UserError, match="name of a Markdown file"):
+        trainings.write(params, keys, tmp_path / "page.txt", "Objectives")
+    trainings.write(params, keys, output, "Objectives")
+    text = output.read_text()
+    assert text.startswith(
+        "# Objectives\n\n<!-- Written by `gm-keras compare --over-seeds minimax_0 "
+    )
+    assert "| non_saturating | 0 of 3 finished | – |" in text

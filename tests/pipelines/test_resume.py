@@ -169,6 +169,7 @@ def test_a_checkpoint_is_of_one_training_only(tmp_path):
         ("seed: 3", "seed: 4"),
         ("units: [32]", "units: [33]"),
         ("epochs: 20", "epochs: 21"),
+        ("epochs: 20", "epochs: 20, seed: 4"),
         ("0.003", "0.004"),
     ):
         assert fingerprint(*change) != first

@@ -41,6 +41,12 @@ def test_good_settings(tmp_path):
     assert settings.seed == 0
 
 
+def test_a_training_may_have_a_seed_of_its_own(tmp_path):
+    assert load(tmp_path, GOOD + "seed: 7\n").training_seed("vae") == 7
+    own = load(tmp_path, GOOD.replace("epochs: 1", "epochs: 1, seed: 0") + "seed: 7\n")
+    assert (own.training_seed("vae"), own.seed) == (0, 7)
+
+
 def test_how_many_examples_are_measured(tmp_path):
     assert load(tmp_path, GOOD).examples("vae") == 2000
     # The Fréchet distance of 2,048 features needs more of them.
