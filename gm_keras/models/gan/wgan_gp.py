@@ -17,8 +17,7 @@ import keras
 from gm_keras.losses.adversarial import OBJECTIVES
 from gm_keras.losses.penalties import PENALTIES
 from gm_keras.models.gan.base import GAN
-from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
-from gm_keras.networks.dense import dense
+from gm_keras.networks.adversarial import generator_and_critic
 from gm_keras.types import Filters, Halvings, HiddenWidths, NonNegativeFloat, Repeats, Shape, Width
 
 
@@ -55,16 +54,15 @@ class WGANGP(GAN):
         super().__init__(name=name)
 
         # ---- networks ----
-        if len(image_shape) == 3:
-            self.generator = dcgan_generator(
-                latent_dim, image_shape, filters, stages, name="generator"
-            )
-            self.critic = dcgan_discriminator(
-                image_shape, filters, stages, normalization=critic_normalization, name="critic"
-            )
-        else:
-            self.generator = dense((latent_dim,), units, image_shape[0], name="generator")
-            self.critic = dense(image_shape, units, 1, name="critic")
+        self.generator, self.critic = generator_and_critic(
+            image_shape,
+            latent_dim,
+            filters=filters,
+            stages=stages,
+            units=units,
+            normalization=critic_normalization,
+            critic_name="critic",
+        )
 
         # ---- config ----
         self.objective = OBJECTIVES["wasserstein"]
