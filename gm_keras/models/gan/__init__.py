@@ -9,6 +9,7 @@ critic's, one update or several, on data and fakes, and the generator's, on what
 fakes are told. Losses of another kind override `_objective`, `_generator_objective` or `_regularizer`; where the
 networks change in the course of training, `_players` says which two play now, and `_data` how the critic sees data.
 
-`dcgan` is the simplest to read, and plays any objective with any regularizer, one argument changed; `wgan_gp` has a
-penalty and several updates, `progressive_gan` stages.
+`gan` is the first of them and the simplest to read; `dcgan` has convolutions, and plays any objective with any
+regularizer, one argument changed. `lsgan` is another objective; `wgan` clips weights and has the critic train alone at
+times, `wgan_gp` and `lgan` have a penalty and several updates, `progressive_gan` stages.
 """

@@ -3,11 +3,11 @@
 
 As in the paper: the critic minimizes E phi(f(G(z))) + E phi(-f(x)) + lambda k(f)^2, where phi is increasing and convex
 and k(f) is the critic's Lipschitz constant; the generator minimizes -E f(G(z)). k(f) is the largest slope at random
-points between data and samples of the batch (MaxGP); unlike the mean of a gradient penalty it has no target. Such a
-critic is the only best one, and its gradient at a sample points at data, also where the supports do not meet. Five
-updates of the critic to one of the generator, normal latents, samples from a moving average of the generator's weights
-(`use_ema: true`), lambda = 0.1, as in the authors' code. The functions phi are the paper's four, and the square of
-the authors' code for least squares.
+points between data and samples of the batch (MaxGP); unlike WGAN-GP's penalty it has no target. There is one best
+critic, and its gradient at a sample points at data, also where the supports do not meet. As in the authors' code: five
+updates of the critic to one of the generator, lambda = 0.1, normal latents, samples from a moving average of the
+generator's weights (`use_ema: true`). phi is one of the paper's four functions, or the square that the authors' code
+has for comparison: it does not increase everywhere, and with a small lambda it is no better than without.
 
 Differences from the paper: images have the networks of DCGAN instead of residual ones, and no batch normalization in
 the critic; vectors dense ones. The buffer of the steepest points of earlier steps, which the authors' code has and does
