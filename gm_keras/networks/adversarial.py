@@ -93,8 +93,9 @@ def dense_discriminator(
         A built model from `(batch, *data_shape)` to logits `(batch, 1)`.
     """
     inputs = Input(data_shape, name="inputs")
-    hidden = layers.Dropout(input_dropout)(layers.Flatten()(inputs))
+    # In float32, so that the same units are dropped in every precision.
+    hidden = layers.Dropout(input_dropout, dtype="float32")(layers.Flatten()(inputs))
     for width in units:
         layer = Maxout(width, pieces) if pieces else Dense(width, activation="relu")
-        hidden = layers.Dropout(dropout)(layer(hidden))
+        hidden = layers.Dropout(dropout, dtype="float32")(layer(hidden))
     return Model(inputs, Dense(1, name="outputs")(hidden), name=name)
