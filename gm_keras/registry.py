@@ -10,9 +10,12 @@ if TYPE_CHECKING:
 SYSTEMS: dict[str, tuple[str, str]] = {
     "dcgan": ("gan", "DCGAN"),
     "ddpm": ("diffusion", "DDPM"),
+    "gan": ("gan", "GAN"),
     "gated_pixelcnn": ("autoregressive", "GatedPixelCNN"),
     "gpt2": ("sequence", "GPT2"),
     "helmholtz_machine": ("boltzmann", "HelmholtzMachine"),
+    "lgan": ("gan", "LGAN"),
+    "lsgan": ("gan", "LSGAN"),
     "pix2pix": ("translation", "Pix2Pix"),
     "progressive_gan": ("gan", "ProgressiveGAN"),
     "rbm": ("boltzmann", "RBM"),
@@ -20,6 +23,7 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "vae": ("latent", "VAE"),
     "vqvae": ("latent", "VQVAE"),
     "vqvae_prior": ("latent", "VQVAEPrior"),
+    "wgan": ("gan", "WGAN"),
     "wgan_gp": ("gan", "WGANGP"),
 }
 

@@ -30,6 +30,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "layers.initializers": ("HostGlorotUniform", "HostNormal"),
     "layers.logit": ("GreyLevelLogit",),
     "layers.masked_convolution": ("MaskedConvolution", "Gate"),
+    "layers.maxout": ("Maxout",),
     "layers.minibatch_deviation": ("MinibatchDeviation",),
     "layers.normalization": ("GroupNormalization", "LayerNormalization"),
     "layers.pixel_normalization": ("PixelNormalization",),

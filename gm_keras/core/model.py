@@ -334,11 +334,12 @@ class GenerativeModel(
         """One step of every phase; the backend's seam makes Keras' `train_step` of it."""
         batch = self._batch(data)
         for phase in self.phase_list:
-            if phase.every == 1:
+            if phase.every == 1 and phase.when is None:
                 self._updates(phase, batch)
             else:
+                due = ops.equal(self.step % phase.every, 0)
                 backend.run_if(
-                    ops.equal(self.step % phase.every, 0),
+                    due if phase.when is None else ops.logical_and(due, phase.when()),
                     lambda phase=phase: self._updates(phase, batch),
                     self._loss_state() + self.optimizer.variables,
                 )

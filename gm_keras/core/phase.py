@@ -18,6 +18,7 @@ class Phase:
         optimizer: The key of the optimizer in `compile({...})`.
         repeats: Updates in each step (the n_critic of a WGAN); each draws fresh noise.
         every: Runs in every k-th step only; its loss is multiplied by k (lazy regularization).
+        when: Runs only in steps in which this says so: a boolean scalar of the model's state, such as `step`.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Phase:
     optimizer: str = "main"
     repeats: int = 1
     every: int = 1
+    when: Callable[[], Any] | None = None
 
     def __post_init__(self):
         if self.repeats < 1 or self.every < 1:

@@ -5,7 +5,11 @@ from gm_keras.models.boltzmann.rbm import RBM as RBM
 from gm_keras.models.diffusion.ddpm import DDPM as DDPM
 from gm_keras.models.flow.realnvp import RealNVP as RealNVP
 from gm_keras.models.gan.dcgan import DCGAN as DCGAN
+from gm_keras.models.gan.gan import GAN as GAN
+from gm_keras.models.gan.lgan import LGAN as LGAN
+from gm_keras.models.gan.lsgan import LSGAN as LSGAN
 from gm_keras.models.gan.progressive_gan import ProgressiveGAN as ProgressiveGAN
+from gm_keras.models.gan.wgan import WGAN as WGAN
 from gm_keras.models.gan.wgan_gp import WGANGP as WGANGP
 from gm_keras.models.latent.vae import VAE as VAE
 from gm_keras.models.latent.vqvae import VQVAE as VQVAE

@@ -14,21 +14,28 @@ pytestmark = pytest.mark.backend
 
 @keras.saving.register_keras_serializable("gm_keras_tests")
 class Means(GenerativeModel):
-    """Two scalars: `fast` follows the mean of its data in `repeats` steps, `lazy` in every `every`-th."""
+    """Two scalars: `fast` follows the mean of its data in `repeats` steps, `lazy` in every `every`-th from step `since` on."""
 
-    def __init__(self, image_shape=(1,), repeats=1, every=1, name=None):
+    def __init__(self, image_shape=(1,), repeats=1, every=1, since=None, name=None):
         super().__init__(name=name)
         self.fast = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
         self.lazy = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
         for layer in (self.fast, self.lazy):
             layer.build((None, 1))
-        self.repeats, self.every = repeats, every
+        self.repeats, self.every, self.since = repeats, every, since
         self.setup()
 
     def phases(self):
         return [
             Phase("fast", self._fast_loss, (self.fast,), "fast", repeats=self.repeats),
-            Phase("lazy", self._lazy_loss, (self.lazy,), "lazy", every=self.every),
+            Phase(
+                "lazy",
+                self._lazy_loss,
+                (self.lazy,),
+                "lazy",
+                every=self.every,
+                when=None if self.since is None else lambda: self.step >= self.since,
+            ),
         ]
 
     def _fast_loss(self, batch, training):
@@ -127,6 +134,15 @@ def test_a_lazy_phase_runs_every_kth_step_with_k_times_the_loss():
         seen.append(value(model.lazy))
     np.testing.assert_allclose(seen, [-3, -3, -3, -6, -6, -6, -9])
     assert float(logs["lazy_loss"]) == pytest.approx(-6.0), "the curve has the loss as it is"
+
+
+@pytest.mark.parametrize(("every", "steps"), [(1, 3), (2, 2)])
+def test_a_phase_runs_when_it_says_so(every, steps):
+    """Of steps 0 to 4 those from 2 on: 2, 3 and 4, or 2 and 4."""
+    model = means(every=every, since=2)
+    model.fit(np.ones((40, 1), "float32"), batch_size=8, verbose=0)
+    assert int(ops.convert_to_numpy(model.optimizer["lazy"].iterations)) == steps
+    assert int(ops.convert_to_numpy(model.optimizer["fast"].iterations)) == 5
 
 
 def test_every_and_repeats_are_at_least_one():

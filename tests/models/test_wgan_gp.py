@@ -8,13 +8,10 @@ from keras import ops
 from gm_keras import backend
 from gm_keras.losses import penalties
 from gm_keras.models.gan.wgan_gp import WGANGP
+from tests.eight_gaussians import gaussians, quality
 from tests.systems import arrays
 
 pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
-
-MODES, RADIUS, SIGMA = 8, 2.0**0.5, 0.15
-ANGLES = 2.0 * np.pi * np.arange(MODES) / MODES
-CENTRES = RADIUS * np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=-1)
 
 
 def small(fresh_batches: bool = True, seed: int = 0, **arguments) -> WGANGP:
@@ -24,24 +21,6 @@ def small(fresh_batches: bool = True, seed: int = 0, **arguments) -> WGANGP:
     optimizers = {name: keras.optimizers.Adam(**adam) for name in ("critic", "generator")}
     model.compile(optimizers, fresh_batches=fresh_batches)
     return model
-
-
-def gaussians(n: int, seed: int = 0) -> np.ndarray:
-    """Draws from eight Gaussians on a circle."""
-    rng = np.random.default_rng(seed)
-    points = CENTRES[rng.integers(MODES, size=n)] + SIGMA * rng.normal(size=(n, 2))
-    return points.astype("float32")
-
-
-def quality(points: np.ndarray) -> tuple[int, float]:
-    """The modes with at least half their share of good points, and the share of good points.
-
-    A point is good within three standard deviations of a mode: 98.9 % of the data are.
-    """
-    distances = np.linalg.norm(points[:, None] - CENTRES, axis=-1)
-    good = distances.min(axis=1) < 3.0 * SIGMA
-    shares = np.bincount(distances.argmin(axis=1)[good], minlength=MODES) / len(points)
-    return int((shares >= 0.5 / MODES).sum()), float(good.mean())
 
 
 def test_wrong_arguments_are_refused():
@@ -94,7 +73,7 @@ def test_the_second_order_gradient_by_finite_differences():
     x = ops.convert_to_tensor(rng.normal(size=(4, 8, 8, 1)).astype("float32"))
 
     def loss():
-        slopes = model.gradient(lambda value: model._scores(value, True), x)
+        slopes = model.gradient(lambda value: model._scores(value, {}, True), x)
         return penalties.gradient_penalty(slopes)
 
     def loss_and_gradients():

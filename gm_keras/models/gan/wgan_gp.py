@@ -14,10 +14,10 @@ from typing import Literal
 
 import keras
 
-from gm_keras.losses import adversarial
+from gm_keras.losses.adversarial import OBJECTIVES
+from gm_keras.losses.penalties import PENALTIES
 from gm_keras.models.gan.base import GAN
-from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
-from gm_keras.networks.dense import dense
+from gm_keras.networks.adversarial import generator_and_critic
 from gm_keras.types import Filters, Halvings, HiddenWidths, NonNegativeFloat, Repeats, Shape, Width
 
 
@@ -54,31 +54,20 @@ class WGANGP(GAN):
         super().__init__(name=name)
 
         # ---- networks ----
-        if len(image_shape) == 3:
-            self.generator = dcgan_generator(
-                latent_dim, image_shape, filters, stages, name="generator"
-            )
-            self.critic = dcgan_discriminator(
-                image_shape, filters, stages, normalization=critic_normalization, name="critic"
-            )
-        else:
-            self.generator = dense((latent_dim,), units, image_shape[0], name="generator")
-            self.critic = dense(image_shape, units, 1, name="critic")
+        self.generator, self.critic = generator_and_critic(
+            image_shape,
+            latent_dim,
+            filters=filters,
+            stages=stages,
+            units=units,
+            normalization=critic_normalization,
+            critic_name="critic",
+        )
 
         # ---- config ----
+        self.objective = OBJECTIVES["wasserstein"]
+        self.penalty = PENALTIES["gradient_penalty"]
+        self.penalty_weight = penalty_weight
         self.latent_dim = latent_dim
         self.n_critic = n_critic
-        self.penalty_weight = penalty_weight
-        self.setup(logs=("wasserstein", "gradient_penalty"))
-
-    def _objective(self, real, fake, training):
-        distance = adversarial.wasserstein_distance(
-            self._scores(real, training), self._scores(fake, training)
-        )
-        penalty = self._gradient_penalty(real, fake, training)
-        self.log("wasserstein", distance)
-        self.log("gradient_penalty", penalty)
-        return self.penalty_weight * penalty - distance
-
-    def _generator_objective(self, scores):
-        return adversarial.wasserstein_generator(scores)
+        self.setup()
