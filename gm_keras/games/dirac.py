@@ -11,7 +11,7 @@ Differences from the paper:
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,14 +29,65 @@ REGULARIZERS = (NONE, *penalties.PENALTIES, CLIPPING)
 #: ψ is cut to at most this size.
 BOUND = 0.5
 # So many points are looked at in one call: each number would be compiled anew.
-_POINTS = 32
-# Scores are looked for between minus and plus this.
+_POINTS = 16
+# The bias is looked for between minus and plus this.
 _LARGEST = 4.0
 
 
 @dataclass(frozen=True)
+class DiracGANs(Game):
+    """Every objective with every regularizer, side by side: points are `(..., objectives, regularizers, 2)`.
+
+    The generator moves along x = θ, the discriminator along y = ψ.
+
+    Args:
+        objectives: Names of `losses.adversarial.OBJECTIVES`.
+        regularizers: Some of `REGULARIZERS`.
+        weight: What a penalty is multiplied by.
+    """
+
+    objectives: tuple[str, ...]
+    regularizers: tuple[str, ...]
+    weight: float = 1.0
+
+    @property
+    def title(self) -> str:
+        beside = ", ".join(each for each in self.regularizers if each != NONE)
+        return ", ".join(("Dirac-GAN", *self.objectives, *([beside] if beside else [])))
+
+    def losses(self, points):
+        return self._sum(points, 0)
+
+    def field(self, points):
+        return self._sum(points, 1)
+
+    def jacobian(self, points):
+        return self._sum(points, 2)
+
+    def project(self, points):
+        cut = ops.convert_to_numpy(penalties.clipped(points[..., 1], BOUND))
+        clips = np.array([each == CLIPPING for each in self.regularizers])
+        slopes = np.where(clips, cut, points[..., 1])
+        return np.stack([points[..., 0], slopes], axis=-1)
+
+    def _sum(self, points: np.ndarray, order: int) -> np.ndarray:
+        """Losses, field or Jacobian of objectives and penalties together."""
+        # Each function wants its own names on the last axis but one.
+        turned = np.swapaxes(points, -3, -2)
+        values = _evaluated(_objectives(self.objectives)[order], turned)
+        values = np.swapaxes(values, points.ndim - 3, points.ndim - 2)
+        names = tuple(each for each in self.regularizers if each in penalties.PENALTIES)
+        if names:
+            columns = [self.regularizers.index(each) for each in names]
+            penalty = _evaluated(_penalties(names)[order], points[..., columns, :])
+            column = (..., columns, *[slice(None)] * (1 + (order == 2)))
+            values[column] += self.weight * penalty
+        return values
+
+
+@dataclass(frozen=True)
 class DiracGAN(Game):
-    """The generator moves along x = θ, the discriminator along y = ψ.
+    """One of `DiracGANs`; points are `(..., 2)`.
 
     Args:
         objective: A name of `losses.adversarial.OBJECTIVES`.
@@ -50,33 +101,25 @@ class DiracGAN(Game):
 
     @property
     def title(self) -> str:
-        beside = "" if self.regularizer == NONE else f", {self.regularizer}"
-        return f"Dirac-GAN, {self.objective}{beside}"
+        return self._one().title
 
     def losses(self, points):
-        return self._sum(points, 0)
+        return self._one().losses(points[..., None, None, :])[..., 0, 0, :]
 
     def field(self, points):
-        return self._sum(points, 1)
+        return self._one().field(points[..., None, None, :])[..., 0, 0, :]
 
     def jacobian(self, points):
-        return self._sum(points, 2)
+        return self._one().jacobian(points[..., None, None, :])[..., 0, 0, :, :]
 
     def project(self, points):
-        if self.regularizer != CLIPPING:
-            return points
-        # Of weights without a gradient: the function is one of tensors.
-        slopes = ops.convert_to_numpy(penalties.clipped(points[..., 1], BOUND))
-        return np.stack([points[..., 0], slopes], axis=-1)
+        return self._one().project(points[..., None, None, :])[..., 0, 0, :]
 
-    def _sum(self, points: np.ndarray, order: int) -> np.ndarray:
-        """Losses, field or Jacobian of the objective and its penalty together."""
-        value = _derivatives(_objective(self.objective), points, order)
-        if self.regularizer in penalties.PENALTIES:
-            value = value + self.weight * _derivatives(_penalty(self.regularizer), points, order)
-        return value
+    def _one(self) -> DiracGANs:
+        return DiracGANs((self.objective,), (self.regularizer,), self.weight)
 
 
+@functools.cache
 def bias(objective: str) -> float:
     """Returns the score that a discriminator gives everything when samples are data."""
     critic = OBJECTIVES[objective].critic
@@ -86,75 +129,87 @@ def bias(objective: str) -> float:
         return float(backend.gradient(lambda scores: critic(scores, scores), at, [])[0])
 
     low, high = -_LARGEST, _LARGEST
-    if slope(0.0) == 0.0:
-        return 0.0
-    while high - low > 1e-6:
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if slope(middle) < 0.0 else (low, middle)
-    return round(high, 5)
+    score, steepness = 0.0, slope(0.0)
+    # Of a convex loss: its slope only grows, and is 0 somewhere between.
+    while abs(steepness) > 1e-6:
+        low, high = (score, high) if steepness < 0.0 else (low, score)
+        below, above = slope(low), slope(high)
+        score = low - below * (high - low) / (above - below)
+        steepness = slope(score)
+    return score
 
 
-#: A function of tensors: points `(n, 2)` to the losses of both players `(n, 2)`.
-_Losses = Callable[[Any], Any]
+#: A function of tensors: the parameters θ and ψ, each `(1,)`, to the losses of both players.
+_Losses = Callable[[Any, Any], tuple[Any, Any]]
+
+
+@functools.cache
+def _objectives(names: tuple[str, ...]) -> tuple[Callable, ...]:
+    return _compiled([_objective(each) for each in names])
+
+
+@functools.cache
+def _penalties(names: tuple[str, ...]) -> tuple[Callable, ...]:
+    return _compiled([_penalty(each) for each in names])
+
+
+def _objective(name: str) -> _Losses:
+    objective, offset = OBJECTIVES[name], bias(name)
+
+    def losses(theta, psi):
+        real, fake = _scores(psi, offset, ops.zeros_like(theta)), _scores(psi, offset, theta)
+        return objective.generator(fake), objective.critic(real, fake)
+
+    return losses
+
+
+def _penalty(name: str) -> _Losses:
+    penalty = penalties.PENALTIES[name]
+
+    def losses(theta, psi):
+        fake = theta[None]
+        data = ops.zeros_like(fake)
+        between = penalties.interpolates(data, fake, ops.full((1,), 0.5))
+        x = {"data": data, "fakes": fake, "between": between}[penalty.at]
+        value = penalty.value(backend.gradient(lambda x: _scores(psi, 0.0, x), x, []))
+        return ops.zeros_like(value), value
+
+    return losses
 
 
 def _scores(slope: Any, offset: float, x: Any) -> Any:
+    """What the discriminator says of examples."""
     return slope * x + offset
 
 
-@functools.cache
-def _objective(name: str) -> Callable:
-    objective, offset = OBJECTIVES[name], bias(name)
+def _compiled(games: Sequence[_Losses]) -> tuple[Callable, ...]:
+    """Games as compiled functions of points `(n, games, 2)`: losses, field, and Jacobian."""
 
-    def losses(point):
-        theta, psi = point[0:1], point[1:2]
-        real, fake = _scores(psi, offset, ops.zeros_like(theta)), _scores(psi, offset, theta)
-        return ops.stack([objective.generator(fake), objective.critic(real, fake)])
-
-    return _compiled(losses)
-
-
-@functools.cache
-def _penalty(name: str) -> Callable:
-    penalty = penalties.PENALTIES[name]
-
-    def losses(point):
-        theta, psi = point[None, 0:1], point[1:2]
-        data = ops.zeros_like(theta)
-        between = penalties.interpolates(data, theta, ops.full((1,), 0.5))
-        x = {"data": data, "fakes": theta, "between": between}[penalty.at]
-        slopes = backend.gradient(lambda x: _scores(psi, 0.0, x), x, [])
-        value = penalty.value(slopes)
-        return ops.stack([ops.zeros_like(value), value])
-
-    return _compiled(losses)
-
-
-def _compiled(losses: Callable) -> Callable:
-    """Losses of one point `(2,)` as a compiled function of many: their losses, field and Jacobian."""
+    def losses(points):
+        each = [game(points[k, 0:1], points[k, 1:2]) for k, game in enumerate(games)]
+        return ops.stack([ops.stack(pair) for pair in each])
 
     def of_all(points):
         return ops.vectorized_map(losses, points)
 
     def own(function, points, player):
         """The derivatives of a player's part of a function of points."""
-        return backend.gradient(lambda each: function(each)[:, player], points, [])
+        return backend.gradient(lambda each: function(each)[..., player], points, [])
 
     def field(points):
-        return ops.stack([own(of_all, points, player)[:, player] for player in (0, 1)], axis=-1)
+        return ops.stack([own(of_all, points, player)[..., player] for player in (0, 1)], axis=-1)
 
-    def everything(points):
-        jacobian = ops.stack([own(field, points, player) for player in (0, 1)], axis=1)
-        return of_all(points), field(points), jacobian
+    def jacobian(points):
+        return ops.stack([own(field, points, player) for player in (0, 1)], axis=-2)
 
-    return backend.compile_function(everything, [])
+    return tuple(backend.compile_function(each, []) for each in (of_all, field, jacobian))
 
 
-def _derivatives(function: Callable, points: np.ndarray, order: int) -> np.ndarray:
-    """What a compiled function gives for points `(..., 2)`, in float64."""
-    flat = np.asarray(points, "float32").reshape(-1, 2)
-    missing = -len(flat) % _POINTS
-    parts = np.concatenate([flat, np.zeros((missing, 2), "float32")]).reshape(-1, _POINTS, 2)
-    found = [ops.convert_to_numpy(function(part)[order]) for part in parts]
+def _evaluated(function: Callable, points: np.ndarray) -> np.ndarray:
+    """What a compiled function gives for points `(..., games, 2)`, in float64."""
+    flat = np.asarray(points, "float32").reshape(-1, *points.shape[-2:])
+    missing = np.zeros((-len(flat) % _POINTS, *flat.shape[1:]), "float32")
+    parts = np.split(np.concatenate([flat, missing]), (len(flat) + len(missing)) // _POINTS)
+    found = [ops.convert_to_numpy(function(part)) for part in parts]
     values = np.concatenate(found).astype("float64")[: len(flat)]
-    return values.reshape(*points.shape[:-1], *values.shape[1:])
+    return values.reshape(*points.shape[:-2], *values.shape[1:])

@@ -55,12 +55,14 @@ class Method:
 
 def simultaneous(game: Game, state: np.ndarray, rate: float, _turn: int) -> np.ndarray:
     """Both players step from where they stand."""
-    return state - rate * game.field(state)
+    (now,) = _points(state)
+    return _state(now - rate * game.field(now))
 
 
 def alternating(game: Game, state: np.ndarray, rate: float, _turn: int) -> np.ndarray:
     """The second player steps first, as the discriminator does, and the first one answers."""
-    return _in_turns(game, state, rate, 0.0 * state)
+    (now,) = _points(state)
+    return _state(_in_turns(game, now, rate, 0.0 * now))
 
 
 def momentum(game: Game, state: np.ndarray, rate: float, beta: float) -> np.ndarray:
@@ -77,7 +79,8 @@ def alternating_momentum(game: Game, state: np.ndarray, rate: float, beta: float
 
 def extragradient(game: Game, state: np.ndarray, rate: float, _turn: int) -> np.ndarray:
     """A step against the field at the point to which a plain step would lead."""
-    return state - rate * game.field(state - rate * game.field(state))
+    (now,) = _points(state)
+    return _state(now - rate * game.field(now - rate * game.field(now)))
 
 
 def optimism(game: Game, state: np.ndarray, rate: float, _turn: int) -> np.ndarray:
@@ -89,9 +92,10 @@ def optimism(game: Game, state: np.ndarray, rate: float, _turn: int) -> np.ndarr
 
 def consensus(game: Game, state: np.ndarray, rate: float, _turn: int) -> np.ndarray:
     """Both players also lower half of the squared length of the field, whose gradient is J^T v."""
-    field = game.field(state)
-    shorter = np.einsum("...ji,...j->...i", game.jacobian(state), field)
-    return state - rate * (field + CONSENSUS * shorter)
+    (now,) = _points(state)
+    field = game.field(now)
+    shorter = np.einsum("...ji,...j->...i", game.jacobian(now), field)
+    return _state(now - rate * (field + CONSENSUS * shorter))
 
 
 def averaging(game: Game, state: np.ndarray, rate: float, turn: int) -> np.ndarray:
@@ -117,8 +121,8 @@ def _in_turns(game: Game, points: np.ndarray, rate: float, beside: np.ndarray) -
     return np.stack([new_x, answered[..., 1]], axis=-1)
 
 
-def _points(state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return state[..., 0, :], state[..., 1, :]
+def _points(state: np.ndarray) -> tuple[np.ndarray, ...]:
+    return tuple(np.moveaxis(state, -2, 0))
 
 
 def _state(*points: np.ndarray) -> np.ndarray:

@@ -17,12 +17,12 @@ def trajectory(
     Args:
         method: How to play.
         game: What is played.
-        starts: Where, `(n, 2)`.
+        starts: Where, `(..., 2)`.
         rate: Of the steps, above 0.
         steps: How many.
 
     Returns:
-        `(1 + steps, n, 2)`, the starts first; NaN from where a player was farther than `FAR` away.
+        `(1 + steps, ..., 2)`, the starts first; NaN from where a player was farther than `FAR` away.
     """
     state = method.start(game.project(np.asarray(starts, "float64")))
     answers = [method.answer(state)]

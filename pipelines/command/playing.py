@@ -9,12 +9,11 @@ import os
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gm_keras.games import closed_forms, spectrum
-from gm_keras.games.games import Game, Quadratic, linearized
+from gm_keras.games.games import Game, Linear, Quadratic, linearized
 from gm_keras.games.methods import METHODS, Method
 from gm_keras.games.trajectory import distances, trajectory
 from pipelines.command.places import PICTURES
@@ -24,9 +23,6 @@ from pipelines.running.stages import quiet
 from pipelines.settings import Settings
 from pipelines.shared.errors import UserError, check_number, nearest
 from pipelines.shared.files import replacing
-
-if TYPE_CHECKING:
-    from gm_keras.games.dirac import DiracGAN
 
 XY, QUADRATIC, DIRAC = "xy", "quadratic", "dirac"
 #: What is played, by name.
@@ -234,20 +230,25 @@ def _pairs(request: Request) -> list[tuple[str, list[tuple[str, Cell]]]]:
     """Every objective with every regularizer, as our systems play."""
     from gm_keras.games import dirac
 
-    def cell(game: "DiracGAN") -> Cell:
-        method = METHODS[AS_TRAINED]
-        points = trajectory(method, game, STARTS[:1], request.rate, request.steps)
-        return _cell(game, method, request.rate, distances(points[:, 0]))
-
+    games = dirac.DiracGANs(tuple(dirac.OBJECTIVES), dirac.REGULARIZERS, request.weight)
+    method, shape = METHODS[AS_TRAINED], (len(games.objectives), len(games.regularizers), 2)
+    jacobians = games.jacobian(np.zeros(shape))
+    starts = np.broadcast_to(STARTS[0], shape)
+    away = distances(trajectory(method, games, starts, request.rate, request.steps))
     return [
         (
             objective,
             [
-                (name, cell(dirac.DiracGAN(objective, name, request.weight)))
-                for name in dirac.REGULARIZERS
+                (
+                    name,
+                    _cell(
+                        Linear(jacobians[row, column]), method, request.rate, away[:, row, column]
+                    ),
+                )
+                for column, name in enumerate(games.regularizers)
             ],
         )
-        for objective in dirac.OBJECTIVES
+        for row, objective in enumerate(games.objectives)
     ]
 
 
