@@ -5,7 +5,6 @@ Keras is loaded for the Dirac-GAN alone.
 
 import itertools
 import math
-import os
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from gm_keras.games import closed_forms, spectrum
 from gm_keras.games.games import Game, Linear, Quadratic, linearized
 from gm_keras.games.methods import METHODS, Method
 from gm_keras.games.trajectory import distances, trajectory
-from pipelines.command.places import PICTURES
+from pipelines.command.places import check_place
 from pipelines.report import plane, templates
 from pipelines.running.compiled import keep_compiled
 from pipelines.running.stages import quiet
@@ -148,15 +147,7 @@ def _check(request: Request, output: Path) -> None:
         check_number("--coupling", each, -LARGEST, LARGEST)
     if output.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"-o expects the name of an HTML file such as game.html, not {output}")
-    if output.is_dir():
-        raise UserError(f"-o {output} is a folder: name a file in it")
-    folder = output.parent
-    if folder == PICTURES and not folder.exists():
-        folder = folder.parent  # it is made with the page
-    if not folder.is_dir():
-        raise UserError(f"-o {output}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"-o {output}: the folder {folder} cannot be written to")
+    check_place(output)
 
 
 def _known(option: str, words: Sequence[str], known: Sequence[str]) -> None:
@@ -223,7 +214,7 @@ def _cell(game: Game, method: Method, rate: float, away: np.ndarray) -> Cell:
 def _left(part: float) -> str:
     if math.isinf(part):
         return "∞"
-    return f"{part:.2g}" if part >= plane.NEAREST else "10⁻⁶ or less"
+    return f"{part:.2g}" if part >= plane.NEAREST else "<10⁻⁶"
 
 
 def _pairs(request: Request) -> list[tuple[str, list[tuple[str, Cell]]]]:
