@@ -139,6 +139,11 @@ def on_one_system(folder: Path, command: str) -> None:
     as_it_stands(folder, command.replace(" dcgan realnvp ddpm", ""))
 
 
+def without_the_gans(folder: Path, command: str) -> None:
+    """Those are played in tests/games/test_dirac.py."""
+    as_it_stands(folder, f"{command} --game xy")
+
+
 def ui(folder: Path, command: str) -> None:
     assert command == "make ui"
     shown = run(folder, "make", "-n", "ui").stdout
@@ -179,6 +184,7 @@ HOW = {
     "gm-keras traverse": on_the_vae_here,
     "gm-keras arithmetic": on_the_vae_here,
     "gm-keras neighbours": on_the_vae_here,
+    "gm-keras game": without_the_gans,
     "dvc metrics diff": as_it_stands,
     "dvc plots show": as_it_stands,
     "dvc exp run": on_one_target,

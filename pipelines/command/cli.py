@@ -269,6 +269,48 @@ def neighbours(
     _tell(output, exploring.neighbours(request, features=features, label=label))
 
 
+@app.command()
+def game(
+    game: Annotated[
+        list[str] | None,
+        typer.Option(help="xy, quadratic or dirac; may be given again. By default all."),
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Only this method, such as extragradient.")
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Of every step.")] = 0.1,
+    steps: Annotated[int, typer.Option(help="How many of them.")] = 500,
+    coupling: Annotated[
+        list[float] | None,
+        typer.Option(help="a of the game a xy + x^2 - y^2; by default 1 and 7."),
+    ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(help="Of the Dirac-GAN; by default non_saturating."),
+    ] = None,
+    regularizer: Annotated[
+        list[str] | None, typer.Option(help="Of the Dirac-GAN; by default none and r1.")
+    ] = None,
+    weight: Annotated[float, typer.Option(help="Of the Dirac-GAN's penalties.")] = 1.0,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file.")] = PICTURES
+    / "game.html",
+) -> None:
+    """Why adversarial games diverge, and what cures it: games on the plane, with each method."""
+    from pipelines.command import playing
+
+    request = playing.Request(
+        games=game or playing.GAMES,
+        methods=method or tuple(playing.METHODS),
+        couplings=coupling or (1.0, 7.0),
+        objectives=objective or ("non_saturating",),
+        regularizers=regularizer or ("none", "r1"),
+        weight=weight,
+        rate=rate,
+        steps=steps,
+    )
+    typer.echo(playing.write(request, output))
+
+
 def _tell(output: Path, picture: "Picture") -> None:
     typer.echo(f"{picture.title} in {output}. {picture.caption}")
 

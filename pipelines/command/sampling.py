@@ -1,6 +1,5 @@
 """Draws a picture (or writes text) from an exported system: what `gm-keras sample` does."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.command import telling
-from pipelines.command.places import PICTURES
+from pipelines.command.places import check_place
 from pipelines.exports.safe_load import load_keras
 from pipelines.running.compiled import keep_compiled
 from pipelines.running.stages import quick, quiet
@@ -229,12 +228,4 @@ def check_output(output: Path, *, text: bool = True, table: bool = False) -> Non
         raise UserError(
             f"-o expects the name of a PNG file such as grid.png{otherwise}, not {output}"
         )
-    if output.is_dir():
-        raise UserError(f"-o {output} is a folder: name a file in it")
-    folder = output.parent
-    if folder == PICTURES and not folder.exists():
-        folder = folder.parent  # it is made with the first picture
-    if not folder.is_dir():
-        raise UserError(f"-o {output}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"-o {output}: the folder {folder} cannot be written to")
+    check_place(output)

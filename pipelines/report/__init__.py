@@ -2,4 +2,5 @@
 
 `inputs` reads what the other stages wrote; `readings`, `curves`, `published` and `lineage` turn it into what
 `page` shows. With the page goes a card (`cards`); from the cards `leaderboard` and `index` make the way in.
+`templates` and `plane` also serve the page of `gm-keras game`.
 """

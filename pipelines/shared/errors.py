@@ -31,7 +31,7 @@ def nearest(word: str, known: list[str]) -> str:
     return f"{suggestion}Known: {', '.join(sorted(known))}"
 
 
-def check_number(option: str, value: int, least: int, most: int) -> None:
+def check_number(option: str, value: float, least: float, most: float) -> None:
     """Raises a `UserError` for a number on the command line that is out of range.
 
     Args:

@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from gm_keras.games.methods import METHODS
+from pipelines.command import playing
 from pipelines.report import index, page
 from pipelines.settings import load_settings
 from tests.projects import parts, reported
@@ -20,7 +22,8 @@ pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER),
     reason="there is no Chromium: apt-get install chromium chromium-driver",
 )
-PAGES = ["index", *reported.METRICS]
+PAGES = ["index", *reported.METRICS, "game"]
+GAMES = playing.Request(("xy", "quadratic"), tuple(METHODS), (1.0, 7.0), (), (), 1.0, 0.1, 50)
 MORE = (
     "nll_estimate_nats",
     "bits_per_dim",
@@ -91,6 +94,7 @@ def folder(tmp_path_factory) -> str:
         for key in reported.METRICS:
             page.write(key, load_settings(root / "params.yaml"), root)
         index.run()
+    playing.write(GAMES, root / "reports/game.html")
     return (root / "reports").as_uri() + "/"
 
 
@@ -342,7 +346,7 @@ def test_text_can_be_read_in_the_light_and_in_the_dark(browser, folder, scheme):
         assert ratio >= 4.5, f"{text} on {name}"
 
 
-@pytest.mark.parametrize("name", ["index", "vae"])
+@pytest.mark.parametrize("name", ["index", "vae", "game"])
 def test_on_paper_everything_is_there_and_nothing_cut(browser, folder, name):
     # The width of an A4 page without its margins, at 96 points an inch.
     look(browser, width=700, media="print")
