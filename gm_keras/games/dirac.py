@@ -8,6 +8,8 @@ Differences from the paper:
 * The discriminator has a constant bias, the score at which it cannot tell data from samples. It is 0, as in the paper,
   but for least squares with the codes 0 and 1, where it is a half: without it no score would be right for both.
 * Penalties have a weight of 1 unless another is given, and clipping the bound `BOUND`.
+
+It is played on JAX and TensorFlow.
 """
 
 import functools
@@ -65,6 +67,8 @@ class DiracGANs(Game):
         return self._sum(points, 2)
 
     def project(self, points):
+        if CLIPPING not in self.regularizers:
+            return points
         cut = ops.convert_to_numpy(penalties.clipped(points[..., 1], BOUND))
         clips = np.array([each == CLIPPING for each in self.regularizers])
         slopes = np.where(clips, cut, points[..., 1])

@@ -164,7 +164,10 @@ def _games(request: Request) -> list[Game]:
         games += [Quadratic(each, 1.0) for each in request.couplings]
     if DIRAC in request.games:
         # No project is needed: what the environment says holds, or what a project has by default.
-        Settings(data={}, systems={}).choose_backend()
+        backend = Settings(data={}, systems={}).choose_backend()
+        if backend == "torch":
+            # It maps no function over points that takes gradients itself, as penalties do.
+            raise UserError("the Dirac-GAN cannot be played on torch: set KERAS_BACKEND=jax")
         quiet()
         keep_compiled()
         from gm_keras.games import dirac

@@ -76,6 +76,17 @@ def test_what_cannot_be_is_one_line(run, folder, arguments, told):
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("backend", ["torch", "none"])
+def test_a_backend_that_cannot_play_is_one_line(run, folder, monkeypatch, backend):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    code, out, err = run("game", "--game", "dirac")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert backend in err
+    assert list(folder.iterdir()) == []
+
+
 def test_words_for_numbers_are_wrong_usage(run):
     assert run("game", "--rate", "fast")[0] == 2
 
