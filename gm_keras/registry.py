@@ -8,11 +8,15 @@ if TYPE_CHECKING:
 
 #: For each system, its family and its class: `gm_keras.models.<family>.<name>` holds it.
 SYSTEMS: dict[str, tuple[str, str]] = {
+    "bigan": ("gan", "BiGAN"),
+    "cgan": ("gan", "CGAN"),
     "dcgan": ("gan", "DCGAN"),
     "ddpm": ("diffusion", "DDPM"),
     "gated_pixelcnn": ("autoregressive", "GatedPixelCNN"),
     "gpt2": ("sequence", "GPT2"),
     "helmholtz_machine": ("boltzmann", "HelmholtzMachine"),
+    "improved_gan": ("gan", "ImprovedGAN"),
+    "infogan": ("gan", "InfoGAN"),
     "pix2pix": ("translation", "Pix2Pix"),
     "progressive_gan": ("gan", "ProgressiveGAN"),
     "rbm": ("boltzmann", "RBM"),

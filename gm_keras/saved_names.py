@@ -17,6 +17,7 @@ PACKAGE = "gm_keras"
 PARTS: dict[str, tuple[str, ...]] = {
     "core.optimizers": ("OptimizerGroup",),
     "layers.attention": ("SpatialSelfAttention",),
+    "layers.categorical_codes": ("CategoricalCodes",),
     "layers.causal_attention": ("CausalSelfAttention",),
     "layers.causal_convolution": ("CausalConvolution1D",),
     "layers.convolution": ("Conv1D", "Conv2D", "Conv2DTranspose"),
@@ -30,6 +31,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "layers.initializers": ("HostGlorotUniform", "HostNormal"),
     "layers.logit": ("GreyLevelLogit",),
     "layers.masked_convolution": ("MaskedConvolution", "Gate"),
+    "layers.maxout": ("Maxout",),
     "layers.minibatch_deviation": ("MinibatchDeviation",),
     "layers.minibatch_discrimination": ("MinibatchDiscrimination",),
     "layers.normalization": ("GroupNormalization", "LayerNormalization"),

@@ -8,6 +8,8 @@ from typing import Any
 
 from keras import ops
 
+from gm_keras.distributions import categorical
+
 
 def real_logit(class_logits: Any) -> Any:
     """The log-odds that an example is real: `(batch, classes)` to `(batch, 1)`.
@@ -25,6 +27,5 @@ def class_cross_entropy(class_logits: Any, labels: Any) -> Any:
         labels: Integers `(batch,)`; below 0 for an example without a label. 0 is returned where none has one.
     """
     known = ops.cast(labels >= 0, "float32")
-    targets = ops.one_hot(ops.maximum(labels, 0), class_logits.shape[-1], dtype="float32")
-    log_odds = ops.sum(targets * class_logits, axis=-1) - ops.logsumexp(class_logits, axis=-1)
-    return -ops.sum(known * log_odds) / ops.maximum(ops.sum(known), 1.0)
+    nats = -categorical.log_prob(ops.maximum(labels, 0), class_logits)
+    return ops.sum(known * nats) / ops.maximum(ops.sum(known), 1.0)
