@@ -15,7 +15,11 @@ from gm_keras.models.boltzmann.helmholtz_machine import HelmholtzMachine as Helm
 from gm_keras.models.boltzmann.rbm import RBM as RBM
 from gm_keras.models.diffusion.ddpm import DDPM as DDPM
 from gm_keras.models.flow.realnvp import RealNVP as RealNVP
+from gm_keras.models.gan.bigan import BiGAN as BiGAN
+from gm_keras.models.gan.cgan import CGAN as CGAN
 from gm_keras.models.gan.dcgan import DCGAN as DCGAN
+from gm_keras.models.gan.improved_gan import ImprovedGAN as ImprovedGAN
+from gm_keras.models.gan.infogan import InfoGAN as InfoGAN
 from gm_keras.models.gan.progressive_gan import ProgressiveGAN as ProgressiveGAN
 from gm_keras.models.gan.wgan_gp import WGANGP as WGANGP
 from gm_keras.models.latent.vae import VAE as VAE

@@ -95,6 +95,7 @@ def test_samples_of_one_code():
 
 def test_discriminator_and_q_share_all_but_their_last_layers():
     model = small(learning_rate=0.01, continuous_weight=0.0, categorical_weight=0.0)
+    model.run_eagerly = True
     before = arrays(model.discriminator.trainable_variables)
     model.train_on_batch(images())
     after = arrays(model.discriminator.trainable_variables)
