@@ -68,21 +68,29 @@ def test_codes_are_what_the_encoder_gives_without_a_label():
 
 @pytest.mark.once("jax")
 def test_the_encoder_inverts_the_generator_on_a_line():
-    """x = u + 2 u^3 of a uniform u: up to the sign there is one encoder, the inverse of that."""
+    """x = u + u^3 of a uniform u: up to the sign there is one encoder, the inverse of that."""
     keras.utils.set_random_seed(0)
-    u = np.random.default_rng(0).uniform(-1, 1, size=(64 * 1500, 1)).astype("float32")
+    u = np.random.default_rng(0).uniform(-1, 1, size=(128 * 2000, 1)).astype("float32")
     model = BiGAN((1,), 1, units=(32, 32))
-    adam = {"learning_rate": 0.002, "beta_1": 0.5}
-    model.compile({name: keras.optimizers.Adam(**adam) for name in ("discriminator", "generator")})
+    adam = {"learning_rate": 0.001, "beta_1": 0.5}
+    average = {"use_ema": True, "ema_momentum": 0.99}
+    model.compile(
+        {
+            "discriminator": keras.optimizers.Adam(**adam),
+            "generator": keras.optimizers.Adam(**adam, **average),
+        }
+    )
     z = np.linspace(-0.95, 0.95, 64, dtype="float32")[:, None]
-    x = z + 2.0 * z**3
+    x = z + z**3
 
-    def error() -> float:
-        codes = ops.convert_to_numpy(model.encode(x))
-        return min(np.abs(codes - z).mean(), np.abs(codes + z).mean())
+    def errors() -> list[float]:
+        codes, back, again = (
+            ops.convert_to_numpy(each)
+            for each in (model.encode(x), model.reconstruct(x), model.encode(model.decode(z)))
+        )
+        inverse = min(np.abs(codes - z).mean(), np.abs(codes + z).mean())
+        return [inverse, np.abs(back - x).mean() / np.abs(x).mean(), np.abs(again - z).mean()]
 
-    assert error() > 0.3
-    model.fit(u + 2.0 * u**3, batch_size=64, verbose=0)
-    assert error() < 0.15
-    there_and_back = np.abs(ops.convert_to_numpy(model.reconstruct(x)) - x).mean()
-    assert there_and_back < 0.25 * np.abs(x).mean()
+    assert (np.array(errors()) > [0.25, 0.9, 0.4]).all()
+    model.fit(u + u**3, batch_size=128, epochs=2, verbose=0)
+    assert (np.array(errors()) < [0.15, 0.4, 0.15]).all()
