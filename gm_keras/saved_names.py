@@ -28,7 +28,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "layers.equalized": ("EqualizedDense", "EqualizedConv2D"),
     "layers.everywhere": ("AddEverywhere",),
     "layers.fade_in": ("FadeIn",),
-    "layers.initializers": ("HostGlorotUniform", "HostNormal"),
+    "layers.initializers": ("HostGlorotUniform", "HostUniform", "HostNormal"),
     "layers.logit": ("GreyLevelLogit",),
     "layers.masked_convolution": ("MaskedConvolution", "Gate"),
     "layers.maxout": ("Maxout",),

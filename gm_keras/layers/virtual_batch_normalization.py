@@ -8,6 +8,8 @@ an example then depends on no other example, and there are no moving averages.
 import keras
 from keras import ops
 
+from gm_keras.layers.initializers import HostUniform
+
 
 @keras.saving.register_keras_serializable("gm_keras")
 class WithReference(keras.layers.Layer):
@@ -15,15 +17,13 @@ class WithReference(keras.layers.Layer):
 
     Args:
         size: Of the reference batch.
-        initializer: Draws it, once.
+        initializer: Draws it, once; None is uniform in [-1, 1].
     """
 
     def __init__(self, size, initializer=None, **options):
         super().__init__(**options)
         self.size = size
-        self.initializer = keras.initializers.get(
-            initializer or keras.initializers.RandomUniform(-1.0, 1.0)
-        )
+        self.initializer = keras.initializers.get(initializer or HostUniform())
 
     def build(self, input_shape):
         self.reference = self.add_weight(
