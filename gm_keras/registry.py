@@ -8,12 +8,16 @@ if TYPE_CHECKING:
 
 #: For each system, its family and its class: `gm_keras.models.<family>.<name>` holds it.
 SYSTEMS: dict[str, tuple[str, str]] = {
+    "bigan": ("gan", "BiGAN"),
+    "cgan": ("gan", "CGAN"),
     "dcgan": ("gan", "DCGAN"),
     "ddpm": ("diffusion", "DDPM"),
     "gan": ("gan", "GAN"),
     "gated_pixelcnn": ("autoregressive", "GatedPixelCNN"),
     "gpt2": ("sequence", "GPT2"),
     "helmholtz_machine": ("boltzmann", "HelmholtzMachine"),
+    "improved_gan": ("gan", "ImprovedGAN"),
+    "infogan": ("gan", "InfoGAN"),
     "lgan": ("gan", "LGAN"),
     "lsgan": ("gan", "LSGAN"),
     "pix2pix": ("translation", "Pix2Pix"),

@@ -80,6 +80,8 @@ def _legal(
     levels = getattr(model, "levels", None)
     if field == "tokens":
         return rng.integers(0, model.vocabulary_size, size=shape).astype("int32")
+    if field == "label":
+        return rng.integers(-1, model.classes, size=shape).astype("int32")
     if field == "features":
         return rng.normal(size=shape).astype("float32")
     if levels:

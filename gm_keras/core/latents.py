@@ -1,6 +1,6 @@
 """What every model with a prior over latents can do besides, and the ways between two latents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import keras
@@ -47,6 +47,8 @@ class LatentsMixin(DecoderMixin):
 
     #: Of each value, all independent: "normal" (standard) or "uniform" (in [-1, 1]).
     latent_prior: Literal["normal", "uniform"] = "normal"
+    #: What the first latents are called, where they mean something of themselves, as codes do; none for most models.
+    latent_names: Sequence[str] = ()
 
     @checked
     def draw_latents(self, n: PositiveInt, *, seed: Seed = 0) -> np.ndarray:

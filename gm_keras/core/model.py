@@ -51,6 +51,7 @@ By the words of `offers`, which the recipe repeats as `capabilities` (with "cond
     latents      _draw_latents(n, seed)         what `sample` decodes: `LatentsMixin`
                  _decode(latents, conditions)   as of an autoencoder
                  latent_prior                   "normal" or "uniform"
+                 latent_names                   may be left out; what the first latents are called, if they mean something
     invertible   nothing more                   `decode` inverts `encode`, whatever was learned
     codes        codes(x)                       whole numbers from 0 to `num_codes` - 1
                  num_codes                      how many there are

@@ -26,6 +26,8 @@ def _drawings(scene: Scene) -> list[tuple[str, Drawn]]:
         drawings.append(("Reconstructions", of_latents.reconstructions))
     if offers & {"autoencoder", "latents"}:
         drawings.append(("Interpolation", of_latents.interpolation))
+    if {"codes", "latents"} <= offers:
+        drawings.append(("Codes", of_latents.codes))
     if "latents" in offers:
         if scene.has_dimensions:
             drawings.append(("Single dimensions", of_latents.dimensions))

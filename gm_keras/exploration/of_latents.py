@@ -155,6 +155,33 @@ def dimensions(
     return Picture("traversal", pixels, "Single dimensions", caption, alt)
 
 
+def codes(scene: Scene, draws: int = 3) -> Picture | None:
+    """Examples while one of the latents that have a name goes over its range; None where none has one.
+
+    Args:
+        scene: Of a model with `num_codes`; images.
+        draws: Rows for each code, of different latents.
+    """
+    names = scene.model.latent_names
+    if not names or not scene.shows_images:
+        return None
+    # The middle of each class: there a class has each of its values once.
+    shares = (np.arange(scene.model.num_codes) + 0.5) / scene.model.num_codes
+    values = traversal.prior_quantiles(scene.model, shares)
+    start = scene.model.draw_latents(draws, seed=scene.seed)
+    rows = [traversal.traversal(each, np.arange(len(names)), values) for each in start]
+    cells = scene.decode(np.stack(rows, axis=1), {})
+    cells = cells.reshape(len(names) * draws, *cells.shape[2:])
+    words = [word for name in names for word in [name, *[""] * (draws - 1)]]
+    pixels = canvas.grid(cells, rows=words, blocks=draws)
+    caption = (
+        f"Each row changes one code of a draw from the prior, the others stay: a class goes through its {len(shares)} "
+        f"values, a number from {values[0]:.2g} to {values[-1]:.2g}. Each code is shown in {draws} draws."
+    )
+    alt = f"{len(names)} codes, each in {len(shares)} steps"
+    return Picture("codes", pixels, "Codes", caption, alt)
+
+
 def attribute_table(scene: Scene) -> Picture | None:
     """An example of each class with its attribute exchanged for each other class's."""
     if not scene.shows_images:

@@ -34,6 +34,28 @@ class HostGlorotUniform(keras.initializers.Initializer):
 
 
 @keras.saving.register_keras_serializable("gm_keras")
+class HostUniform(keras.initializers.Initializer):
+    """Values uniform in [-limit, limit], drawn with NumPy; see `HostGlorotUniform`.
+
+    Args:
+        limit: The largest of them.
+        seed: An integer, or None for another draw in each instance.
+    """
+
+    def __init__(self, limit=1.0, seed=None):
+        self.limit = limit
+        self._given = seed
+        self.seed = random.randint(1, 10**9) if seed is None else seed
+
+    def __call__(self, shape, dtype=None):
+        values = np.random.default_rng(self.seed).uniform(-self.limit, self.limit, shape)
+        return ops.convert_to_tensor(values.astype("float32"), dtype=dtype)
+
+    def get_config(self):
+        return {"limit": self.limit, "seed": self._given}
+
+
+@keras.saving.register_keras_serializable("gm_keras")
 class HostNormal(keras.initializers.Initializer):
     """Weights from N(mean, stddev), drawn with NumPy; see `HostGlorotUniform`.
 
