@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 SYSTEMS: dict[str, tuple[str, str]] = {
     "dcgan": ("gan", "DCGAN"),
     "ddpm": ("diffusion", "DDPM"),
-    "gan": ("gan", "GAN"),
+    "gan": ("gan", "VanillaGAN"),
     "gated_pixelcnn": ("autoregressive", "GatedPixelCNN"),
     "gpt2": ("sequence", "GPT2"),
     "helmholtz_machine": ("boltzmann", "HelmholtzMachine"),

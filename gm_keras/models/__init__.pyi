@@ -5,7 +5,7 @@ from gm_keras.models.boltzmann.rbm import RBM as RBM
 from gm_keras.models.diffusion.ddpm import DDPM as DDPM
 from gm_keras.models.flow.realnvp import RealNVP as RealNVP
 from gm_keras.models.gan.dcgan import DCGAN as DCGAN
-from gm_keras.models.gan.gan import GAN as GAN
+from gm_keras.models.gan.gan import VanillaGAN as VanillaGAN
 from gm_keras.models.gan.lgan import LGAN as LGAN
 from gm_keras.models.gan.lsgan import LSGAN as LSGAN
 from gm_keras.models.gan.progressive_gan import ProgressiveGAN as ProgressiveGAN
