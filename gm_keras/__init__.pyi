@@ -18,7 +18,7 @@ from gm_keras.models.flow.realnvp import RealNVP as RealNVP
 from gm_keras.models.gan.bigan import BiGAN as BiGAN
 from gm_keras.models.gan.cgan import CGAN as CGAN
 from gm_keras.models.gan.dcgan import DCGAN as DCGAN
-from gm_keras.models.gan.gan import GAN as GAN
+from gm_keras.models.gan.gan import VanillaGAN as VanillaGAN
 from gm_keras.models.gan.improved_gan import ImprovedGAN as ImprovedGAN
 from gm_keras.models.gan.infogan import InfoGAN as InfoGAN
 from gm_keras.models.gan.lgan import LGAN as LGAN

@@ -12,7 +12,7 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "cgan": ("gan", "CGAN"),
     "dcgan": ("gan", "DCGAN"),
     "ddpm": ("diffusion", "DDPM"),
-    "gan": ("gan", "GAN"),
+    "gan": ("gan", "VanillaGAN"),
     "gated_pixelcnn": ("autoregressive", "GatedPixelCNN"),
     "gpt2": ("sequence", "GPT2"),
     "helmholtz_machine": ("boltzmann", "HelmholtzMachine"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from gm_keras.models.gan.gan import GAN
+from gm_keras.models.gan.gan import VanillaGAN
 from tests.eight_gaussians import gaussians, quality
 from tests.systems import arrays
 
@@ -23,7 +23,7 @@ def small(features: int = 2, seed: int = 0, rates: tuple[float, float] = (0.001,
         "input_dropout": 0.0,
         "dropout": 0.0,
     }
-    model = GAN((features,), **{**defaults, **more})
+    model = VanillaGAN((features,), **{**defaults, **more})
     adams = [keras.optimizers.Adam(rate, beta_1=0.5) for rate in rates]
     model.compile(dict(zip(("discriminator", "generator"), adams, strict=True)))
     return model
@@ -31,9 +31,9 @@ def small(features: int = 2, seed: int = 0, rates: tuple[float, float] = (0.001,
 
 def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="pieces must be an integer of at least 2, or None"):
-        GAN((2,), pieces=1)
+        VanillaGAN((2,), pieces=1)
     with pytest.raises(ValueError, match='"non_saturating" or "minimax"'):
-        GAN((2,), loss="hinge")
+        VanillaGAN((2,), loss="hinge")
 
 
 @pytest.mark.parametrize("mean", [0.0, 1.0])
@@ -96,7 +96,7 @@ def test_dropout_is_on_in_training_only():
 
 
 def test_images_are_flattened_and_come_back_in_range():
-    model = GAN((4, 6, 1), latent_dim=3, generator_units=(8,), discriminator_units=(4,))
+    model = VanillaGAN((4, 6, 1), latent_dim=3, generator_units=(8,), discriminator_units=(4,))
     assert model.discriminator.output_shape == (None, 1)
     images = 10.0 * model.draw_latents(5)
     assert np.abs(ops.convert_to_numpy(model.decode(images))).max() <= 1.0
@@ -119,10 +119,10 @@ def test_k_updates_of_the_discriminator_and_the_generators_loss(loss):
 
 @pytest.mark.once("jax")
 def test_it_finds_the_eight_gaussians():
-    """At least 7 of 8 modes, and 70 % of the samples in one; untrained one at most."""
-    model = small(pieces=2)
+    """With two updates of the discriminator: all modes, and 85 % of the samples in one; untrained one at most."""
+    model = small(pieces=2, n_critic=2)
     assert quality(model.sample(2000))[0] <= 1
-    model.fit(gaussians(20_000), batch_size=200, epochs=20, verbose=0)
+    model.fit(gaussians(20_000), batch_size=200, epochs=15, verbose=0)
     modes, good = quality(model.sample(2000))
-    assert modes >= 7
-    assert good >= 0.7
+    assert modes == 8
+    assert good >= 0.85

@@ -63,13 +63,12 @@ def moves(model: WGAN, steps: int) -> list[bool]:
 def test_the_generator_waits_for_the_critic(long_every):
     """As the authors' code: 8 updates of the critic, not 2, before each of the first 3 and every 6th of the generator."""
     model = small(n_critic=2, n_critic_long=7, warm_up=3, long_every=long_every)
-    critic, updates, expected = 0, 0, []
+    updates, expected = 0, []
     while len(expected) < 40:
         long = updates < 3 or (long_every and updates % long_every == 0)
         expected += [False] * (3 if long else 0) + [True]
         updates += 1
     assert moves(model, 40) == expected[:40]
-    del critic
 
 
 def test_a_step_in_which_the_generator_rests_changes_the_critic_only():
@@ -88,12 +87,13 @@ def test_a_step_in_which_the_generator_rests_changes_the_critic_only():
 
 
 @pytest.mark.once("jax")
-def test_it_comes_near_the_eight_gaussians():
+def test_it_finds_the_eight_gaussians():
+    """At least 7 of 8 modes, and 70 % of the samples in one; as they come near the critic's estimate falls."""
     model = small(units=(128, 128), clip=0.1, warm_up=5, n_critic_long=50)
     assert quality(model.sample(2000))[0] <= 1
     batch = 100 * model.n_critic
     history = model.fit(gaussians(100 * batch), batch_size=batch, epochs=15, verbose=0).history
     modes, good = quality(model.sample(2000))
-    assert modes >= 6
-    assert good >= 0.5
+    assert modes >= 7
+    assert good >= 0.7
     assert history["wasserstein"][-1] < 0.5 * max(history["wasserstein"])

@@ -17,13 +17,13 @@ from typing import Literal
 import keras
 
 from gm_keras.losses.adversarial import OBJECTIVES
-from gm_keras.models.gan import base
+from gm_keras.models.gan.base import GAN
 from gm_keras.networks.adversarial import dense_discriminator, dense_generator
 from gm_keras.types import AtLeastTwo, Fraction, Repeats, Shape, Width, Widths
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class GAN(base.GAN):
+class VanillaGAN(GAN):
     """Dense generative adversarial network; optimizers "discriminator" and "generator".
 
     Args:
