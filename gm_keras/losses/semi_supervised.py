@@ -8,8 +8,6 @@ from typing import Any
 
 from keras import ops
 
-from gm_keras.distributions import categorical
-
 
 def real_logit(class_logits: Any) -> Any:
     """The log-odds that an example is real: `(batch, classes)` to `(batch, 1)`.
@@ -27,5 +25,6 @@ def class_cross_entropy(class_logits: Any, labels: Any) -> Any:
         labels: Integers `(batch,)`; below 0 for an example without a label. 0 is returned where none has one.
     """
     known = ops.cast(labels >= 0, "float32")
-    nats = -categorical.log_prob(ops.maximum(labels, 0), class_logits)
+    chosen = ops.one_hot(ops.maximum(labels, 0), class_logits.shape[-1], dtype="float32")
+    nats = ops.logsumexp(class_logits, axis=-1) - ops.sum(chosen * class_logits, axis=-1)
     return ops.sum(known * nats) / ops.maximum(ops.sum(known), 1.0)

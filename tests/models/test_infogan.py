@@ -8,9 +8,9 @@ import pytest
 from keras import ops
 
 from gm_keras.core import arguments
+from gm_keras.distributions.information import categorical_information, continuous_information
 from gm_keras.exploration import Scene, of_latents
 from gm_keras.layers.categorical_codes import CategoricalCodes, class_of
-from gm_keras.losses.information import categorical_information, continuous_information
 from gm_keras.models.gan.infogan import InfoGAN
 from tests.systems import arrays
 

@@ -21,9 +21,9 @@ from keras import ops
 from pydantic import Field
 
 from gm_keras.core.statistics import unchanged
+from gm_keras.distributions.information import categorical_information, continuous_information
 from gm_keras.layers.categorical_codes import class_of
 from gm_keras.losses.adversarial import OBJECTIVES
-from gm_keras.losses.information import categorical_information, continuous_information
 from gm_keras.models.gan.base import GAN
 from gm_keras.networks.infogan import coded_generator, recognizing_discriminator
 from gm_keras.types import AtLeastTwo, Filters, Halvings, ImageShape, NonNegativeFloat, Width
