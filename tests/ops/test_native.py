@@ -18,6 +18,7 @@ from gm_keras.backend.native import library, primitives
 from gm_keras.ops.convolution import convolve, convolve_transposed
 from gm_keras.ops.normalization import group_normalize
 from gm_keras.ops.projection import project
+from tests.backend import children
 from tests.ops.test_convolution import SHAPES, arguments, derivatives, values
 
 pytestmark = [
@@ -217,19 +218,6 @@ print(program.compile()(inputs, kernel)[0][0, 5, 5, 0])
 """
 
 
-# Importing JAX and Keras takes most of the time: a process does it once, and goes on as a child for each case.
-FORKED = """
-import os, sys, warnings
-import jax, jax.ffi, jax.extend.random, keras, numpy
-warnings.simplefilter("ignore")
-for source in sys.argv[1:]:
-    child = os.fork()
-    if not child:
-        exec(source, {"__name__": "__main__"})
-        sys.stdout.flush()
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-"""
 LACKING = {
     "calls": (WITHOUT.format(module="ffi", name="ffi_call"), []),
     "generators": (WITHOUT.format(module="extend.random", name="threefry_prng_impl"), ["onednn"]),
@@ -238,19 +226,10 @@ LACKING = {
 
 
 def test_what_this_jax_lacks_leaves_the_work_to_xla():
-    done = subprocess.run(
-        [sys.executable, "-c", FORKED, *(before + BOTH for before, _ in LACKING.values())],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert dict(zip(LACKING, lines[::2], strict=True)) == {
-        name: str(ours) for name, (_, ours) in LACKING.items()
+    printed = children.run(*(before + BOTH for before, _ in LACKING.values()))
+    assert dict(zip(LACKING, map(str.splitlines, printed), strict=True)) == {
+        name: [str(ours), "216.0"] for name, (_, ours) in LACKING.items()
     }
-    assert lines[1::2] == ["216.0"] * len(LACKING)
 
 
 def test_small_work_stays_with_xla():
