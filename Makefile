@@ -21,7 +21,7 @@ export UV_SYSTEM_CERTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test test-once test-jax test-tensorflow test-parity test-quick lint format lock ui bench bench-gpu bench-peers clean
+.PHONY: help venv repro test test-once test-jax test-tensorflow test-parity test-quick torch-trainings lint format lock ui bench bench-gpu bench-peers clean
 
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
@@ -56,14 +56,14 @@ $(TESTS): export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
 $(TESTS): export SYSTEM := $(SYSTEM)
 $(TESTS): export FAMILY := $(FAMILY)
 
-# All suites at a time: each waits now and then, and they share the cores. What they trained is compared at the end.
+# As many processes at a time as share the cores well: each waits now and then. What they trained is compared at the end.
 test: export GM_KERAS_TEST_RECORDS := $(FOUND)/parity
 test: export GM_KERAS_TEST_FIGURES := $(FOUND)/figures
 test: export GM_KERAS_TEST_PROJECTS := $(FOUND)/projects
 test: $(STAMP)
 	@rm -rf $(FOUND)
-	@status=0; \
-	$(MAKE) --no-print-directory -k -j3 --output-sync=target test-tensorflow test-jax test-once || status=$$?; \
+	@goals=$$(python -m tests.selection) || exit 1; status=0; \
+	$(MAKE) --no-print-directory -k -j3 --output-sync=target $$goals || status=$$?; \
 	$(MAKE) --no-print-directory test-parity || status=$$?; \
 	python -m tests.figures $(FOUND)/figures; exit $$status
 
@@ -71,14 +71,18 @@ test-once: $(STAMP)
 	python -m pytest tests -m "not backend and not parity"
 
 # The memory of a process must not grow with the number of systems: a process takes a few of them.
-each_part = @parts=$$(KERAS_BACKEND=$(1) python -m tests.selection) || exit 1; status=0; for part in $$parts; do \
-	KERAS_BACKEND=$(1) SYSTEM=$$part FAMILY= python -m pytest tests -m backend || status=$$?; done; exit $$status
+test-jax test-tensorflow: test-%: $(STAMP)
+	@goals=$$(python -m tests.selection $*) || exit 1; $(MAKE) --no-print-directory -k $$goals
 
-test-jax: $(STAMP)
-	$(call each_part,jax)
+jax-of-%: $(STAMP)
+	KERAS_BACKEND=jax SYSTEM=$* FAMILY= python -m pytest tests -m backend
 
-test-tensorflow: $(STAMP)
-	$(call each_part,tensorflow)
+tensorflow-of-%: $(STAMP)
+	KERAS_BACKEND=tensorflow SYSTEM=$* FAMILY= python -m pytest tests -m backend
+
+# PyTorch's part of the comparison; the other backends' comes from their tests.
+torch-trainings: $(STAMP)
+	KERAS_BACKEND=torch TF_ENABLE_ONEDNN_OPTS=0 python -m tests.parity.worker $(FOUND)/parity/torch
 
 test-parity: $(STAMP)
 	python -m pytest tests -m parity

@@ -1,11 +1,13 @@
 """Which tests are of which system: `make test SYSTEM=vae` and `make test FAMILY=gan` run those.
 
-`python -m tests.selection` prints the values of `SYSTEM` under which processes that follow one another run everything:
-TensorFlow keeps much of what it has compiled until a process ends, so no process takes all systems.
+`python -m tests.selection` prints the Makefile's goals that run everything, each a process; with the name of a backend,
+those of its processes. TensorFlow keeps much of what it has compiled until a process ends, so none takes all systems.
 """
 
+import math
 import os
 import re
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -45,13 +47,28 @@ def chosen() -> frozenset[str | None]:
     return frozenset(named | {name for name, family in FAMILIES.items() if family in wanted})
 
 
-def parts() -> list[str]:
-    """The values of `SYSTEM` of one process after another: all that was chosen, or everything."""
+def parts(backend: str) -> list[str]:
+    """The values of `SYSTEM` of the processes of a backend: all that was chosen, or everything."""
     wanted = chosen() or {None, *FAMILIES}
     names = sorted(wanted - {None})
     rest = [REST] if None in wanted else []
-    most = MOST[os.environ["KERAS_BACKEND"]]
-    return rest + [",".join(names[start : start + most]) for start in range(0, len(names), most)]
+    count = math.ceil(len(names) / MOST[backend])
+    return rest + [",".join(names[start::count]) for start in range(count)]
+
+
+def goals(*backends: str) -> list[str]:
+    """The Makefile's goals that run the tests of these backends, or of all and what knows none.
+
+    The longest come first: at the end no process runs alone for long.
+    """
+    found = {backend: [f"{backend}-of-{part}" for part in parts(backend)] for backend in MOST}
+    if backends:
+        return [goal for backend in backends for goal in found[backend]]
+    first, rest = [], []
+    for each in found.values():
+        has_rest = each[:1] and each[0].endswith(f"-of-{REST}")
+        first, rest = first + each[:has_rest], rest + each[has_rest:]
+    return ["test-once", *first, *rest, "torch-trainings"]
 
 
 @cache
@@ -102,4 +119,4 @@ def runs_with(item: pytest.Item, backend: str) -> bool:
 
 
 if __name__ == "__main__":
-    print(*parts(), sep="\n")
+    print(*goals(*sys.argv[1:]), sep="\n")

@@ -60,18 +60,29 @@ def test_systems_and_families(chosen):
 
 
 def test_processes_run_every_system_once_and_the_rest(chosen, monkeypatch):
-    monkeypatch.setattr(selection, "MOST", {"jax": 2})
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr(selection, "MOST", {"jax": 2, "tensorflow": 9})
     chosen()
-    rest, *parts = selection.parts()
+    rest, *parts = selection.parts("jax")
     names = [name for part in parts for name in part.split(",")]
     assert chosen(SYSTEM=rest) == {None}
     assert sorted(names) == sorted(selection.FAMILIES)
     assert max(len(chosen(SYSTEM=part)) for part in parts) == 2
     chosen(SYSTEM="vae, rbm, ddpm")
-    assert selection.parts() == ["ddpm,rbm", "vae"]
+    assert selection.parts("jax") == ["ddpm,vae", "rbm"]
     chosen(SYSTEM="none")
-    assert selection.parts() == ["none"]
+    assert selection.parts("jax") == ["none"]
+
+
+def test_the_longest_processes_start_first(chosen, monkeypatch):
+    monkeypatch.setattr(selection, "MOST", {"jax": 7, "tensorflow": 2})
+    chosen(SYSTEM="none, vae, rbm, ddpm")
+    jax, tensorflow = ["jax-of-ddpm,rbm,vae"], ["tensorflow-of-ddpm,vae", "tensorflow-of-rbm"]
+    long = ["test-once", "jax-of-none", "tensorflow-of-none"]
+    assert selection.goals() == [*long, *jax, *tensorflow, "torch-trainings"]
+    assert selection.goals("tensorflow") == ["tensorflow-of-none", *tensorflow]
+    chosen(SYSTEM="rbm")
+    quick = ["jax-of-rbm", "tensorflow-of-rbm", "torch-trainings"]
+    assert selection.goals() == ["test-once", *quick]
 
 
 def test_files_that_have_nothing_to_run_are_not_imported(chosen, tmp_path):
