@@ -1,13 +1,10 @@
 """Kernels that numba compiles, where it may not keep them."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from gm_keras import backend
 from gm_keras.backend import numba_kernels
+from tests.backend import children
 
 pytestmark = [
     pytest.mark.backend,
@@ -34,51 +31,53 @@ print(hashlib.sha256(b"".join(each.tobytes() for each in results)).hexdigest())
 """
 
 
-def run(**variables):
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KERAS_BACKEND": backend.name, **variables},
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+# As where nothing is left of the disk.
+FULL = """
+import builtins, errno, io
+open_ = builtins.open
+class Full(io.FileIO):
+    def write(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+def opened(name, mode="r", *rest, **options):
+    if "w" in mode and ".nb" in str(name):
+        return Full(name, "w")
+    return open_(name, mode, *rest, **options)
+builtins.open = opened
+"""
+
+
+def under(variables, before=""):
+    """The program, in an environment that numba reads when it is imported."""
+    return f"import os, sys\nassert 'numba' not in sys.modules\nos.environ.update({variables!r})\n{before}{PROGRAM}"
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    """What a process computes that keeps what it compiled, and the folder where it does."""
+def results(tmp_path_factory):
+    """What processes compute that keep what they compile, or cannot; and the folder for each."""
     folder = tmp_path_factory.mktemp("kept")
-    return run(NUMBA_CACHE_DIR=str(folder)), folder
+    kept = {"NUMBA_CACHE_DIR": str(folder / "kept")}
+    sources = {
+        "kept": under(kept),
+        "next": under(kept),
+        # Of the places that numba looks for, one that only packages in an archive have.
+        "no place": under({"NUMBA_CACHE_LOCATOR_CLASSES": "ZipCacheLocator"}),
+        "full": under({"NUMBA_CACHE_DIR": str(folder / "full")}, FULL),
+    }
+    return dict(zip(sources, children.run(*sources.values()), strict=True)), folder
 
 
-def test_are_compiled_where_there_is_no_place_to_keep_them(expected):
-    # Of the places that numba looks for, one that only packages in an archive have.
-    assert run(NUMBA_CACHE_LOCATOR_CLASSES="ZipCacheLocator") == expected[0]
+def test_are_compiled_where_there_is_no_place_to_keep_them(results):
+    assert results[0]["no place"] == results[0]["kept"]
 
 
-def test_the_process_that_compiles_computes_the_same_bits_as_the_next(expected):
-    first, folder = expected
-    assert run(NUMBA_CACHE_DIR=str(folder)) == first
-    assert list(folder.rglob("*.nbc"))
+def test_the_process_that_compiles_computes_the_same_bits_as_the_next(results):
+    printed, folder = results
+    assert printed["next"] == printed["kept"] != ""
+    assert list((folder / "kept").rglob("*.nbc"))
 
 
-def test_are_compiled_where_the_disk_is_full(tmp_path, expected):
-    """Where numba fails to write what it compiled, as where nothing is left of the disk."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import builtins, errno, io\n"
-        "open_ = builtins.open\n"
-        "class Full(io.FileIO):\n"
-        "    def write(self, data):\n"
-        "        raise OSError(errno.ENOSPC, 'No space left on device')\n"
-        "def opened(name, mode='r', *rest, **options):\n"
-        "    if 'w' in mode and '.nb' in str(name):\n"
-        "        return Full(name, 'w')\n"
-        "    return open_(name, mode, *rest, **options)\n"
-        "builtins.open = opened\n"
-    )
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    full = run(PYTHONPATH=path, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
-    assert full == expected[0]
-    assert not [each for each in (tmp_path / "cache").rglob("*.nbc") if each.stat().st_size]
+def test_are_compiled_where_the_disk_is_full(results):
+    """Where numba fails to write what it compiled."""
+    printed, folder = results
+    assert printed["full"] == printed["kept"]
+    assert not [each for each in (folder / "full").rglob("*.nbc") if each.stat().st_size]
