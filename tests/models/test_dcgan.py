@@ -1,13 +1,18 @@
 """DCGAN: its networks and games, whose statistics move when, and digits."""
 
+from typing import get_args
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 from sklearn.datasets import load_digits
 
+from gm_keras.core.arguments import annotations_of
+from gm_keras.losses import adversarial, penalties
 from gm_keras.models.gan.dcgan import DCGAN
 from gm_keras.networks.dcgan import stages_for
+from tests.systems import arrays
 
 pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
 
@@ -63,8 +68,10 @@ def test_odd_sizes_and_vectors_are_refused():
         DCGAN((28, 28, 1), stages=3)
     with pytest.raises(ValueError, match=r"a shape \(height, width, channels\)"):
         DCGAN((2,))
-    with pytest.raises(ValueError, match='"non_saturating" or "minimax"'):
-        DCGAN((8, 8, 1), loss="hinge")
+    with pytest.raises(ValueError, match="loss must be one of"):
+        DCGAN((8, 8, 1), loss="jensen")
+    with pytest.raises(ValueError, match='penalty="r1" needs normalization="layer" or None'):
+        DCGAN((8, 8, 1), penalty="r1")
     with pytest.raises(ValueError, match='"uniform" or "normal"'):
         DCGAN((8, 8, 1), latents="cauchy")
 
@@ -114,6 +121,62 @@ def test_both_games_train_the_same_discriminator_first():
     )
     assert float(logs[0]["generator_loss"]) < 0 < float(logs[1]["generator_loss"])
     assert 0 < float(logs[0]["real_probability"]) < 1
+
+
+def test_the_arguments_name_every_objective_and_penalty():
+    annotations = annotations_of(DCGAN.__init__)
+    assert set(get_args(annotations["loss"])) == set(adversarial.OBJECTIVES)
+    named = {each for part in get_args(annotations["penalty"]) for each in get_args(part)}
+    assert named == {*penalties.PENALTIES, "clipping"}
+
+
+def test_every_objective_and_penalty_trains_the_same_networks():
+    """A step changes both networks, and each reports its curves."""
+    for loss in adversarial.OBJECTIVES:
+        _trains(small(loss=loss, normalization=None), adversarial.OBJECTIVES[loss].curves)
+    for penalty in penalties.PENALTIES:
+        _trains(small(penalty=penalty, normalization=None), [penalty])
+
+
+def _trains(model, curves):
+    model.run_eagerly = True
+    # The last bias moves no Wasserstein distance.
+    kernels = [each for each in model.trainable_variables if len(each.shape) > 1]
+    before = arrays(kernels)
+    logs = model.train_on_batch(images(4), return_dict=True)
+    assert all(np.isfinite(float(logs[name])) for name in [*curves, "loss"])
+    after = arrays(kernels)
+    assert all(not np.array_equal(after[key], before[key]) for key in before)
+
+
+@pytest.mark.parametrize("at", ["data", "fakes", "between"])
+def test_a_penalty_is_taken_at_its_points(at, monkeypatch):
+    """A critic x^2 / 2 of one pixel has the slope x."""
+    model = small(normalization=None)
+    penalty = penalties.Penalty("r1", lambda gradients: ops.mean(gradients), at, 1.0)
+    model.penalty, model.penalty_weight = penalty, 3.0
+    model.curves["r1"] = keras.metrics.Mean(name="r1")
+    monkeypatch.setattr(model, "_scores", lambda x, *_: 0.5 * ops.square(x))
+    real, fake = ops.full((4, 1), 2.0), ops.full((4, 1), -1.0)
+    total = model._regularizer((real, {}), (fake, {}), real, True)
+    value = float(ops.convert_to_numpy(total)) / 3.0
+    if at == "between":
+        assert -1.0 < value < 2.0
+    else:
+        assert value == pytest.approx({"data": 2.0, "fakes": -1.0}[at])
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_clipping_cuts_the_discriminator_after_each_update_and_nothing_else(compiled):
+    model = small(loss="wasserstein", penalty="clipping", clip=0.02, learning_rate=0.05)
+    model.run_eagerly = not compiled
+    generator = arrays(model.generator.trainable_variables)
+    model.train_on_batch(images())
+    for key, value in arrays(model.discriminator.trainable_variables).items():
+        assert np.abs(value).max() <= np.float32(0.02), key
+    moved = arrays(model.generator.trainable_variables)
+    assert max(np.abs(value).max() for value in moved.values()) > 0.5
+    assert all(not np.array_equal(moved[key], generator[key]) for key in moved)
 
 
 def test_samples_do_not_depend_on_their_neighbours():

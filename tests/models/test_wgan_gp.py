@@ -94,7 +94,7 @@ def test_the_second_order_gradient_by_finite_differences():
     x = ops.convert_to_tensor(rng.normal(size=(4, 8, 8, 1)).astype("float32"))
 
     def loss():
-        slopes = model.gradient(lambda value: model._scores(value, True), x)
+        slopes = model.gradient(lambda value: model._scores(value, {}, True), x)
         return penalties.gradient_penalty(slopes)
 
     def loss_and_gradients():

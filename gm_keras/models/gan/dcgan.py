@@ -9,18 +9,27 @@ in the discriminator, weights from N(0, 0.02), uniform latents.
 Differences from the paper: 4 x 4 kernels (of the authors' Torch code; the paper's 5 x 5 do not divide by the stride);
 the number of stages follows the size of the images. Data and fakes go through the discriminator one batch after
 the other, so that each batch is normalized by its own statistics, as in the authors' code. A phase leaves the batch
-normalization of the other network as it is: its moving averages belong to its own phase.
+normalization of the other network as it is: its moving averages belong to its own phase. Other objectives and
+regularizers can be played with the same networks, to compare them; none is the paper's.
 """
 
 from typing import Literal
 
 import keras
-from keras import ops
 
-from gm_keras.losses import adversarial
+from gm_keras.losses.adversarial import OBJECTIVES
+from gm_keras.losses.penalties import PENALTIES
 from gm_keras.models.gan.base import GAN
 from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
-from gm_keras.types import Filters, Halvings, ImageShape, Width
+from gm_keras.types import (
+    Filters,
+    Halvings,
+    ImageShape,
+    NonNegativeFloat,
+    PositiveFloat,
+    Repeats,
+    Width,
+)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -33,8 +42,14 @@ class DCGAN(GAN):
         filters: Of the discriminator's first and the generator's last hidden layer; each layer farther
             from the image has twice as many.
         stages: How often the image is halved; None goes on to a side of 4, or an odd one.
-        loss: The generator's: "non_saturating" or "minimax".
+        loss: What both players minimize: "non_saturating", or another of `losses.adversarial.OBJECTIVES`.
         latents: Their distribution: "uniform" in [-1, 1], or "normal".
+        normalization: Of the discriminator: "batch", "layer" or None.
+        penalty: What bounds the discriminator's slope: one of `losses.penalties.PENALTIES`, "clipping" of its weights,
+            or None.
+        penalty_weight: Of the penalty; None is the one of its paper.
+        clip: With "clipping", the largest size of a weight.
+        n_critic: Updates of the discriminator for one of the generator.
     """
 
     def __init__(
@@ -43,27 +58,49 @@ class DCGAN(GAN):
         latent_dim: Width = 100,
         filters: Filters = 64,
         stages: Halvings | None = None,
-        loss: Literal["non_saturating", "minimax"] = "non_saturating",
+        loss: Literal[
+            "non_saturating",
+            "minimax",
+            "least_squares",
+            "least_squares_pearson",
+            "hinge",
+            "wasserstein",
+            "lipschitz_log_sigmoid",
+            "lipschitz_exp",
+            "lipschitz_sqrt",
+            "lipschitz_square",
+        ] = "non_saturating",
         latents: Literal["uniform", "normal"] = "uniform",
+        normalization: Literal["batch", "layer"] | None = "batch",
+        penalty: Literal["clipping", "gradient_penalty", "max_gradient_penalty", "r1", "r2"]
+        | None = None,
+        penalty_weight: NonNegativeFloat | None = None,
+        clip: PositiveFloat = 0.01,
+        n_critic: Repeats = 1,
         name: str | None = None,
     ):
         super().__init__(name=name)
 
+        slopes = PENALTIES.get(penalty)
+        if slopes and normalization == "batch":
+            raise ValueError(
+                f'penalty="{penalty}" needs normalization="layer" or None, not "batch": '
+                "it is on each example's own gradient, and batch normalization mixes the examples"
+            )
+
         # ---- networks ----
         self.generator = dcgan_generator(latent_dim, image_shape, filters, stages, name="generator")
-        self.discriminator = dcgan_discriminator(image_shape, filters, stages, name="discriminator")
+        self.discriminator = dcgan_discriminator(
+            image_shape, filters, stages, normalization=normalization, name="discriminator"
+        )
 
         # ---- config ----
+        self.objective = OBJECTIVES[loss]
+        self.penalty = slopes
+        if slopes:
+            self.penalty_weight = slopes.weight if penalty_weight is None else penalty_weight
+        self.clip = clip if penalty == "clipping" else None
         self.latent_dim = latent_dim
         self.latents = self.latent_prior = latents
-        self.game = loss
-        self.setup(logs=("real_probability", "fake_probability"))
-
-    def _objective(self, real, fake, training):
-        real_logits, fake_logits = self._scores(real, training), self._scores(fake, training)
-        self.log("real_probability", ops.mean(ops.sigmoid(real_logits)))
-        self.log("fake_probability", ops.mean(ops.sigmoid(fake_logits)))
-        return adversarial.discriminator(real_logits, fake_logits)
-
-    def _generator_objective(self, scores):
-        return adversarial.GENERATOR_LOSSES[self.game](scores)
+        self.n_critic = n_critic
+        self.setup()

@@ -17,7 +17,8 @@ weights begins anew with each stage. In the first dense layer of the generator e
 import keras
 from keras import ops
 
-from gm_keras.losses import adversarial
+from gm_keras.losses.adversarial import OBJECTIVES
+from gm_keras.losses.penalties import PENALTIES
 from gm_keras.models.gan.base import GAN
 from gm_keras.networks.progressive import (
     double,
@@ -88,11 +89,13 @@ class ProgressiveGAN(GAN):
         )
 
         # ---- config ----
-        self.latent_dim = latent_dim
-        self.fade_steps = fade_steps
+        self.objective = OBJECTIVES["wasserstein"]
+        self.penalty = PENALTIES["gradient_penalty"]
         self.penalty_weight = penalty_weight
         self.drift = drift
-        self.setup(logs=("wasserstein", "gradient_penalty"))
+        self.latent_dim = latent_dim
+        self.fade_steps = fade_steps
+        self.setup()
 
     def _players(self):
         return self.critics[self.stage], self.generators[self.stage]
@@ -142,18 +145,6 @@ class ProgressiveGAN(GAN):
 
     def _halvings(self):
         return (self.data_shape[0] // side_of(self.stage)).bit_length() - 1
-
-    def _objective(self, real, fake, training):
-        scores = self._scores(real, training)
-        distance = adversarial.wasserstein_distance(scores, self._scores(fake, training))
-        penalty = self._gradient_penalty(real, fake, training)
-        self.log("wasserstein", distance)
-        self.log("gradient_penalty", penalty)
-        drift = ops.mean(ops.square(scores))
-        return self.penalty_weight * penalty + self.drift * drift - distance
-
-    def _generator_objective(self, scores):
-        return adversarial.wasserstein_generator(scores)
 
     def _decode(self, latents, conditions):
         """Images cut to [-1, 1] and enlarged to the full size."""

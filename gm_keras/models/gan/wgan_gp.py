@@ -14,7 +14,8 @@ from typing import Literal
 
 import keras
 
-from gm_keras.losses import adversarial
+from gm_keras.losses.adversarial import OBJECTIVES
+from gm_keras.losses.penalties import PENALTIES
 from gm_keras.models.gan.base import GAN
 from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
 from gm_keras.networks.dense import dense
@@ -66,19 +67,9 @@ class WGANGP(GAN):
             self.critic = dense(image_shape, units, 1, name="critic")
 
         # ---- config ----
+        self.objective = OBJECTIVES["wasserstein"]
+        self.penalty = PENALTIES["gradient_penalty"]
+        self.penalty_weight = penalty_weight
         self.latent_dim = latent_dim
         self.n_critic = n_critic
-        self.penalty_weight = penalty_weight
-        self.setup(logs=("wasserstein", "gradient_penalty"))
-
-    def _objective(self, real, fake, training):
-        distance = adversarial.wasserstein_distance(
-            self._scores(real, training), self._scores(fake, training)
-        )
-        penalty = self._gradient_penalty(real, fake, training)
-        self.log("wasserstein", distance)
-        self.log("gradient_penalty", penalty)
-        return self.penalty_weight * penalty - distance
-
-    def _generator_objective(self, scores):
-        return adversarial.wasserstein_generator(scores)
+        self.setup()
