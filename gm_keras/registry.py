@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 #: For each system, its family and its class: `gm_keras.models.<family>.<name>` holds it.
 SYSTEMS: dict[str, tuple[str, str]] = {
+    "biggan": ("gan", "BigGAN"),
     "dcgan": ("gan", "DCGAN"),
     "ddpm": ("diffusion", "DDPM"),
     "gated_pixelcnn": ("autoregressive", "GatedPixelCNN"),
@@ -17,6 +18,8 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "progressive_gan": ("gan", "ProgressiveGAN"),
     "rbm": ("boltzmann", "RBM"),
     "realnvp": ("flow", "RealNVP"),
+    "sagan": ("gan", "SAGAN"),
+    "sngan": ("gan", "SNGAN"),
     "vae": ("latent", "VAE"),
     "vqvae": ("latent", "VQVAE"),
     "vqvae_prior": ("latent", "VQVAEPrior"),

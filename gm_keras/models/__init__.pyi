@@ -4,8 +4,11 @@ from gm_keras.models.boltzmann.helmholtz_machine import HelmholtzMachine as Helm
 from gm_keras.models.boltzmann.rbm import RBM as RBM
 from gm_keras.models.diffusion.ddpm import DDPM as DDPM
 from gm_keras.models.flow.realnvp import RealNVP as RealNVP
+from gm_keras.models.gan.biggan import BigGAN as BigGAN
 from gm_keras.models.gan.dcgan import DCGAN as DCGAN
 from gm_keras.models.gan.progressive_gan import ProgressiveGAN as ProgressiveGAN
+from gm_keras.models.gan.sagan import SAGAN as SAGAN
+from gm_keras.models.gan.sngan import SNGAN as SNGAN
 from gm_keras.models.gan.wgan_gp import WGANGP as WGANGP
 from gm_keras.models.latent.vae import VAE as VAE
 from gm_keras.models.latent.vqvae import VQVAE as VQVAE
