@@ -244,7 +244,8 @@ class _GeneratorBlocks:
             hidden = self._doubling(hidden, features, condition, spectral_conditions)
             if hidden.shape[1] == self.attention:
                 hidden = GatedSelfAttention()(hidden)
-        hidden = self._convolution(self.image_shape[-1])(normalized(hidden, None))
+        last = self._convolution(self.image_shape[-1], use_bias=True)
+        hidden = last(normalized(hidden, None))
         return layers.Activation("tanh", name="outputs")(hidden)
 
     def _doubling(self, hidden, features, condition, spectral_conditions):
@@ -255,9 +256,15 @@ class _GeneratorBlocks:
         shortcut = layers.UpSampling2D(2)(self._convolution(features, 1)(hidden))
         return layers.Add()([shortcut, change])
 
-    def _convolution(self, features, size=3):
-        kernel = self.initializer()
-        layer = Conv2D(features, size, padding="same", kernel_initializer=kernel)
+    def _convolution(self, features, size=3, use_bias=False):
+        # But for the last one the next normalization, or that after all blocks, would take a bias away again.
+        layer = Conv2D(
+            features,
+            size,
+            padding="same",
+            use_bias=use_bias,
+            kernel_initializer=self.initializer(),
+        )
         return spectrally_normalized(layer) if self.spectral else layer
 
     def _linear(self, units):
