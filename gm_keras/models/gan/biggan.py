@@ -11,10 +11,11 @@ its optimizer says so (`use_ema: true`). Batches beyond the memory are made of s
 `gradient_accumulation_steps` of both optimizers.
 
 Differences from the paper: smaller networks, of the blocks of its 128 x 128 images; the orthogonal penalty is in the
-loss, at the raw kernels, all but the embedding's, as in the authors' code (its gradient there is half of it). Standing statistics are those of one large batch with
-uniformly drawn labels, where the paper averages over a hundred batches. With accumulation the
-average of the weights goes on in every step, also those without an update. u stays as it is in the other network's
-phase, and fakes have the labels of the data in the batch.
+loss, at the raw kernels, all but the embedding's as in the authors' code, which adds half of its gradient instead.
+Standing statistics are those of one large batch with uniformly drawn labels, where the paper averages over a hundred
+batches. With accumulation the average of the weights goes on in every step, also those without an update. u stays as
+it is in the other network's phase, and fakes have the labels of the data in the batch. The convolutions of the
+generator's blocks have no bias, which the next normalization would take away.
 """
 
 from collections.abc import Mapping

@@ -9,7 +9,8 @@ discriminator; normal latents. The attention is that of the authors' code: keys 
 
 Differences from the paper: smaller networks, of the same residual blocks; the image's size and `attention` say where
 the attention is (32 x 32 features of 128 x 128 images in the paper). u stays as it is in the other network's phase, and
-fakes have the labels of the data in the batch.
+fakes have the labels of the data in the batch. The convolutions of the generator's blocks have no bias, which the next
+normalization would take away.
 """
 
 import keras

@@ -11,7 +11,8 @@ product of its features with a vector of the class, spectrally normalized too.
 Differences from the papers: u stays as it is in the generator's phase, which leaves the discriminator as it was; in the
 authors' code it moves there too. In the discriminator's phase it moves twice, with data and with fakes, as in theirs.
 The generator's batch is as large as the discriminator's (theirs is twice as large), and fakes have the labels of the
-data in the batch. Learning rates stay constant. No kernel begins with a gain: the normalizations take it away.
+data in the batch. Learning rates stay constant. No kernel begins with a gain, and the
+convolutions of the generator's blocks have no bias: the normalizations would take both away.
 """
 
 from typing import Literal
