@@ -124,7 +124,7 @@ def test_it_learns_which_stripes_belong_to_which_class():
     model.fit(stripes(3200), batch_size=32, epochs=4, verbose=0)
     share, kinds = quality(model.sample(200, label=labels), labels)
     assert share > 0.6
-    assert kinds >= 4
+    assert kinds >= 3, "more than one image of each class"
     gammas = [
         float(ops.convert_to_numpy(each.gamma))
         for network in (model.generator, model.discriminator)
