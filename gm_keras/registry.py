@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 #: For each system, its family and its class: `gm_keras.models.<family>.<name>` holds it.
 SYSTEMS: dict[str, tuple[str, str]] = {
     "bigan": ("gan", "BiGAN"),
+    "biggan": ("gan", "BigGAN"),
     "cgan": ("gan", "CGAN"),
     "dcgan": ("gan", "DCGAN"),
     "ddpm": ("diffusion", "DDPM"),
@@ -24,6 +25,8 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "progressive_gan": ("gan", "ProgressiveGAN"),
     "rbm": ("boltzmann", "RBM"),
     "realnvp": ("flow", "RealNVP"),
+    "sagan": ("gan", "SAGAN"),
+    "sngan": ("gan", "SNGAN"),
     "vae": ("latent", "VAE"),
     "vqvae": ("latent", "VQVAE"),
     "vqvae_prior": ("latent", "VQVAEPrior"),

@@ -15,7 +15,11 @@ class _Closed:
 
     def call(self, inputs):
         """Maps `(batch, *size, channels)` to `(batch, *new size, filters)`."""
-        outputs = self.convolution_op(inputs, self.kernel)
+        return self.with_kernel(inputs, self.kernel)
+
+    def with_kernel(self, inputs, kernel):
+        """The call with another kernel in the place of the layer's own."""
+        outputs = self.convolution_op(inputs, kernel)
         if self.use_bias:
             outputs = add_bias(outputs, self.bias)
         return outputs if self.activation is None else self.activation(outputs)

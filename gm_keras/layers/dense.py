@@ -12,7 +12,11 @@ class Dense(layers.Dense):
 
     def call(self, inputs, training=None):
         """Maps `(..., features)` to `(..., units)`."""
-        outputs = project(inputs, self.kernel)
+        return self.with_kernel(inputs, self.kernel)
+
+    def with_kernel(self, inputs, kernel):
+        """The call with another kernel in the place of the layer's own."""
+        outputs = project(inputs, kernel)
         if self.bias is not None:
             outputs = add_bias(outputs, self.bias)
         return outputs if self.activation is None else self.activation(outputs)

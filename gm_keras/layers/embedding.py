@@ -43,6 +43,20 @@ class SinusoidalEmbedding(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("gm_keras")
+class Embedding(keras.layers.Embedding):
+    """`keras.layers.Embedding`; its kernel, the table, is a matrix `(classes, features)` as that of a dense layer is."""
+
+    @property
+    def kernel(self):
+        """The table: a row for each class."""
+        return self.embeddings
+
+    def with_kernel(self, inputs, kernel):
+        """The rows of another table `(classes, features)` for integers `(...)`: `(..., features)`."""
+        return ops.take(kernel, ops.cast(inputs, "int32"), axis=0)
+
+
+@keras.saving.register_keras_serializable("gm_keras")
 class TiedEmbedding(keras.layers.ReversibleEmbedding):
     """A vector for each token, and the logits of tokens by the same table (Press & Wolf 2017, arXiv 1608.05859).
 

@@ -77,3 +77,31 @@ class HostNormal(keras.initializers.Initializer):
 
     def get_config(self):
         return {"stddev": self.stddev, "mean": self.mean, "seed": self._given}
+
+
+@keras.saving.register_keras_serializable("gm_keras")
+class HostOrthogonal(keras.initializers.Initializer):
+    """Orthogonal weights (Saxe et al. 2014, arXiv 1312.6120), drawn with NumPy; see `HostGlorotUniform`.
+
+    Of the kernel as a matrix `(inputs, outputs)` the columns are orthonormal or, where there are more of them than
+    rows, the rows are.
+
+    Args:
+        seed: An integer, or None for another draw in each instance.
+    """
+
+    def __init__(self, seed=None):
+        self._given = seed
+        self.seed = random.randint(1, 10**9) if seed is None else seed
+
+    def __call__(self, shape, dtype=None):
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        size = (max(rows, columns), min(rows, columns))
+        drawn, triangle = np.linalg.qr(np.random.default_rng(self.seed).normal(size=size))
+        # With these signs every orthogonal matrix is as likely as any other.
+        drawn *= np.sign(np.diag(triangle))
+        values = (drawn if rows >= columns else drawn.T).reshape(shape)
+        return ops.convert_to_tensor(values.astype("float32"), dtype=dtype)
+
+    def get_config(self):
+        return {"seed": self._given}

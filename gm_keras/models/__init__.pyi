@@ -5,6 +5,7 @@ from gm_keras.models.boltzmann.rbm import RBM as RBM
 from gm_keras.models.diffusion.ddpm import DDPM as DDPM
 from gm_keras.models.flow.realnvp import RealNVP as RealNVP
 from gm_keras.models.gan.bigan import BiGAN as BiGAN
+from gm_keras.models.gan.biggan import BigGAN as BigGAN
 from gm_keras.models.gan.cgan import CGAN as CGAN
 from gm_keras.models.gan.dcgan import DCGAN as DCGAN
 from gm_keras.models.gan.gan import VanillaGAN as VanillaGAN
@@ -13,6 +14,8 @@ from gm_keras.models.gan.infogan import InfoGAN as InfoGAN
 from gm_keras.models.gan.lgan import LGAN as LGAN
 from gm_keras.models.gan.lsgan import LSGAN as LSGAN
 from gm_keras.models.gan.progressive_gan import ProgressiveGAN as ProgressiveGAN
+from gm_keras.models.gan.sagan import SAGAN as SAGAN
+from gm_keras.models.gan.sngan import SNGAN as SNGAN
 from gm_keras.models.gan.wgan import WGAN as WGAN
 from gm_keras.models.gan.wgan_gp import WGANGP as WGANGP
 from gm_keras.models.latent.vae import VAE as VAE
