@@ -16,9 +16,8 @@ PACKAGE = "gm_keras"
 #: What the models are made of. A test holds this to the classes that are registered.
 PARTS: dict[str, tuple[str, ...]] = {
     "core.optimizers": ("OptimizerGroup",),
-    "layers.attention": ("SpatialSelfAttention",),
-    "layers.categorical_codes": ("CategoricalCodes",),
     "layers.attention": ("SpatialSelfAttention", "GatedSelfAttention"),
+    "layers.categorical_codes": ("CategoricalCodes",),
     "layers.causal_attention": ("CausalSelfAttention",),
     "layers.causal_convolution": ("CausalConvolution1D",),
     "layers.conditional_normalization": ("ConditionalBatchNormalization",),
@@ -30,8 +29,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "layers.equalized": ("EqualizedDense", "EqualizedConv2D"),
     "layers.everywhere": ("AddEverywhere",),
     "layers.fade_in": ("FadeIn",),
-    "layers.initializers": ("HostGlorotUniform", "HostUniform", "HostNormal"),
-    "layers.initializers": ("HostGlorotUniform", "HostNormal", "HostOrthogonal"),
+    "layers.initializers": ("HostGlorotUniform", "HostUniform", "HostNormal", "HostOrthogonal"),
     "layers.logit": ("GreyLevelLogit",),
     "layers.masked_convolution": ("MaskedConvolution", "Gate"),
     "layers.maxout": ("Maxout",),

@@ -46,7 +46,6 @@ def test_names_cost_no_class():
 
 
 def test_an_unknown_name():
-    with pytest.raises(ValueError, match=r'no system "vea"; known: \w+, '):
     with pytest.raises(ValueError, match=r'no system "vea"; known: .*dcgan, '):
         registry.get("vea")
     with pytest.raises(AttributeError, match="VEA"):
