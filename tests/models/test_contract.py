@@ -142,6 +142,9 @@ def test_in_mixed_precision_the_training_follows_that_of_float32(name, model):
     assert np.isfinite(actual).all()
     # bfloat16 keeps 8 bits: an error of 0.4 % a value, and what a step makes of it.
     scale = np.maximum(np.abs(exact).max(axis=0), 0.1)
+    # The mean of scores, as a hinge has it, may pass through zero: its own size says nothing then.
+    crossing = (exact.min(axis=0) < 0.0) & (exact.max(axis=0) > 0.0)
+    scale = np.where(crossing, np.abs(exact).max(), scale)
     assert (np.abs(actual - exact) / scale).max() < 0.1
 
 
