@@ -11,5 +11,7 @@ networks change in the course of training, `_players` says which two play now, a
 
 `gan` is the first of them and the simplest to read; `dcgan` has convolutions, and plays any objective with any
 regularizer, one argument changed. `lsgan` is another objective; `wgan` clips weights and has the critic train alone at
-times, `wgan_gp` and `lgan` have a penalty and several updates, `progressive_gan` stages.
+times, `wgan_gp` and `lgan` have a penalty and several updates, `progressive_gan` stages. `sngan` bounds the slope by
+spectral normalization, to which `sagan` adds attention and `biggan` its scale. `cgan` is told labels; `infogan` finds
+codes of its own, `bigan` has an encoder, and `improved_gan` each technique of its paper on a switch.
 """
