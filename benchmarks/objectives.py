@@ -60,15 +60,20 @@ def settings(data: str, seeds: int, epochs: int | None = None) -> dict[str, Any]
 
 
 def main() -> None:
-    """Writes the settings, and prints the command that makes the page."""
+    """Writes the settings, and prints the commands that make the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", default="digits")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int)
     options = parser.parse_args()
+    target = options.folder / "params.yaml"
+    if options.seeds < 1:
+        parser.error(f"--seeds must be at least 1, not {options.seeds}")
+    if not options.folder.is_dir() or target.exists():
+        parser.error(f"{options.folder} must be a folder without params.yaml: it would be lost")
     content = settings(options.data, options.seeds, options.epochs)
-    YAML().dump(content, options.folder / "params.yaml")
+    YAML().dump(content, target)
     keys = " ".join(content["systems"])
     print(
         f"dvc repro evaluate\ngm-keras compare --over-seeds {keys} -o {PAGE} --title 'Objectives of GANs'"

@@ -32,7 +32,8 @@ def continuous_information(means: Any, log_variances: Any, values: Any) -> Any:
         values: Those that the samples were made of, of the same shape.
 
     Returns:
-        A scalar without an upper bound: the more exactly Q knows the codes, the higher.
+        A scalar without an upper bound where Q learns its variances: the more exactly it knows the codes, the higher.
+        With variances of 1 it is -0.23 at most, where Q knows them exactly, and -0.39 where it knows nothing.
     """
     log_q = ops.sum(normal.log_prob(values, means, log_variances), axis=-1)
     return ops.mean(log_q) + values.shape[-1] * math.log(2.0)

@@ -282,12 +282,16 @@ def truncation(scene: Scene) -> Picture | None:
     n = 10 if scene.shows_images else POINTS
     told = scene.told_classes(np.arange(n) % (scene.classes or 1))
     latents = scene.model.draw_latents(n, seed=scene.seed)
-    made = scene.decode(traversal.scaled(latents, np.array(SCALES)), told)
+    scaled = traversal.scaled(latents, np.array(SCALES))
+    named = len(scene.model.latent_names)
+    scaled[..., :named] = latents[..., :named]
+    made = scene.decode(scaled, told)
     if np.abs(made - made[SCALES.index(1.0)]).max() < 1e-4:
         return None
     caption = (
         "The same draws from the prior, multiplied by the number on the left. 1 is as drawn; smaller "
         "numbers bring them nearer to the centre of the prior than almost any draw in training, larger ones farther out."
+        + (" Latents that have a name keep their values." if named else "")
     )
     words = [f"{scale:g}" for scale in SCALES]
     alt = f"samples from the same latents at {len(SCALES)} lengths"

@@ -9,7 +9,7 @@ from gm_keras.games.methods import Method
 
 #: The turn at which an update that knows its turn is looked at.
 LATE = 1_000
-#: What is as near to the unit circle lies on it: fields of float32 are no more exact.
+#: What is as near to the unit circle, at a rate of 1, lies on it: fields of float32 are no more exact.
 TOLERANCE = 1e-6
 # So many updates let the powers of a matrix grow beyond this if, on the circle, it has a Jordan block.
 _TURNS, _GROWTH = 4_096, 100.0
@@ -67,11 +67,13 @@ def verdict(method: Method, game: Game, rate: float) -> Verdict:
     matrix = update_matrix(method, game, rate)
     values = np.linalg.eigvals(matrix)
     largest = np.abs(values).max()
-    if largest < 1.0 - TOLERANCE:
+    # An error of the field moves the eigenvalues by no more than the rate times as much.
+    tolerance = TOLERANCE * min(1.0, rate)
+    if largest < 1.0 - tolerance:
         return Verdict.CONVERGES
-    if largest > 1.0 + TOLERANCE:
+    if largest > 1.0 + tolerance:
         return Verdict.LEAVES
-    if (np.abs(values - 1.0) < TOLERANCE).any():
+    if (np.abs(values - 1.0) < tolerance).any():
         return Verdict.UNDECIDED
     if np.abs(np.linalg.matrix_power(matrix, _TURNS)).max() > _GROWTH:
         return Verdict.LEAVES

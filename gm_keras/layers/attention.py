@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from gm_keras.layers.dense import Dense
-from gm_keras.layers.initializers import HostGlorotUniform
+from gm_keras.layers.initializers import HostGlorotUniform, HostOrthogonal
 from gm_keras.layers.normalization import GroupNormalization
 from gm_keras.layers.spectral_normalization import SpectralNormalization
 from gm_keras.ops.attention import attention_weights, self_attention
@@ -63,8 +63,15 @@ class GatedSelfAttention(keras.layers.Layer):
     The self-attention of SAGAN (Zhang et al. 2019, arXiv 1805.08318) as in the authors' code: 1 x 1 projections
     without biases, spectrally normalized, to an eighth of the channels for queries and keys and to half of them for
     values; keys and values are the largest of each 2 x 2 pixels; the scores are not scaled. A new layer passes
-    its input on unchanged.
+    its input on unchanged. Of odd sides the last pixels are no keys.
+
+    Args:
+        orthogonal: Whether kernels begin orthogonal; otherwise Glorot's way.
     """
+
+    def __init__(self, orthogonal=False, **options):
+        super().__init__(**options)
+        self.orthogonal = orthogonal
 
     def build(self, input_shape):
         height, width, channels = input_shape[1:]
@@ -78,7 +85,7 @@ class GatedSelfAttention(keras.layers.Layer):
             dense = Dense(
                 units,
                 use_bias=False,
-                kernel_initializer=HostGlorotUniform(),
+                kernel_initializer=HostOrthogonal() if self.orthogonal else HostGlorotUniform(),
                 dtype=self.dtype_policy,
                 name=name,
             )
@@ -108,6 +115,9 @@ class GatedSelfAttention(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "orthogonal": self.orthogonal}
 
 
 def _flat(image):

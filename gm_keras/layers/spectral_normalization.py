@@ -20,7 +20,7 @@ class SpectralNormalization(keras.layers.Wrapper):
     Keras' own wrapper assigns the normalized kernel before each use, so that TensorFlow and JAX train differently.
 
     Args:
-        layer: A `Dense`, a convolution or an `Embedding` of `gm_keras.layers`.
+        layer: A `Dense`, a convolution that is not transposed, or an `Embedding` of `gm_keras.layers`.
     """
 
     def __init__(self, layer: keras.layers.Layer, **options: Any):

@@ -1,4 +1,4 @@
-"""The discriminator of InfoGAN (Chen et al. 2016), which says besides what a sample was made of."""
+"""The networks of InfoGAN (Chen et al. 2016), which says besides what a sample was made of."""
 
 from collections.abc import Sequence
 

@@ -79,9 +79,14 @@ def _joint(
 ) -> tuple[KerasTensor, list[KerasTensor] | KerasTensor]:
     """The outputs of the joint hidden layer, and the inputs of the network."""
     of_input, of_label, of_both = hidden_layers
-    hidden, all_inputs = layers.Dropout(dropout)(of_input(flat)), inputs
+
+    def dropped(values: KerasTensor) -> KerasTensor:
+        # The same units in every precision.
+        return layers.Dropout(dropout, dtype="float32")(values)
+
+    hidden, all_inputs = dropped(of_input(flat)), inputs
     if num_classes:
         label, one_hot = label_input(num_classes)
-        told = layers.Dropout(dropout)(of_label(one_hot))
+        told = dropped(of_label(one_hot))
         hidden, all_inputs = layers.Concatenate()([hidden, told]), [inputs, label]
-    return layers.Dropout(dropout)(of_both(hidden)), all_inputs
+    return dropped(of_both(hidden)), all_inputs

@@ -13,6 +13,7 @@ from gm_keras.layers.dense import Dense
 from gm_keras.layers.embedding import Embedding
 from gm_keras.layers.initializers import HostGlorotUniform, HostOrthogonal
 from gm_keras.layers.spectral_normalization import SpectralNormalization
+from gm_keras.networks.conditioning import label_input
 
 
 def residual_generator(
@@ -137,7 +138,7 @@ def residual_discriminator(
             hidden, features, first=index == 0, halve=index < halvings, initializer=initializer
         )
         if side == attention and attention not in heights[:index]:
-            hidden = GatedSelfAttention()(hidden)
+            hidden = GatedSelfAttention(initializer is HostOrthogonal)(hidden)
     hidden = layers.ReLU()(hidden)
     places = hidden.shape[1] * hidden.shape[2]
     # The mean times the number of places: their sum.
@@ -221,9 +222,7 @@ def one_hot_label(num_classes: int | None) -> tuple[KerasTensor | None, KerasTen
     """The input of a label, int32 `(batch,)`, and the label as `(batch, num_classes)`; two times None without classes."""
     if not num_classes:
         return None, None
-    label = Input((), dtype="int32", name="label")
-    encode = layers.CategoryEncoding(num_classes, output_mode="one_hot")
-    return label, encode(layers.Reshape((1,))(label))
+    return label_input(num_classes)
 
 
 class _GeneratorBlocks:
@@ -243,7 +242,7 @@ class _GeneratorBlocks:
         for features, condition in zip(self.filters, conditions, strict=True):
             hidden = self._doubling(hidden, features, condition, spectral_conditions)
             if hidden.shape[1] == self.attention:
-                hidden = GatedSelfAttention()(hidden)
+                hidden = GatedSelfAttention(self.initializer is HostOrthogonal)(hidden)
         last = self._convolution(self.image_shape[-1], use_bias=True)
         hidden = last(normalized(hidden, None))
         return layers.Activation("tanh", name="outputs")(hidden)

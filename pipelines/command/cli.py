@@ -298,6 +298,12 @@ def game(
     """Why adversarial games diverge, and what cures it: games on the plane, with each method."""
     from pipelines.command import playing
 
+    of_games = {
+        "--coupling": (coupling, playing.QUADRATIC),
+        "--objective": (objective, playing.DIRAC),
+        "--regularizer": (regularizer, playing.DIRAC),
+    }
+    playing.check_used(game or playing.GAMES, of_games)
     request = playing.Request(
         games=game or playing.GAMES,
         methods=method or tuple(playing.METHODS),

@@ -5,7 +5,7 @@ Keras is loaded for the Dirac-GAN alone.
 
 import itertools
 import math
-from collections.abc import Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,21 @@ class Shown:
     eigenvalues: str
     arrows: str
     tiles: tuple[Tile, ...]
+
+
+def check_used(games: Sequence[str], options: Mapping[str, tuple[object, str]]) -> None:
+    """Refuses options of games that are not played.
+
+    Args:
+        games: Those that are played.
+        options: For each option what was given, None for nothing, and the game that it is of.
+
+    Raises:
+        UserError: An option would have no effect.
+    """
+    for option, (given, game) in options.items():
+        if given is not None and game not in games:
+            raise UserError(f"{option} is of the game {game}: add --game {game}, or leave it out")
 
 
 def write(request: Request, output: Path) -> str:

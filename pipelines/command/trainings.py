@@ -77,7 +77,7 @@ def table(params: Path, keys: Sequence[str]) -> str:
     differing = [
         name
         for name in dict.fromkeys(name for each in variants for name in each.settings)
-        if len({json.dumps(each.settings.get(name)) for each in variants}) > 1
+        if len({_value(each.settings, name) for each in variants}) > 1
     ]
     shown = [
         name
@@ -117,7 +117,7 @@ def write(
         raise UserError(f"-o expects the name of a Markdown file such as page.md, not {output}")
     if not output.parent.is_dir():
         raise UserError(f"-o {output}: there is no folder {output.parent}")
-    command = f"gm-keras compare --over-seeds {' '.join(keys)}"
+    command = f"gm-keras compare --over-seeds {' '.join(keys)} -o {output} --title '{title}'"
     lead = f"<!-- Written by `{command}` from finished runs. Do not edit. -->"
     text = f"# {title}\n\n{lead}\n\n{table(params, keys)}\n"
     with replacing(output) as path:

@@ -111,6 +111,8 @@ class Sampler(mlflow.pyfunc.PythonModel):
             options = {"batch_size": min(max(n, 1), CHUNK), **options}
             if form == "png":
                 self._check_pictures()
+            if form == "rows":
+                self._of_table()
             made = self.model.sample(n, **told, **arrays, **options)
         except (ValueError, TypeError) as error:  # the model says what is wrong with a request
             raise _refused(error) from None

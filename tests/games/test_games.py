@@ -148,6 +148,16 @@ def test_the_verdict_is_the_radius():
     assert seen == {Verdict.CONVERGES, Verdict.CIRCLES, Verdict.LEAVES}
 
 
+@pytest.mark.parametrize("rate", [1e-3, 1e-4])
+def test_small_rates_have_the_verdicts_of_larger_ones(rate):
+    """Of xy: the radius is within r^2 of 1, and says which way it goes all the same."""
+    for name in ("simultaneous", "alternating", "extragradient", "optimism"):
+        found, expected = (
+            spectrum.verdict(METHODS[name], Quadratic(), each) for each in (rate, 0.1)
+        )
+        assert found is expected, name
+
+
 def test_where_the_field_is_flat_the_linear_part_does_not_decide():
     flat = Linear(np.array([[0.0, 0.0], [1.0, 0.0]]))
     assert spectrum.verdict(METHODS["simultaneous"], flat, 0.1) is Verdict.UNDECIDED

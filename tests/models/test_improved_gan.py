@@ -147,8 +147,12 @@ def test_only_examples_with_a_label_are_classified():
 def test_wrong_labels_and_no_classifier():
     with pytest.raises(ValueError, match="from 0 to 2, or -1 for none, not from 0 to 3"):
         losses(small(classes=3), label=np.array([0, 3] * 4))
+    with pytest.raises(ValueError, match="whole numbers, not of type"):
+        losses(small(classes=3), label=np.array(["a"] * 8))
     with pytest.raises(ValueError, match="no classifier: build it with classes"):
         small().classify(images())
+    with pytest.raises(ValueError, match="must not depend on the others of its batch"):
+        small("minibatch_discrimination", classes=3)
 
 
 @pytest.mark.once("jax")

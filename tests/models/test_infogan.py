@@ -11,6 +11,7 @@ from gm_keras.core import arguments
 from gm_keras.distributions.information import categorical_information, continuous_information
 from gm_keras.exploration import Scene, of_latents
 from gm_keras.layers.categorical_codes import CategoricalCodes, class_of
+from gm_keras.losses import adversarial
 from gm_keras.models.gan.infogan import InfoGAN
 from tests.systems import arrays
 
@@ -103,6 +104,39 @@ def test_discriminator_and_q_share_all_but_their_last_layers():
     # Without information nothing reaches Q: its own hidden layer, the normalization of that, and its outputs.
     assert len(kept) == 1 + 2 + 2
     assert len(before) > 2 * len(kept)
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_both_losses_are_the_game_less_the_weighted_information(learned, monkeypatch):
+    weights = {"categorical_weight": 0.7, "continuous_weight": 0.3}
+    codes = {"categorical_codes": 2, "continuous_codes": 1, "learned_deviation": learned}
+    model = small(**codes, **weights)
+    latents = model.draw_latents(8, seed=1)
+    monkeypatch.setattr(model, "_draw_latents", lambda n, seed: ops.convert_to_tensor(latents))
+    x = images()
+    fake = model.generator(latents, training=False)
+    (real_logits, _), (fake_logits, parameters) = model.discriminator(x), model.discriminator(fake)
+    parameters = ops.convert_to_numpy(parameters)
+    assert parameters.shape == (8, 10 if learned else 9)
+    classes = np.floor((latents[:, :2] + 1.0) * 2.0).astype("int32")
+    of_classes = categorical_information(parameters[:, :8].reshape(8, 2, 4), classes)
+    log_variances = parameters[:, 9:10] if learned else np.zeros((8, 1), "float32")
+    of_numbers = continuous_information(parameters[:, 8:9], log_variances, latents[:, 2:3])
+    information = 0.7 * float(of_classes) + 0.3 * float(of_numbers)
+    logs = model.test_on_batch(x, return_dict=True)
+    game = adversarial.OBJECTIVES["non_saturating"]
+    for name, value in (
+        ("discriminator", game.critic(real_logits, fake_logits)),
+        ("generator", game.generator(fake_logits)),
+    ):
+        assert float(logs[f"{name}_loss"]) == pytest.approx(float(value) - information, rel=1e-4)
+
+
+def test_without_continuous_codes_there_is_no_curve_of_them():
+    model = small(continuous_codes=0)
+    logs = model.train_on_batch(images(), return_dict=True)
+    assert "continuous_information" not in logs
+    assert math.isfinite(float(logs["categorical_information"]))
 
 
 def test_codes_of_examples_are_those_that_q_finds_most_probable():

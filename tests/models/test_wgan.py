@@ -59,13 +59,13 @@ def moves(model: WGAN, steps: int) -> list[bool]:
     return answers
 
 
-@pytest.mark.parametrize("long_every", [6, None])
-def test_the_generator_waits_for_the_critic(long_every):
-    """As the authors' code: 8 updates of the critic, not 2, before each of the first 3 and every 6th of the generator."""
-    model = small(n_critic=2, n_critic_long=7, warm_up=3, long_every=long_every)
+@pytest.mark.parametrize(("warm_up", "long_every"), [(3, 6), (3, None), (0, 6), (7, 6)])
+def test_the_generator_waits_for_the_critic(warm_up, long_every):
+    """As the authors' code: 8 updates of the critic, not 2, before each of the first and every 6th of the generator."""
+    model = small(n_critic=2, n_critic_long=7, warm_up=warm_up, long_every=long_every)
     updates, expected = 0, []
     while len(expected) < 40:
-        long = updates < 3 or (long_every and updates % long_every == 0)
+        long = updates < warm_up or (long_every and updates % long_every == 0)
         expected += [False] * (3 if long else 0) + [True]
         updates += 1
     assert moves(model, 40) == expected[:40]

@@ -64,6 +64,7 @@ def test_rate_steps_and_methods_are_those_that_were_asked_for(run, folder):
         (("--coupling", "1e9"), "--coupling must be at least -1000"),
         (("-o", "game.png"), "-o expects the name of an HTML file such as game.html"),
         (("-o", "missing/game.html"), "there is no folder missing"),
+        (("--game", "xy", "--objective", "hinge"), "--objective is of the game dirac: add --game"),
         (("--coupling", "1") * 13, "14 games are too many for one page"),
     ],
 )

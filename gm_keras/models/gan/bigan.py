@@ -7,7 +7,8 @@ sees the other's output. Latents are uniform in [-1, 1]; the encoder's output is
 for MNIST of the paper: two hidden layers in each, ReLU in the generator and LeakyReLU 0.2 in the others, with batch
 normalization.
 
-Differences from the paper: the first hidden layer of each dense network is not normalized. Besides the dense networks
+Differences from the paper: images lie in [-1, 1] with a tanh; the dense discriminator gets the latents beside the
+example, not beside its first hidden layer. Besides the dense networks
 there are those of DCGAN (Radford et al. 2016) for images, where the latents join what the discriminator makes of the
 image; in the paper convolutional networks are those of AlexNet, for ImageNet. There is no weight decay.
 """
@@ -35,7 +36,8 @@ class BiGAN(AutoencoderMixin, GAN):
         image_shape: (height, width, channels), images in [-1, 1]; or (features,) with dense networks.
         latent_dim: Number of latent variables.
         network: "dense" or "convolutional" (height and width even).
-        units: Widths of the hidden layers of all three networks; the convolutional ones use the first one.
+        units: Dense: widths of the hidden layers of all three networks. Convolutional: the first is that of the
+            discriminator's dense layers.
         filters: Convolutional: of the first layer of encoder and discriminator and the generator's last hidden one;
             each layer farther from the image has twice as many.
         stages: Convolutional: how often the image is halved; None goes on to a side of 4, or an odd one.

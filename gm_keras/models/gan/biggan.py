@@ -14,7 +14,8 @@ Differences from the paper: smaller networks, of the blocks of its 128 x 128 ima
 loss, at the raw kernels, all but the embedding's as in the authors' code, which adds half of its gradient instead.
 Standing statistics are those of one large batch with uniformly drawn labels, where the paper averages over a hundred
 batches. With accumulation the average of the weights goes on in every step, also those without an update. u stays as
-it is in the other network's phase, and fakes have the labels of the data in the batch. The convolutions of the
+it is in the other network's phase; in the discriminator's it moves with data and again with fakes, which the authors'
+code for PyTorch joins to one batch. The average is of the weights, and not of the statistics. Fakes have the labels of the data in the batch. The convolutions of the
 generator's blocks have no bias, which the next normalization would take away.
 """
 
@@ -44,7 +45,7 @@ from gm_keras.types import (
     Width,
 )
 
-#: How many there are to be, which may be none.
+#: A number of samples, or 0.
 Samples = Annotated[int, Field(ge=0, le=65_536)]
 
 
@@ -140,7 +141,7 @@ class BigGAN(GAN):
             n: How many.
             random: The stream of seeds.
             conditions: By name.
-            truncation: The largest size of a latent: a lower threshold gives better and less varied samples. None is
+            truncation: The largest absolute value of a latent: a lower threshold gives better and less varied samples. None is
                 the normal distribution as it is.
             standing_statistics: The number of further samples, with the same threshold and labels of all classes, on
                 which the normalization's statistics are measured first; 0 takes the moving averages of the training.
@@ -158,6 +159,7 @@ class BigGAN(GAN):
         # The values at evenly distributed probabilities between those of both thresholds.
         root = 2.0**0.5
         reach = ops.erf(ops.convert_to_tensor(truncation / root, "float32"))
+        reach = ops.minimum(reach, 1.0 - 1e-7)  # at 1 the inverse is infinite
         uniform = keras.random.uniform((n, self.latent_dim), -1.0, 1.0, seed=seed)
         return ops.clip(root * ops.erfinv(reach * uniform), -truncation, truncation)
 

@@ -4,12 +4,13 @@
 As in the paper: dense networks, ReLU units in the generator, maxout units with dropout in the discriminator, noise
 that only the generator's first layer gets; k updates of the discriminator, each with new noise, to one of the
 generator. The generator's loss is the minimax one of the paper's equation 1, or, as the paper advises and the authors'
-code has it, the non-saturating one. Latents are normal, a fifth of the inputs and half of the hidden units are
-dropped, and dropout is on in both players' steps, as in the authors' code.
+code has it, the non-saturating one. Latents are normal, as in the authors' code for CIFAR-10 (for MNIST they are
+uniform, of the same variance). A fifth of the inputs and half of the hidden units are dropped, and dropout is on in
+both players' steps, as in the authors' code.
 
 Differences from the paper: images lie in [-1, 1] with a tanh at the end of the generator, instead of [0, 1] with a
-sigmoid, and all biases begin at 0; smaller initial weights of the authors' code are left to Keras' default. ReLU units
-in the discriminator are a choice of ours.
+sigmoid, and all biases begin at 0; weights begin as Keras has them, in the authors' code smaller. Samples come from an average of the
+generator's weights where its optimizer says so. ReLU units in the discriminator are a choice of ours.
 """
 
 from typing import Literal

@@ -10,8 +10,11 @@ matches features for the best classifier, and discriminates minibatches for the 
 
 Differences from the paper: the networks of DCGAN, without weight normalization, noise and dropout in the
 discriminator, which keeps batch normalization. A classifier takes labelled and unlabelled examples in one batch, where
-a label of -1 stands for none; the paper takes as many of the one as of the other in each step. The paper gives no
-weight of the historical averaging.
+a label of -1 stands for none; the paper takes as many of the one as of the other in each step, and discriminates no
+minibatches then. Features are matched by their squared distance, as in the paper; the authors' code has the absolute
+one. Real and fake logits weigh as much as the classes, as in the paper; the authors' code has half of that. Minibatch
+discrimination neither normalizes its weights nor leaves the example itself out, as the authors' code does. The paper
+gives no weight of the historical averaging.
 """
 
 import keras
@@ -84,6 +87,11 @@ class ImprovedGAN(GAN):
         name: str | None = None,
     ):
         super().__init__(name=name)
+        if classes and minibatch_discrimination:
+            raise ValueError(
+                "classes need minibatch_discrimination=False, not True: the class of an example must not depend on "
+                "the others of its batch"
+            )
 
         # ---- networks ----
         sizes = (image_shape, filters, stages)
@@ -117,7 +125,7 @@ class ImprovedGAN(GAN):
     def _average_of(self, variable):
         name = f"past_{variable.path.replace('/', '_')}"
         return self.add_weight(
-            shape=variable.shape, initializer="zeros", trainable=False, name=name
+            shape=variable.shape, initializer="zeros", dtype="float32", trainable=False, name=name
         )
 
     @property
@@ -133,6 +141,8 @@ class ImprovedGAN(GAN):
         values = backend.concrete(values)
         if values is None or not values.size:
             return
+        if values.dtype.kind not in "biuf":
+            raise ValueError(f"labels must be whole numbers, not of type {values.dtype}")
         if not np.array_equal(values, np.floor(values)) or not (
             values.min() >= -1 and values.max() < self.classes
         ):

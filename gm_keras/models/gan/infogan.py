@@ -3,15 +3,16 @@ Information Maximizing Generative Adversarial Nets", arXiv 1606.03657).
 
 As in the paper: latents are noise, categorical codes and continuous ones, uniform in [-1, 1]; Q(c | x) shares all layers
 of the discriminator but the last, and has a hidden layer of its own with batch normalization; it is categorical, or
-normal with a mean and a deviation that it gives. Both players add the bound on the mutual information of codes and
-samples, E log Q(c | x) + H(c), to their game: the discriminator's phase updates Q, as in the authors' code. The weight
-of the bound is 1 for categorical codes and less for continuous ones.
+normal. Both players add the bound on the mutual information of codes and samples, E log Q(c | x) + H(c), to their game:
+the discriminator's phase updates Q, as in the authors' code. The weight of the bound is 1, for both kinds of codes. The
+deviation of a normal Q is 1, as in the authors' code for MNIST, or learned, as the paper describes.
 
 The networks are the convolutional ones for MNIST: those of DCGAN, with a dense layer before the generator's convolutions
 and after the discriminator's.
 
-Differences from the paper: in the authors' code for MNIST the deviation of Q is fixed at 1. A categorical code is a latent that is
-uniform in [-1, 1] too, cut into as many equal parts as there are classes: all latents have one distribution then.
+Differences from the paper: images lie in [-1, 1] with a tanh, and the slope of LeakyReLU is 0.2 instead of 0.1. A
+categorical code is a latent that is uniform in [-1, 1] too, cut into as many equal parts as there are classes: all
+latents have one distribution then.
 """
 
 from typing import Annotated
@@ -26,7 +27,7 @@ from gm_keras.layers.categorical_codes import class_of
 from gm_keras.losses.adversarial import OBJECTIVES
 from gm_keras.models.gan.base import GAN
 from gm_keras.networks.infogan import coded_generator, recognizing_discriminator
-from gm_keras.types import AtLeastTwo, Filters, Halvings, ImageShape, NonNegativeFloat, Width
+from gm_keras.types import AtLeastTwo, Filters, Flag, Halvings, ImageShape, NonNegativeFloat, Width
 
 Codes = Annotated[int, Field(ge=1, le=64)]
 CodesOrNone = Annotated[int, Field(ge=0, le=64)]
@@ -52,6 +53,8 @@ class InfoGAN(GAN):
         code_units: Of the hidden layer that is Q's own.
         categorical_weight: Of the bound on the information of the categorical codes (lambda in the paper).
         continuous_weight: Of that of the continuous ones.
+        learned_deviation: Whether Q says how sure it is of continuous codes; otherwise its deviation is 1. What it
+            learns has no bound: it may read the codes ever more exactly, at the cost of all else that varies.
     """
 
     offers = GAN.offers | {"codes"}
@@ -69,7 +72,8 @@ class InfoGAN(GAN):
         units: Width = 1024,
         code_units: Width = 128,
         categorical_weight: NonNegativeFloat = 1.0,
-        continuous_weight: NonNegativeFloat = 0.1,
+        continuous_weight: NonNegativeFloat = 1.0,
+        learned_deviation: Flag = False,
         name: str | None = None,
     ):
         super().__init__(name=name)
@@ -80,7 +84,8 @@ class InfoGAN(GAN):
         self.generator = coded_generator(
             latent_dim, categorical_codes, num_codes, *sizes, name="generator"
         )
-        parameters = categorical_codes * num_codes + 2 * continuous_codes
+        of_each = 2 if learned_deviation else 1
+        parameters = categorical_codes * num_codes + of_each * continuous_codes
         self.discriminator = recognizing_discriminator(
             *sizes, code_units, parameters, name="discriminator"
         )
@@ -93,7 +98,9 @@ class InfoGAN(GAN):
         self.continuous_codes = continuous_codes
         self.categorical_weight = categorical_weight
         self.continuous_weight = continuous_weight
-        self.setup(logs=("categorical_information", "continuous_information"))
+        self.learned_deviation = learned_deviation
+        of_numbers = ("continuous_information",) if continuous_codes else ()
+        self.setup(logs=("categorical_information", *of_numbers))
 
     @property
     def latent_names(self) -> tuple[str, ...]:
@@ -148,7 +155,8 @@ class InfoGAN(GAN):
         """The logits `(batch, codes, classes)`, means and log-variances `(batch, codes)` of Q."""
         end = self.categorical_codes * self.num_codes
         logits = ops.reshape(parameters[:, :end], (-1, self.categorical_codes, self.num_codes))
-        return logits, *ops.split(parameters[:, end:], 2, axis=-1)
+        means, rest = ops.split(parameters[:, end:], [self.continuous_codes], axis=-1)
+        return logits, means, rest if self.learned_deviation else ops.zeros_like(means)
 
     # ---- capabilities -----------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ has for comparison: it does not increase everywhere, and with a small lambda it 
 Differences from the paper: images have the networks of DCGAN instead of residual ones, and no batch normalization in
 the critic; vectors dense ones. The buffer of the steepest points of earlier steps, which the authors' code has and does
 not use by default, is left out. Generator and critic have batches of one size; the generator's is twice as large there.
+Learning rates stay constant, theirs fall to 0. With the square their generator has a loss by squares, too.
 """
 
 from typing import Literal

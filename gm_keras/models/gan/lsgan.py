@@ -8,7 +8,8 @@ the authors' code; the discriminator has strided convolutions, batch normalizati
 
 Differences from the paper: images have the networks of DCGAN with 4 x 4 kernels; the paper's generator, for 112 x 112
 pixels, has convolutions of stride 1 between its transposed ones. Vectors have dense networks of ReLU units, where the
-authors' code for mixtures has tanh. The paper's network for Chinese characters, told a class, is left out.
+authors' code for mixtures has tanh, and normal latents. Samples come from an average of the generator's weights where
+its optimizer says so. The paper's network for Chinese characters, told a class, is left out.
 """
 
 from typing import Literal

@@ -8,8 +8,10 @@ discriminator; normal latents. The attention is that of the authors' code: keys 
 2 x 2 pixels, queries and keys have an eighth of the channels and values a half.
 
 Differences from the paper: smaller networks, of the same residual blocks; the image's size and `attention` say where
-the attention is (32 x 32 features of 128 x 128 images in the paper). u stays as it is in the other network's phase, and
-fakes have the labels of the data in the batch. The convolutions of the generator's blocks have no bias, which the next
+the attention is (32 x 32 features of 128 x 128 images in the paper). The discriminator's u moves with data and again
+with fakes, in the authors' code with data only; the generator's stays in the discriminator's phase, where theirs moves.
+Fakes have the labels of the data in the batch. Samples come from an average of the generator's weights where its
+optimizer says so; the normalization's statistics are those of the last steps. The convolutions of the generator's blocks have no bias, which the next
 normalization would take away.
 """
 

@@ -11,8 +11,11 @@ product of its features with a vector of the class, spectrally normalized too.
 Differences from the papers: u stays as it is in the generator's phase, which leaves the discriminator as it was; in the
 authors' code it moves there too. In the discriminator's phase it moves twice, with data and with fakes, as in theirs.
 The generator's batch is as large as the discriminator's (theirs is twice as large), and fakes have the labels of the
-data in the batch. Learning rates stay constant. No kernel begins with a gain, and the
-convolutions of the generator's blocks have no bias: the normalizations would take both away.
+data in the batch. Learning rates stay constant. The convolutions of the generator's blocks have no bias, which the next
+normalization would take away, and no kernel begins with a gain: the spectral normalization would take it away, and the
+generator's blocks begin with a weaker branch beside the shortcut. All convolutions of a discriminator's block have the
+features of its output; in the authors' code the first has those of its input. Samples come from an average of the
+generator's weights where its optimizer says so; the normalization's statistics are those of the last steps.
 """
 
 from typing import Literal

@@ -8,17 +8,18 @@ again for every 500th; latents are normal. The curve `wasserstein` is the critic
 samples times the unknown slope that clipping allows, so that it is to be compared with itself only.
 
 Differences from the paper: the many updates of the critic are spread over steps in which the generator rests, and are a
-multiple of n_critic. 4 x 4 kernels; the output is linear in the last map of features where the authors' code has a
+multiple of n_critic; in an epoch in which it rests throughout its loss is given as 0. 4 x 4 kernels, as in the authors'
+code. Samples come from an average of the generator's weights where its optimizer says so. The output is linear in the last map of features where the authors' code has a
 convolution, which is the same. The critic of images may have no batch normalization, or layer normalization.
 """
 
+import dataclasses
 from typing import Annotated, Literal
 
 import keras
 from keras import ops
 from pydantic import Field
 
-from gm_keras.core import Phase
 from gm_keras.losses.adversarial import OBJECTIVES
 from gm_keras.models.gan.base import GAN
 from gm_keras.networks.adversarial import generator_and_critic
@@ -48,9 +49,10 @@ class WGAN(GAN):
         critic_normalization: Images: "batch", "layer" or None.
         clip: The largest size of a weight of the critic (c in the paper).
         n_critic: Updates of the critic for one of the generator.
-        n_critic_long: As many, rounded up to a multiple of n_critic, for those that follow.
+        n_critic_long: As many, rounded up to a multiple of n_critic, for an update of the generator with a long training
+            of the critic before it.
         warm_up: How many of the generator's first updates have the long training of the critic before them.
-        long_every: Later each of so many updates of the generator has it again; None for none.
+        long_every: After that every so many-th update has it again; None: none has.
     """
 
     critic_name = "critic"
@@ -95,14 +97,7 @@ class WGAN(GAN):
 
     def phases(self):
         critic, generator = super().phases()
-        generator = Phase(
-            generator.name,
-            generator.loss,
-            generator.networks,
-            generator.optimizer,
-            when=self._generator_moves,
-        )
-        return [critic, generator]
+        return [critic, dataclasses.replace(generator, when=self._generator_moves)]
 
     def _generator_moves(self):
         """Whether the generator is updated in this step: at the end of `long_steps`, or in every one."""
@@ -112,7 +107,7 @@ class WGAN(GAN):
         if self.long_every is None:
             return ops.logical_or(in_warm_up, step >= begun)
         # Steps since the last long training began, where one begins with every cycle of `long_every` updates.
-        first = max(self.long_every - self.warm_up, 0)
+        first = -self.warm_up % self.long_every
         in_cycle = (step - begun - first) % (long_steps + self.long_every - 1)
         later = ops.logical_or(step < begun + first, in_cycle >= long_steps - 1)
         return ops.where(step < begun, in_warm_up, later)
