@@ -308,7 +308,8 @@ def test_normalization_and_its_derivatives_are_those_of_xla(monkeypatch):
     assert calls(lambda *x: counted(*x), values_, gamma, beta, name="gm_keras_normalization") == 0
     theirs = jax.jit(lambda *given: everything(*given))(values_, gamma, beta)
     for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * np.abs(other).max())
+        # Sums of 2,400 terms that cancel, in another order: processors differ in what they round.
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=4e-4 * np.abs(other).max())
 
 
 def test_normalization_of_any_values():

@@ -77,7 +77,8 @@ def test_killed_while_it_trains(tmp_path):
         name.unlink()
 
     def seen() -> set[str]:
-        return {path.name for path in (project / "checkpoints/vae").rglob("checkpoint_*.npz")}
+        # Not `rglob`: it looks at each file, and some are gone the moment after.
+        return {path.name for path in (project / "checkpoints/vae").glob("*/checkpoint_*.npz")}
 
     for _ in range(2):
         before = seen()
