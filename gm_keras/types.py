@@ -33,6 +33,8 @@ WIDEST = 4_096
 #: The units of a dense layer.
 Width = Annotated[int, Field(ge=1, le=8_192)]
 Widths = Annotated[Sequence[Width], Field(min_length=1, max_length=64)]
+#: Of a layer on each of two inputs, and of one on both.
+ThreeWidths = Annotated[tuple[Width, Width, Width], Field(description="three widths")]
 #: The units of hidden layers, which there need not be.
 HiddenWidths = Annotated[Sequence[Width], Field(max_length=64)]
 #: The features of a convolution.
@@ -54,6 +56,13 @@ OddKernel = Annotated[
     AfterValidator(lambda size: _held(size, size % 2 == 1)),
     Field(ge=3, le=63, description="an odd integer from 3 to 63"),
 ]
+#: How many codes there are among the latents.
+Codes = Annotated[int, Field(ge=1, le=64)]
+CodesOrNone = Annotated[int, Field(ge=0, le=64)]
+#: One of several classes or codes.
+Class = Annotated[int, Field(ge=0, le=65_535)]
+#: A number of samples, or 0.
+Samples = Annotated[int, Field(ge=0, le=65_536)]
 #: Grey levels of an image.
 Levels = Annotated[int, Field(ge=2, le=65_536)]
 #: For each feature of vectors what lies between one of its values and the next; 0 for real numbers.

@@ -9,21 +9,17 @@ from gm_keras.layers.dense import Dense
 from gm_keras.networks.dcgan import batch_normalization, dcgan_features, normal
 
 
-def hidden_layers(
-    hidden: KerasTensor, units: Sequence[int], slope: float, *, first_normalized: bool = False
-) -> KerasTensor:
-    """Dense layers with a leaky ReLU, normalized over the batch.
+def hidden_layers(hidden: KerasTensor, units: Sequence[int], slope: float) -> KerasTensor:
+    """Dense layers with a leaky ReLU; all but the first one are normalized over the batch.
 
     Args:
         hidden: Symbolic, `(batch, features)`.
         units: Their widths.
         slope: Of the activation below 0.
-        first_normalized: Whether the first one is normalized too.
     """
     for index, width in enumerate(units):
-        normalized = index > 0 or first_normalized
-        hidden = Dense(width, use_bias=not normalized)(hidden)
-        if normalized:
+        hidden = Dense(width, use_bias=index == 0)(hidden)
+        if index > 0:
             hidden = batch_normalization()(hidden)
         hidden = layers.LeakyReLU(negative_slope=slope)(hidden)
     return hidden
@@ -35,7 +31,7 @@ def dense_generator(
     """Builds a generator from `(batch, latent_dim)` to `(batch, *data_shape)`; images get a tanh."""
     inputs = Input((latent_dim,), name="inputs")
     activation = "tanh" if len(data_shape) == 3 else None
-    hidden = hidden_layers(inputs, units, 0.0, first_normalized=True)
+    hidden = hidden_layers(inputs, units, 0.0)
     outputs = Dense(math.prod(data_shape), activation=activation)(hidden)
     return Model(inputs, layers.Reshape(data_shape, name="outputs")(outputs), name=name)
 

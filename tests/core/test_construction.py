@@ -35,6 +35,10 @@ def test_every_argument_says_what_it_may_be(name):
         assert parameter.annotation not in (parameter.empty, arguments.Any), argument
     sampler = registry.get(name).sampling_options()
     assert tuple(sampler) == signatures.sample_options(name)
+    for option in sampler:
+        # The pipeline reads it from the source: what is no word of gm_keras.types it could not check.
+        with pytest.raises(UserError, match=f"{option} must be"):
+            signatures.check_sample("here", name, {option: ["no such value"]})
 
 
 @pytest.mark.parametrize("name", registry.names())

@@ -22,7 +22,8 @@ def test_a_batch_has_what_the_model_takes(tmp_path, conditions: dict, expected: 
     np.savez(tmp_path / "own.npz", image=images, caption=texts, mask=masks, label=labels)
     prepare("own", DataSettings(source="folder", path="own.npz"), tmp_path / "own", tmp_path)
     fit = SimpleNamespace(batch_size=4, steps_per_epoch=None)
-    settings = SimpleNamespace(system=lambda _: SimpleNamespace(fit=fit), seed=0)
+    system = SimpleNamespace(fit=fit)
+    settings = SimpleNamespace(system=lambda _: system, training_seed=lambda _: 0)
     model = SimpleNamespace(
         fields={"image": (4, 4, 1)},
         fresh_batches=False,

@@ -7,10 +7,11 @@ sees the other's output. Latents are uniform in [-1, 1]; the encoder's output is
 for MNIST of the paper: two hidden layers in each, ReLU in the generator and LeakyReLU 0.2 in the others, with batch
 normalization.
 
-Differences from the paper: images lie in [-1, 1] with a tanh; the dense discriminator gets the latents beside the
-example, not beside its first hidden layer. Besides the dense networks
-there are those of DCGAN (Radford et al. 2016) for images, where the latents join what the discriminator makes of the
-image; in the paper convolutional networks are those of AlexNet, for ImageNet. There is no weight decay.
+Differences from the paper: images lie in [-1, 1] with a tanh; the first hidden layer of the dense generator is not
+normalized, as those of the others; the dense discriminator gets the latents beside the example, not beside its first
+hidden layer. Besides the dense networks there are those of DCGAN (Radford et al. 2016) for images, where the latents
+join what the discriminator makes of the image; in the paper convolutional networks are those of AlexNet, for ImageNet.
+There is no weight decay.
 """
 
 from typing import Literal

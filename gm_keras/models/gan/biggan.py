@@ -20,11 +20,10 @@ generator's blocks have no bias, which the next normalization would take away.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import keras
 from keras import ops
-from pydantic import Field
 
 from gm_keras.core.statistics import unchanged
 from gm_keras.layers.initializers import HostOrthogonal
@@ -41,12 +40,10 @@ from gm_keras.types import (
     NonNegativeFloat,
     PositiveFloat,
     Repeats,
+    Samples,
     Side,
     Width,
 )
-
-#: A number of samples, or 0.
-Samples = Annotated[int, Field(ge=0, le=65_536)]
 
 
 @keras.saving.register_keras_serializable("gm_keras")

@@ -11,19 +11,15 @@ the generator, and one more channel for each class beside those of the discrimin
 the non-saturating one, or, as written in the paper, minimax.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import keras
-from pydantic import Field
 
 from gm_keras.losses.adversarial import OBJECTIVES
 from gm_keras.models.gan.base import GAN
 from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
 from gm_keras.networks.joint import joint_discriminator, joint_generator
-from gm_keras.types import Categories, Filters, Fraction, Halvings, Shape, Width
-
-#: Of the layer on the latents or the example, of that on the label, and of the joint one.
-ThreeWidths = Annotated[tuple[Width, Width, Width], Field(description="three widths")]
+from gm_keras.types import Categories, Filters, Fraction, Halvings, Shape, ThreeWidths, Width
 
 
 @keras.saving.register_keras_serializable("gm_keras")

@@ -15,11 +15,8 @@ categorical code is a latent that is uniform in [-1, 1] too, cut into as many eq
 latents have one distribution then.
 """
 
-from typing import Annotated
-
 import keras
 from keras import ops
-from pydantic import Field
 
 from gm_keras.core.statistics import unchanged
 from gm_keras.distributions.information import categorical_information, continuous_information
@@ -27,11 +24,18 @@ from gm_keras.layers.categorical_codes import class_of
 from gm_keras.losses.adversarial import OBJECTIVES
 from gm_keras.models.gan.base import GAN
 from gm_keras.networks.infogan import coded_generator, recognizing_discriminator
-from gm_keras.types import AtLeastTwo, Filters, Flag, Halvings, ImageShape, NonNegativeFloat, Width
-
-Codes = Annotated[int, Field(ge=1, le=64)]
-CodesOrNone = Annotated[int, Field(ge=0, le=64)]
-Class = Annotated[int, Field(ge=0, le=65_535)]
+from gm_keras.types import (
+    AtLeastTwo,
+    Class,
+    Codes,
+    CodesOrNone,
+    Filters,
+    Flag,
+    Halvings,
+    ImageShape,
+    NonNegativeFloat,
+    Width,
+)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
