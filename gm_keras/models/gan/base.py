@@ -138,9 +138,13 @@ class GAN(LatentsMixin, GenerativeModel):
             training: Whether it is a step of training.
         """
         scores = self._scores(*real, training), self._scores(*fake, training)
-        for name, curve in self.objective.curves.items():
-            self.log(name, curve(*scores))
+        self._log_scores(*scores)
         return self._regularizer(real, fake, scores[0], training) + self.objective.critic(*scores)
+
+    def _log_scores(self, real_scores, fake_scores):
+        """Adds to the curves that the objective reports."""
+        for name, curve in self.objective.curves.items():
+            self.log(name, curve(real_scores, fake_scores))
 
     def _generator_objective(self, scores: Any) -> Any:
         """The generator's loss, given the critic's scores of its examples."""

@@ -167,8 +167,7 @@ class ImprovedGAN(GAN):
             fake = ops.stop_gradient(self._fakes(ops.shape(x)[0], {}, training))
         real_logits, class_logits, _ = self._judged(x, training)
         fake_logits, _, _ = self._judged(fake, training)
-        for name, curve in self.objective.curves.items():
-            self.log(name, curve(real_logits, fake_logits))
+        self._log_scores(real_logits, fake_logits)
         loss = steadying.smoothed_discriminator(real_logits, fake_logits, self.smoothing)
         if self.classes:
             of_classes = semi_supervised.class_cross_entropy(class_logits, batch["label"])

@@ -128,8 +128,7 @@ class InfoGAN(GAN):
             fake = ops.stop_gradient(self._generated(latents, {}, training))
         real_logits, _ = self._judged(real, training)
         fake_logits, parameters = self._judged(fake, training)
-        for name, curve in self.objective.curves.items():
-            self.log(name, curve(real_logits, fake_logits))
+        self._log_scores(real_logits, fake_logits)
         information = self._information(latents, parameters)
         return self.objective.critic(real_logits, fake_logits) - information
 
