@@ -80,6 +80,7 @@ from gm_keras.core.examples import ExamplesMixin, take_examples
 from gm_keras.core.optimizers import OptimizerGroup
 from gm_keras.core.phase import Phase, unique
 from gm_keras.core.sampling import SamplingMixin
+from gm_keras.core.statistics import statistics
 from gm_keras.core.told import ToldMixin
 from gm_keras.fields import scaling
 from gm_keras.ops.random import NoiseSeeds
@@ -228,10 +229,13 @@ class GenerativeModel(
             )
         options = {name: options[name] for name in COMPILE_OPTIONS if name in options}
         variables: dict[str, list] = {}
+        followers: dict[str, list] = {}
         for phase in self._phases_of_all_stages():
-            variables[phase.optimizer] = unique(
-                [*variables.get(phase.optimizer, []), *phase.variables]
-            )
+            for found, more in (
+                (variables, phase.variables),
+                (followers, statistics(phase.networks)),
+            ):
+                found[phase.optimizer] = unique([*found.get(phase.optimizer, []), *more])
         if not isinstance(optimizer, OptimizerGroup):
             if not isinstance(optimizer, dict):
                 if len(variables) > 1:
@@ -249,7 +253,7 @@ class GenerativeModel(
         optimizer.check_members(variables)
         super().compile(optimizer=optimizer, **options)
         self.fresh_batches = fresh_batches
-        optimizer.build_members(variables)
+        optimizer.build_members(variables, followers)
 
     def get_compile_config(self) -> dict[str, Any]:
         if not self.compiled:
@@ -322,6 +326,7 @@ class GenerativeModel(
         )
         with backend.no_gradient():
             self.optimizer[phase.optimizer].apply(gradients, variables)
+            self.optimizer.follow(phase.optimizer)
         self.curves[f"{phase.name}_loss"].update_state(loss / float(phase.every))
 
     def _updates(self, phase: Phase, batch: dict[str, Any]) -> None:

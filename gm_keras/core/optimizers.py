@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
+from keras import ops
 
 from gm_keras import backend
 
@@ -27,6 +28,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         #: False keeps the weights as they are when `fit` ends: for a training of several calls.
         self.finalizes = True
         self.members = {key: keras.optimizers.get(value) for key, value in optimizers.items()}
+        self._followed: dict[str, list[tuple[keras.Variable, keras.Variable]]] = {}
 
     def __getitem__(self, name: str) -> keras.optimizers.Optimizer:
         return self.members[name]
@@ -67,12 +69,48 @@ class OptimizerGroup(keras.optimizers.Optimizer):
                     f'the optimizer "{name}" has been used for another model: give this one a new optimizer'
                 )
 
-    def build_members(self, variables: Mapping[str, list[keras.Variable]]) -> None:
-        """Builds each optimizer for its variables: name to list of variables."""
+    def build_members(
+        self,
+        variables: Mapping[str, list[keras.Variable]],
+        statistics: Mapping[str, list[keras.Variable]],
+    ) -> None:
+        """Builds each optimizer for what it trains.
+
+        Args:
+            variables: Of each member, by its name.
+            statistics: What follows these without a gradient; a member with `use_ema` averages both.
+        """
+        if self.built:
+            return
+        super().build([variable for group in variables.values() for variable in group])
         for name, member in self.members.items():
+            pairs = []
+            if member.use_ema:
+                pairs = self._followed[name] = [
+                    (each, self.add_variable_from_reference(each, name="average"))
+                    for each in statistics[name]
+                ]
             if not member.built:
                 member.build(variables[name])
-        super().build([variable for group in variables.values() for variable in group])
+                pairs = [*pairs, *self._pairs(name)]
+            # Keras fills them at the first update, and they may be asked for before.
+            for variable, average in pairs:
+                average.assign(_copied(variable))
+
+    def follow(self, name: str) -> None:
+        """Takes the statistics into their averages, after an update by a member: as Keras does with the weights."""
+        member = self.members[name]
+        pairs = self._followed.get(name, [])
+        if not pairs:
+            return
+        # Keras has counted the update.
+        momentum = ops.cast(member.iterations > 1, "float32") * member.ema_momentum
+        for variable, average in pairs:
+            average.assign(momentum * average + (1.0 - momentum) * variable)
+        if frequency := member.ema_overwrite_frequency:
+            due = ops.equal(member.iterations % frequency, 0)
+            for variable, average in pairs:
+                variable.assign(ops.where(due, average, variable))
 
     def build(self, variables):
         """Does nothing: `GenerativeModel.compile` builds the members."""
@@ -112,15 +150,21 @@ class OptimizerGroup(keras.optimizers.Optimizer):
                     variable.assign(np.zeros(variable.shape, variable.dtype))
 
     def averages(self) -> list[tuple[keras.Variable, keras.Variable]]:
-        """The pairs (variable, its exponential moving average) of the members with `use_ema`."""
+        """The pairs (variable, its exponential moving average) of the members with `use_ema`.
+
+        The variables are what such a member trains, and the statistics that follow.
+        """
         return [
-            pair
-            for member in self.members.values()
-            if member.use_ema
-            for pair in zip(
-                member._trainable_variables, member._model_variables_moving_average, strict=True
-            )
+            pair for name in self.members for pair in self._pairs(name) + self._followed.get(name, [])
         ]
+
+    def _pairs(self, name: str) -> list[tuple[keras.Variable, keras.Variable]]:
+        """What a member trains, each with its average; nothing of one that keeps none."""
+        member = self.members[name]
+        if not member.use_ema:
+            return []
+        averages = member._model_variables_moving_average
+        return list(zip(member._trainable_variables, averages, strict=True))
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
-"""Calling a network without changing its state."""
+"""What layers know of the data that went through them: to keep it as it is, and to find it."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 from keras import ops
@@ -25,3 +25,22 @@ def unchanged(*networks: keras.layers.Layer) -> Iterator[None]:
     yield
     for weight, value in zip(weights, before, strict=True):
         weight.assign(value)
+
+
+def statistics(networks: Sequence[keras.layers.Layer]) -> list[keras.Variable]:
+    """What follows the trained weights without a gradient, such as the moments in batch normalization.
+
+    Args:
+        networks: Layers or models. A layer of our own names its variables in a property `statistics`.
+
+    Returns:
+        The variables, each once. Weights that are averaged need averages of these beside them.
+    """
+    found = {}
+    for layer in (each for network in networks for each in network._flatten_layers()):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            own = layer.non_trainable_weights
+        else:
+            own = getattr(layer, "statistics", ())
+        found |= {id(variable): variable for variable in own}
+    return list(found.values())

@@ -37,6 +37,11 @@ class RunningNormalization(Bijector):
         self._positions = math.prod(input_shape[1:-1])
         self.built = True
 
+    @property
+    def statistics(self) -> list[keras.Variable]:
+        """What follows the weights without a gradient."""
+        return [self.mean, self.variance]
+
     def transform(self, inputs, training):
         mean, variance = ops.convert_to_tensor(self.mean), ops.convert_to_tensor(self.variance)
         if training:

@@ -83,6 +83,11 @@ class VectorQuantizer(keras.layers.Layer):
             self.sums.assign(ops.convert_to_numpy(self.codebook).copy())
         self.built = True
 
+    @property
+    def statistics(self) -> list[keras.Variable]:
+        """What follows the encoder without a gradient."""
+        return list(self.non_trainable_weights)
+
     def nearest(self, vectors: Any) -> Any:
         """Returns the codes nearest to vectors `(..., code_dim)`: int32 `(...)`, without gradient."""
         vectors = ops.stop_gradient(ops.cast(vectors, "float32"))

@@ -1,4 +1,4 @@
-"""`unchanged`: another network is used as in training, and its state stays."""
+"""`unchanged`: another network is used as in training, and its state stays. Averages take statistics beside weights."""
 
 import keras
 import numpy as np
@@ -61,3 +61,82 @@ def test_in_a_compiled_step():
         np.testing.assert_array_equal(value, before[key], key)
     for key, value in arrays(model.own.non_trainable_weights).items():
         assert not np.array_equal(value, own_before[key]), key
+
+
+class Normalized(GenerativeModel):
+    """A network that normalizes, and one value that it learns."""
+
+    def __init__(self, image_shape=(2,), name=None):
+        super().__init__(name=name)
+        self.network = normalization("network")
+        self.setup()
+
+    def phases(self):
+        return [Phase("main", self._loss, (self.network,))]
+
+    def _loss(self, batch, training):
+        return ops.mean(self.network(batch["features"], training=training) ** 3)
+
+
+@pytest.mark.once("jax")
+def test_averages_of_statistics_in_a_step_that_jax_compiles():
+    test_a_moving_average_takes_the_statistics_beside_the_weights()
+
+
+def test_a_moving_average_takes_the_statistics_beside_the_weights():
+    model = Normalized()
+    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.75))
+    layer = model.network.layers[-1]
+    seen = []
+    for step in range(3):
+        model.train_on_batch(DATA[4 * step : 4 * step + 4])
+        seen.append([ops.convert_to_numpy(each).copy() for each in layer.weights])
+    expected = seen[0]
+    for values in seen[1:]:
+        expected = [0.75 * mean + 0.25 * each for mean, each in zip(expected, values, strict=True)]
+    with model.optimizer.averaged():
+        for variable, value in zip(layer.weights, expected, strict=True):
+            np.testing.assert_allclose(ops.convert_to_numpy(variable), value, rtol=1e-5)
+    for variable, value in zip(layer.weights, seen[-1], strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(variable), value)
+    assert not np.allclose(expected[2], seen[-1][2], rtol=0.01), "the mean moved"
+
+
+def test_averages_of_statistics_are_saved_and_stand_at_the_end(tmp_path):
+    model = Normalized()
+    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.75))
+    for step in range(3):
+        model.train_on_batch(DATA[4 * step : 4 * step + 4])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(
+        tmp_path / "model.keras", custom_objects={"Normalized": Normalized}
+    )
+    expected = [ops.convert_to_numpy(average) for _, average in model.optimizer.averages()]
+    assert len(expected) == 4, "scale, shift, mean and variance"
+    for each in (model, loaded):
+        each.optimizer.finalize_variable_values(None)
+        for (variable, _), value in zip(each.optimizer.averages(), expected, strict=True):
+            np.testing.assert_array_equal(ops.convert_to_numpy(variable), value)
+
+
+def test_before_the_first_update_the_averages_are_the_weights():
+    model = Normalized()
+    model.compile(keras.optimizers.SGD(0.1, use_ema=True))
+    before = arrays(model.weights)
+    with model.optimizer.averaged():
+        for key, value in arrays(model.weights).items():
+            np.testing.assert_array_equal(value, before[key], key)
+
+
+def test_where_averages_overwrite_weights_they_overwrite_statistics():
+    model = Normalized()
+    averaged = keras.optimizers.SGD(
+        0.1, use_ema=True, ema_momentum=0.75, ema_overwrite_frequency=2
+    )
+    model.compile(averaged)
+    for step in range(2):
+        model.train_on_batch(DATA[4 * step : 4 * step + 4])
+    for variable, average in model.optimizer.averages():
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(variable), ops.convert_to_numpy(average), variable.path
+        )

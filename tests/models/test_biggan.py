@@ -84,15 +84,27 @@ def truncated_variance(threshold: float) -> float:
 def test_standing_statistics_are_those_of_the_truncated_samples(threshold):
     """The first normalization sees a linear function of the latents: its variance is known."""
     model = small()
-    model._measure(2000, RandomStream(0), threshold)
+    measured = model._standing_statistics(2000, RandomStream(0), threshold)
+    values = {variable.path: ops.convert_to_numpy(value) for variable, value in measured}
     first = normalizations(model)[0].normalization
     linear = next(each for each in model.generator.layers if "dense" in each.name)
     kernel = ops.convert_to_numpy(linear.normalized_kernel()).reshape(4, 2, 2, 8)
     expected = np.square(kernel).sum(0).mean((0, 1)) * truncated_variance(threshold)
-    actual = ops.convert_to_numpy(first.moving_variance)
+    actual = values[first.moving_variance.path]
     np.testing.assert_allclose(actual, expected, rtol=0.15)
-    mean = ops.convert_to_numpy(first.moving_mean)
+    mean = values[first.moving_mean.path]
     assert np.abs(mean).max() < 0.2 * np.sqrt(actual.max())
+
+
+@pytest.mark.once("jax")
+def test_standing_statistics_in_compiled_code_of_jax():
+    model = small(generator_filters=(8,), attention=None)
+    before = arrays(model.weights)
+    latents = model.draw_latents(4, seed=3)
+    measured = model.sample(4, seed=3, standing_statistics=64)
+    assert np.abs(measured - ops.convert_to_numpy(model.generator(latents))).max() > 0.01
+    for key, value in arrays(model.weights).items():
+        np.testing.assert_array_equal(value, before[key], key)
 
 
 def test_with_standing_statistics_samples_are_normalized_as_in_training_and_the_model_stays():
@@ -105,6 +117,20 @@ def test_with_standing_statistics_samples_are_normalized_as_in_training_and_the_
     with_moving_averages = ops.convert_to_numpy(model.generator(latents))
     expected = ops.convert_to_numpy(model.generator(latents, training=True))
     assert np.abs(actual - expected).mean() < 0.2 * np.abs(with_moving_averages - expected).mean()
+
+
+def test_a_failure_in_the_middle_of_a_sampling_leaves_the_statistics(monkeypatch):
+    model = small()
+    before = arrays(model.weights)
+
+    def fail(latents, conditions):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(model, "_decode", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        model.sample_batch(4, RandomStream(0), {}, standing_statistics=50)
+    for key, value in arrays(model.weights).items():
+        np.testing.assert_array_equal(value, before[key], key)
 
 
 def test_truncated_latents_make_samples_more_alike():

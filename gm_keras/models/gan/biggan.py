@@ -15,7 +15,7 @@ loss, at the raw kernels, all but the embedding's as in the authors' code, which
 Standing statistics are those of one large batch with uniformly drawn labels, where the paper averages over a hundred
 batches. With accumulation the average of the weights goes on in every step, also those without an update. u stays as
 it is in the other network's phase; in the discriminator's it moves with data and again with fakes, which the authors'
-code for PyTorch joins to one batch. The average is of the weights, and not of the statistics. Fakes have the labels of the data in the batch. The convolutions of the
+code for PyTorch joins to one batch. Fakes have the labels of the data in the batch. The convolutions of the
 generator's blocks have no bias, which the next normalization would take away.
 """
 
@@ -25,7 +25,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from gm_keras.core.statistics import unchanged
 from gm_keras.layers.initializers import HostOrthogonal
 from gm_keras.losses.adversarial import OBJECTIVES
 from gm_keras.losses.orthogonality import orthogonal_penalty
@@ -146,8 +145,9 @@ class BigGAN(GAN):
         latents = self._draw_latents(n, random.next(), truncation)
         if not standing_statistics:
             return self._decode(latents, conditions)
-        with unchanged(self.generator):
-            self._measure(standing_statistics, random, truncation)
+        # Nothing is assigned: a call that fails half-way leaves the model as it was.
+        measured = self._standing_statistics(standing_statistics, random, truncation)
+        with keras.StatelessScope(state_mapping=measured):
             return self._decode(latents, conditions)
 
     def _draw_latents(self, n, seed, truncation=None):
@@ -160,21 +160,23 @@ class BigGAN(GAN):
         uniform = keras.random.uniform((n, self.latent_dim), -1.0, 1.0, seed=seed)
         return ops.clip(root * ops.erfinv(reach * uniform), -truncation, truncation)
 
-    def _measure(self, samples, random, truncation):
-        """Puts the statistics of so many samples in the place of the moving averages."""
+    def _standing_statistics(self, samples, random, truncation):
+        """The generator's state, with the statistics of so many samples in the place of the moving averages."""
         latents = self._draw_latents(samples, random.next(), truncation)
         told = {}
         if self.num_classes:
             label = keras.random.randint((samples,), 0, self.num_classes, seed=random.next())
             told["label"] = label
         layers = _normalizations(self.generator)
-        for statistic in (each for layer in layers for each in layer.non_trainable_weights):
-            statistic.assign(ops.zeros(statistic.shape))
-        self._generated(latents, told, True)
-        for layer in layers:
-            for statistic in layer.non_trainable_weights:
-                # From 0 a moving average has gone this part of the way.
-                statistic.assign(statistic / (1.0 - layer.momentum))
+        # From 0 a moving average goes this part of the way in one call.
+        parts = [
+            (each, 1.0 - layer.momentum) for layer in layers for each in layer.non_trainable_weights
+        ]
+        state = [(each, ops.convert_to_tensor(each)) for each in self.generator.variables]
+        zeros = [(each, ops.zeros(each.shape)) for each, _ in parts]
+        with keras.StatelessScope(state_mapping=[*state, *zeros]) as scope:
+            self._generated(latents, told, True)
+        return [*state, *((each, scope.get_current_value(each) / part) for each, part in parts)]
 
 
 def _normalizations(network: keras.Model) -> list[keras.layers.BatchNormalization]:
