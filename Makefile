@@ -62,29 +62,41 @@ test: export GM_KERAS_TEST_FIGURES := $(FOUND)/figures
 test: export GM_KERAS_TEST_PROJECTS := $(FOUND)/projects
 test: $(STAMP)
 	@rm -rf $(FOUND)
-	@goals=$$(python -m tests.selection) || exit 1; status=0; \
+	@exec 3>&2; goals=$$(python -m tests.selection) || exit 1; status=0; \
 	$(MAKE) --no-print-directory -k -j3 --output-sync=target $$goals || status=$$?; \
 	$(MAKE) --no-print-directory test-parity || status=$$?; \
 	python -m tests.figures $(FOUND)/figures; exit $$status
 
+# Each process says at once when it begins and ends: what it prints comes later, as a whole.
+said = { echo "$$(date +%T) $@ $(1)" >&3; } 2>/dev/null || true
+
 test-once: $(STAMP)
+	@$(call said,begins)
 	python -m pytest tests -m "not backend and not parity"
+	@$(call said,has passed)
 
 # The memory of a process must not grow with the number of systems: a process takes a few of them.
 test-jax test-tensorflow: test-%: $(STAMP)
 	@goals=$$(python -m tests.selection $*) || exit 1; $(MAKE) --no-print-directory -k $$goals
 
 jax-of-%: $(STAMP)
+	@$(call said,begins)
 	KERAS_BACKEND=jax SYSTEM=$* FAMILY= python -m pytest tests -m backend
+	@$(call said,has passed)
 
 tensorflow-of-%: $(STAMP)
+	@$(call said,begins)
 	KERAS_BACKEND=tensorflow SYSTEM=$* FAMILY= python -m pytest tests -m backend
+	@$(call said,has passed)
 
 # PyTorch's part of the comparison; the other backends' comes from their tests.
 torch-trainings: $(STAMP)
+	@$(call said,begins)
 	KERAS_BACKEND=torch TF_ENABLE_ONEDNN_OPTS=0 python -m tests.parity.worker $(FOUND)/parity/torch
+	@$(call said,has ended)
 
 test-parity: $(STAMP)
+	@$(call said,begins)
 	python -m pytest tests -m parity
 
 # What a Python or a release of the libraries is likeliest to break: make test-quick PYTHON=python3.13 VENV=.venv-3.13

@@ -6,7 +6,7 @@ this package is imported here, so that `params.yaml` can be checked by the same 
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -98,3 +98,19 @@ Shape = Annotated[
     AfterValidator(lambda sizes: _held(sizes, len(sizes) in (1, 3))),
     Field(description=f"{_IMAGE}, or (features,) for vectors, {_SIZE}"),
 ]
+
+#: What both players of a GAN minimize: the keys of `losses.adversarial.OBJECTIVES`.
+Game = Literal[
+    "non_saturating",
+    "minimax",
+    "least_squares",
+    "least_squares_pearson",
+    "hinge",
+    "wasserstein",
+    "lipschitz_log_sigmoid",
+    "lipschitz_exp",
+    "lipschitz_sqrt",
+    "lipschitz_square",
+]
+#: What bounds the slope of a GAN's discriminator: the keys of `losses.penalties.PENALTIES`, or its weights are clipped.
+Slope = Literal["clipping", "gradient_penalty", "max_gradient_penalty", "r1", "r2"]

@@ -1,5 +1,6 @@
 """What holds for every test: quiet libraries, no telemetry, compiled code kept between tests; which run, and what they cost."""
 
+import faulthandler
 import os
 import resource
 import sys
@@ -111,6 +112,12 @@ def pytest_sessionfinish(session, exitstatus):
         process += f" of {os.environ['SYSTEM'].split(',')[0]}" if os.environ.get("SYSTEM") else ""
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         figures.write(Path(folder), process.replace(" ", "_") or "all", _SPENT, memory)
+
+
+def pytest_unconfigure():
+    """A process that hangs at its end says where, instead of keeping all others waiting."""
+    if "keras" in sys.modules:
+        faulthandler.dump_traceback_later(300, exit=True)
 
 
 def pytest_terminal_summary(terminalreporter):

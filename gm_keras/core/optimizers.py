@@ -155,7 +155,9 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         The variables are what such a member trains, and the statistics that follow.
         """
         return [
-            pair for name in self.members for pair in self._pairs(name) + self._followed.get(name, [])
+            pair
+            for name in self.members
+            for pair in self._pairs(name) + self._followed.get(name, [])
         ]
 
     def _pairs(self, name: str) -> list[tuple[keras.Variable, keras.Variable]]:

@@ -130,9 +130,7 @@ def test_before_the_first_update_the_averages_are_the_weights():
 
 def test_where_averages_overwrite_weights_they_overwrite_statistics():
     model = Normalized()
-    averaged = keras.optimizers.SGD(
-        0.1, use_ema=True, ema_momentum=0.75, ema_overwrite_frequency=2
-    )
+    averaged = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.75, ema_overwrite_frequency=2)
     model.compile(averaged)
     for step in range(2):
         model.train_on_batch(DATA[4 * step : 4 * step + 4])

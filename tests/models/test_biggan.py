@@ -123,7 +123,7 @@ def test_a_failure_in_the_middle_of_a_sampling_leaves_the_statistics(monkeypatch
     model = small()
     before = arrays(model.weights)
 
-    def fail(latents, conditions):
+    def fail(*_):
         raise MemoryError("no room")
 
     monkeypatch.setattr(model, "_decode", fail)

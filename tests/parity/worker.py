@@ -3,6 +3,7 @@
 Without names it is a process of `make test`: it trains all that were chosen, and keeps what each has cost.
 """
 
+import faulthandler
 import importlib.util
 import os
 import resource
@@ -24,6 +25,7 @@ def main(folder: str, *names: str) -> None:
     for name in names or systems.names():
         if not names and chosen and systems.original(name) not in chosen:
             continue
+        faulthandler.dump_traceback_later(900, exit=True)
         model = training.built(name)
         curves = training.train(model)
         losses, answers = training.test(model), training.answers(model)

@@ -10,7 +10,7 @@ from keras import ops
 from gm_keras.core import GenerativeModel, LatentsMixin, Phase
 from gm_keras.core.statistics import unchanged
 from gm_keras.losses import penalties
-from gm_keras.losses.adversarial import Objective
+from gm_keras.losses.adversarial import OBJECTIVES, Objective
 
 
 class GAN(LatentsMixin, GenerativeModel):
@@ -52,6 +52,27 @@ class GAN(LatentsMixin, GenerativeModel):
                     for variable in phase.variables:
                         # An optimizer applies it after each update of the variable.
                         variable.constraint = cut
+
+    def play(
+        self,
+        loss: str,
+        penalty: str | None = None,
+        penalty_weight: float | None = None,
+        clip: float | None = None,
+    ) -> None:
+        """Chooses the game, in a constructor.
+
+        Args:
+            loss: One of `losses.adversarial.OBJECTIVES`.
+            penalty: One of `losses.penalties.PENALTIES`, "clipping" of the weights, or None.
+            penalty_weight: None is the one of the penalty's paper.
+            clip: With "clipping", the largest size of a weight.
+        """
+        self.objective = OBJECTIVES[loss]
+        self.penalty = penalties.PENALTIES.get(penalty)
+        if self.penalty:
+            self.penalty_weight = self.penalty.weight if penalty_weight is None else penalty_weight
+        self.clip = clip if penalty == "clipping" else None
 
     def _players(self):
         """The critic and the generator of the present stage."""

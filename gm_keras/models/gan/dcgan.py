@@ -17,17 +17,18 @@ from typing import Literal
 
 import keras
 
-from gm_keras.losses.adversarial import OBJECTIVES
 from gm_keras.losses.penalties import PENALTIES
 from gm_keras.models.gan.base import GAN
 from gm_keras.networks.dcgan import dcgan_discriminator, dcgan_generator
 from gm_keras.types import (
     Filters,
+    Game,
     Halvings,
     ImageShape,
     NonNegativeFloat,
     PositiveFloat,
     Repeats,
+    Slope,
     Width,
 )
 
@@ -58,22 +59,10 @@ class DCGAN(GAN):
         latent_dim: Width = 100,
         filters: Filters = 64,
         stages: Halvings | None = None,
-        loss: Literal[
-            "non_saturating",
-            "minimax",
-            "least_squares",
-            "least_squares_pearson",
-            "hinge",
-            "wasserstein",
-            "lipschitz_log_sigmoid",
-            "lipschitz_exp",
-            "lipschitz_sqrt",
-            "lipschitz_square",
-        ] = "non_saturating",
+        loss: Game = "non_saturating",
         latents: Literal["uniform", "normal"] = "uniform",
         normalization: Literal["batch", "layer"] | None = "batch",
-        penalty: Literal["clipping", "gradient_penalty", "max_gradient_penalty", "r1", "r2"]
-        | None = None,
+        penalty: Slope | None = None,
         penalty_weight: NonNegativeFloat | None = None,
         clip: PositiveFloat = 0.01,
         n_critic: Repeats = 1,
@@ -81,8 +70,7 @@ class DCGAN(GAN):
     ):
         super().__init__(name=name)
 
-        slopes = PENALTIES.get(penalty)
-        if slopes and normalization == "batch":
+        if penalty in PENALTIES and normalization == "batch":
             raise ValueError(
                 f'penalty="{penalty}" needs normalization="layer" or None, not "batch": '
                 "it is on each example's own gradient, and batch normalization mixes the examples"
@@ -95,11 +83,7 @@ class DCGAN(GAN):
         )
 
         # ---- config ----
-        self.objective = OBJECTIVES[loss]
-        self.penalty = slopes
-        if slopes:
-            self.penalty_weight = slopes.weight if penalty_weight is None else penalty_weight
-        self.clip = clip if penalty == "clipping" else None
+        self.play(loss, penalty, penalty_weight, clip)
         self.latent_dim = latent_dim
         self.latents = self.latent_prior = latents
         self.n_critic = n_critic

@@ -10,17 +10,26 @@ both players' steps, as in the authors' code.
 
 Differences from the paper: images lie in [-1, 1] with a tanh at the end of the generator, instead of [0, 1] with a
 sigmoid, and all biases begin at 0; weights begin as Keras has them, in the authors' code smaller. Samples come from an average of the
-generator's weights where its optimizer says so. ReLU units in the discriminator are a choice of ours.
+generator's weights where its optimizer says so. ReLU units in the discriminator are a choice of ours. Other objectives
+and regularizers can be played with the same networks, to compare them; none is the paper's.
 """
-
-from typing import Literal
 
 import keras
 
-from gm_keras.losses.adversarial import OBJECTIVES
 from gm_keras.models.gan.base import GAN
 from gm_keras.networks.adversarial import dense_discriminator, dense_generator
-from gm_keras.types import AtLeastTwo, Fraction, Repeats, Shape, Width, Widths
+from gm_keras.types import (
+    AtLeastTwo,
+    Fraction,
+    Game,
+    NonNegativeFloat,
+    PositiveFloat,
+    Repeats,
+    Shape,
+    Slope,
+    Width,
+    Widths,
+)
 
 
 @keras.saving.register_keras_serializable("gm_keras")
@@ -35,7 +44,12 @@ class VanillaGAN(GAN):
         pieces: Linear pieces of each maxout unit of the discriminator; None for ReLU units.
         input_dropout: Rate of dropout of what the discriminator gets.
         dropout: Rate of dropout of the discriminator's hidden units.
-        loss: The generator's: "non_saturating" or "minimax".
+        loss: What both players minimize: "non_saturating" or "minimax", as in the paper, or another of
+            `losses.adversarial.OBJECTIVES`.
+        penalty: What bounds the discriminator's slope: one of `losses.penalties.PENALTIES`, "clipping" of its weights,
+            or None.
+        penalty_weight: Of the penalty; None is the one of its paper.
+        clip: With "clipping", the largest size of a weight.
         n_critic: Updates of the discriminator for one of the generator (k in the paper).
     """
 
@@ -48,7 +62,10 @@ class VanillaGAN(GAN):
         pieces: AtLeastTwo | None = 5,
         input_dropout: Fraction = 0.2,
         dropout: Fraction = 0.5,
-        loss: Literal["non_saturating", "minimax"] = "non_saturating",
+        loss: Game = "non_saturating",
+        penalty: Slope | None = None,
+        penalty_weight: NonNegativeFloat | None = None,
+        clip: PositiveFloat = 0.01,
         n_critic: Repeats = 1,
         name: str | None = None,
     ):
@@ -66,7 +83,7 @@ class VanillaGAN(GAN):
         )
 
         # ---- config ----
-        self.objective = OBJECTIVES[loss]
+        self.play(loss, penalty, penalty_weight, clip)
         self.latent_dim = latent_dim
         self.n_critic = n_critic
         self.setup()
