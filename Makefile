@@ -21,7 +21,7 @@ export UV_SYSTEM_CERTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test test-once test-jax test-tensorflow test-parity test-quick torch-trainings lint format lock ui bench bench-gpu bench-peers clean
+.PHONY: help venv repro test test-once test-jax test-tensorflow test-parity test-quick learning torch-trainings lint format lock ui bench bench-gpu bench-peers clean
 
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
@@ -48,7 +48,7 @@ repro: $(STAMP)
 	dvc repro
 
 # Tests compile the same small models again and again, in processes of their own too.
-TESTS := test test-once test-jax test-tensorflow test-parity test-quick
+TESTS := test test-once test-jax test-tensorflow test-parity test-quick learning
 FOUND := $(CURDIR)/build/tests
 $(TESTS): export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/build/jax
 $(TESTS): export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
@@ -81,12 +81,19 @@ test-jax test-tensorflow: test-%: $(STAMP)
 
 jax-of-%: $(STAMP)
 	@$(call said,begins)
-	KERAS_BACKEND=jax SYSTEM=$* FAMILY= python -m pytest tests -m backend
+	KERAS_BACKEND=jax SYSTEM=$* FAMILY= python -m pytest tests -m "backend and not learns"
 	@$(call said,has passed)
 
 tensorflow-of-%: $(STAMP)
 	@$(call said,begins)
-	KERAS_BACKEND=tensorflow SYSTEM=$* FAMILY= python -m pytest tests -m backend
+	KERAS_BACKEND=tensorflow SYSTEM=$* FAMILY= python -m pytest tests -m "backend and not learns"
+	@$(call said,has passed)
+
+# What trains for long pays for better code.
+learning: export XLA_FLAGS := --xla_backend_optimization_level=1 $(XLA_FLAGS)
+learning: $(STAMP)
+	@$(call said,begins)
+	KERAS_BACKEND=jax python -m pytest tests -m "backend and learns"
 	@$(call said,has passed)
 
 # PyTorch's part of the comparison; the other backends' comes from their tests.
@@ -100,9 +107,11 @@ test-parity: $(STAMP)
 	python -m pytest tests -m parity
 
 # What a Python or a release of the libraries is likeliest to break: make test-quick PYTHON=python3.13 VENV=.venv-3.13
+VERSIONED := tests/backend tests/core/test_construction.py tests/core/test_jax_settings.py tests/core/test_kept_steps.py \
+  tests/core/test_calls.py tests/ops/test_native.py
 QUICK := tests/models/test_contract.py tests/models/test_compiled.py -k "not (test_contract or test_compiled) or [vae]"
 test-quick: $(STAMP)
-	KERAS_BACKEND=jax python -m pytest tests/core tests/ops tests/backend $(QUICK) -m backend
+	KERAS_BACKEND=jax python -m pytest $(VERSIONED) $(QUICK) -m backend
 	KERAS_BACKEND=tensorflow python -m pytest $(QUICK) -m backend
 	python -m pytest tests/pipelines/test_signatures.py tests/pipelines/test_settings.py
 

@@ -27,8 +27,8 @@ for name, value in {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }.items():
     os.environ.setdefault(name, value)
-# LLVM spares itself half of the work on XLA's machine code; no training here lasts as long as that takes. Stages
-# and commands that run as a user's do without.
+# LLVM spares itself half of the work on XLA's machine code; hardly a training here lasts as long as that takes: those
+# that do have a process of their own (`learning` in the Makefile). Stages and commands that run as a user's do without.
 os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}"
 
 
@@ -108,7 +108,8 @@ def pytest_sessionfinish(session, exitstatus):
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and selection.chosen():
         session.exitstatus = pytest.ExitCode.OK  # none of this kind concerns the chosen systems
     if folder := os.environ.get("GM_KERAS_TEST_FIGURES"):
-        process = session.config.option.markexpr.replace("backend", os.environ["KERAS_BACKEND"])
+        marks = session.config.option.markexpr.removesuffix(" and not learns")
+        process = marks.replace("backend", os.environ["KERAS_BACKEND"])
         process += f" of {os.environ['SYSTEM'].split(',')[0]}" if os.environ.get("SYSTEM") else ""
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         figures.write(Path(folder), process.replace(" ", "_") or "all", _SPENT, memory)

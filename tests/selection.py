@@ -19,6 +19,8 @@ from gm_keras import registry
 FAMILIES = {name: family for name, (family, _) in registry.SYSTEMS.items()}
 #: The name, for `SYSTEM`, of all tests that are of no system.
 REST = "none"
+#: The marks of the tests that take a process of their own.
+LEARNING = "backend and learns"
 _NAMED = re.compile("[\"'](" + "|".join(FAMILIES) + ")[\"'~]")
 #: How many systems one process takes on a backend: JAX drops what it has compiled.
 MOST = {"jax": 12, "tensorflow": 4}
@@ -63,12 +65,13 @@ def goals(*backends: str) -> list[str]:
     """
     found = {backend: [f"{backend}-of-{part}" for part in parts(backend)] for backend in MOST}
     if backends:
-        return [goal for backend in backends for goal in found[backend]]
+        learning = ["learning"] if "jax" in backends else []
+        return [*(goal for backend in backends for goal in found[backend]), *learning]
     first, rest = [], []
     for each in found.values():
         has_rest = each[:1] and each[0].endswith(f"-of-{REST}")
         first, rest = first + each[:has_rest], rest + each[has_rest:]
-    return ["test-once", *first, *rest, "torch-trainings"]
+    return ["test-once", *first, "learning", *rest, "torch-trainings"]
 
 
 @cache
@@ -95,7 +98,9 @@ def left_out(path: Path, marks: str) -> bool:
         path: Of a file of tests.
         marks: The expression of markers that pytest was given.
     """
-    if marks == "backend" and not may_be_of_a_backend(path):
+    if marks.startswith("backend") and not may_be_of_a_backend(path):
+        return True
+    if marks == LEARNING and "mark.learns" not in _text(path):
         return True
     return bool(chosen()) and None not in chosen() and not may_be_of_a_system(path)
 
@@ -114,6 +119,8 @@ def system_of(item: pytest.Item) -> str | None:
 
 def runs_with(item: pytest.Item, backend: str) -> bool:
     """Whether a test is run with a backend: what knows none runs with the one that its marker names."""
+    if item.get_closest_marker("learns"):
+        return backend == "jax"
     marker = item.get_closest_marker("once")
     return marker is None or marker.args[0] == backend
 

@@ -31,6 +31,8 @@ def test_what_knows_no_backend_runs_with_one():
     marked = item(marks=[pytest.mark.once("tensorflow").mark])
     assert [selection.runs_with(marked, name) for name in ("jax", "tensorflow")] == [False, True]
     assert selection.runs_with(item(), "jax")
+    learning = item(marks=[pytest.mark.learns.mark, pytest.mark.once("tensorflow").mark])
+    assert [selection.runs_with(learning, name) for name in ("jax", "tensorflow")] == [True, False]
 
 
 @pytest.fixture
@@ -78,10 +80,10 @@ def test_the_longest_processes_start_first(chosen, monkeypatch):
     chosen(SYSTEM="none, vae, rbm, ddpm")
     jax, tensorflow = ["jax-of-ddpm,rbm,vae"], ["tensorflow-of-ddpm,vae", "tensorflow-of-rbm"]
     long = ["test-once", "jax-of-none", "tensorflow-of-none"]
-    assert selection.goals() == [*long, *jax, *tensorflow, "torch-trainings"]
+    assert selection.goals() == [*long, "learning", *jax, *tensorflow, "torch-trainings"]
     assert selection.goals("tensorflow") == ["tensorflow-of-none", *tensorflow]
     chosen(SYSTEM="rbm")
-    quick = ["jax-of-rbm", "tensorflow-of-rbm", "torch-trainings"]
+    quick = ["learning", "jax-of-rbm", "tensorflow-of-rbm", "torch-trainings"]
     assert selection.goals() == ["test-once", *quick]
 
 
@@ -89,7 +91,7 @@ def test_files_that_have_nothing_to_run_are_not_imported(chosen, tmp_path):
     texts = {
         "test_of_all.py": "pytestmark = pytest.mark.backend\n\n\n@parametrize('name', names())",
         "test_of_one.py": "pytestmark = pytest.mark.backend\n\n\n@parametrize('name', ['vae'])",
-        "test_vae.py": "pytestmark = pytest.mark.backend",
+        "test_vae.py": "pytestmark = pytest.mark.backend\n\n\n@pytest.mark.learns",
         "test_plain.py": "pytestmark = pytest.mark.backend\nvae = 3",
         "test_once.py": "system = 'vae'",
     }
@@ -101,7 +103,8 @@ def test_files_that_have_nothing_to_run_are_not_imported(chosen, tmp_path):
 
     chosen()
     assert left_out("not backend and not parity") == set()
-    assert left_out("backend") == {"test_once.py"}
+    assert left_out("backend and not learns") == {"test_once.py"}
+    assert left_out(selection.LEARNING) == set(texts) - {"test_vae.py"}
     chosen(SYSTEM="vae")
     assert left_out("not backend and not parity") == {"test_plain.py"}
     assert left_out("backend") == {"test_once.py", "test_plain.py"}

@@ -22,12 +22,8 @@ from gm_keras.layers.normalization import GroupNormalization
 layer = GroupNormalization(4, activation="silu")
 layer.build((None, 64, 64, 32))
 inputs = np.random.default_rng(0).normal(size=(4, 64, 64, 32)).astype("float32")
-def squares(inputs):
-    return layer(inputs) ** 2
-def slopes(inputs):
-    return backend.gradient(squares, inputs, layer.variables)
-results = [np.asarray(backend.compile_function(f, layer.variables)(inputs)) for f in (layer, slopes)]
-print(hashlib.sha256(b"".join(each.tobytes() for each in results)).hexdigest())
+outputs = np.asarray(backend.compile_function(layer, layer.variables)(inputs))
+print(hashlib.sha256(outputs.tobytes()).hexdigest())
 """
 
 

@@ -55,7 +55,8 @@ def uninterrupted(tmp_path_factory, data):
     return state(model), checkpoints.history
 
 
-@pytest.mark.parametrize("steps", [2, 4, 5])
+# Where a training goes on is arithmetic of no backend.
+@pytest.mark.parametrize("steps", [2, 4, 5] if backend.name == "jax" else [2])
 def test_going_on_equals_never_stopping(tmp_path, data, uninterrupted, steps):
     expected, history = uninterrupted
     model = new("dcgan")

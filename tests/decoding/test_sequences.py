@@ -97,8 +97,7 @@ def test_each_token_follows_from_all_before_it(known, length):
     np.testing.assert_array_equal(tokens, expected(prompt, length))
 
 
-@pytest.mark.parametrize("cached", [True, False])
-@pytest.mark.parametrize(
+WINDOWS = pytest.mark.parametrize(
     ("known", "length", "context"),
     [
         (1, 7, 6),  # to the end of the first window
@@ -118,7 +117,28 @@ def test_each_token_follows_from_all_before_it(known, length):
         (2, 3, 100),
     ],
 )
+
+
+@pytest.mark.once("tensorflow")
+@pytest.mark.parametrize("cached", [True, False])
+@WINDOWS
 def test_windows_forget_their_older_half(known, length, context, cached):
+    tokens = generate_windows(
+        WindowCounter(context),
+        PROMPT[:, :known].astype("int32"),
+        length,
+        random=RandomStream(0),
+        context=context,
+        cached=cached,
+    )
+    assert tokens.dtype == "int32"
+    expected_tokens = expected(PROMPT[:, :known], length, context)
+    np.testing.assert_array_equal(ops.convert_to_numpy(tokens), expected_tokens)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize(("known", "length", "context"), [(3, 20, 6), (9, 13, 5)])
+def test_compiled_windows_forget_their_older_half(known, length, context, cached):
     prompt = PROMPT[:, :known]
     network = WindowCounter(context)
     tokens = compiled(

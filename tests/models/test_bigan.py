@@ -66,7 +66,7 @@ def test_codes_are_what_the_encoder_gives_without_a_label():
     np.testing.assert_allclose(back, expected, atol=1e-6)
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_the_encoder_inverts_the_generator_on_a_line():
     """x = u + u^3 of a uniform u: up to the sign there is one encoder, the inverse of that."""
     keras.utils.set_random_seed(0)

@@ -144,7 +144,7 @@ def test_truncated_latents_make_samples_more_alike():
         model.sample(2, truncation=0.0)
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_learns_which_stripes_belong_to_which_class():
     backend.set_seed(0)
     filters = {"generator_filters": (16, 16), "discriminator_filters": (16, 16)}

@@ -99,7 +99,7 @@ def test_fakes_are_told_the_labels_of_the_batch(monkeypatch):
     assert float(logs["real_probability"]) == float(logs["fake_probability"])
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_samples_show_the_class_that_was_asked_for():
     """Each class is one of eight Gaussians: at least 95 % of the samples lie at theirs, and not all in one point."""
     rng = np.random.default_rng(0)

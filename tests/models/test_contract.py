@@ -54,6 +54,14 @@ def test_every_trainable_variable_is_in_a_phase(model):
     assert {id(v) for v in model.trainable_variables} == in_phases
 
 
+def test_convolutions_are_ours(model):
+    """Keras' own are slow on a CPU, and some have no second derivative."""
+    stock = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+    for layer in model._flatten_layers():
+        if isinstance(layer, stock):
+            assert type(layer).__module__.startswith("gm_keras."), layer.name
+
+
 def test_a_model_without_classes_takes_no_notice_of_labels(name):
     if "conditional" not in catalog.recipe(original(name)).capabilities:
         pytest.skip("never has classes")

@@ -197,7 +197,7 @@ def frechet(first: np.ndarray, second: np.ndarray) -> float:
     return float(means + np.trace(one) + np.trace(two) - 2.0 * roots)
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_learns_digits():
     """Other real digits are at 0.4, a generator of one mean digit at 19, the untrained one at 46."""
     digits = (load_digits().images / 8.0 - 1.0).astype("float32")[..., None]

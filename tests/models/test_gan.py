@@ -117,7 +117,7 @@ def test_k_updates_of_the_discriminator_and_the_generators_loss(loss):
     assert all(not np.array_equal(after[key], before[key]) for key in before)
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_finds_the_eight_gaussians():
     """With two updates of the discriminator: all modes, and 85 % of the samples in one; untrained one at most."""
     model = small(pieces=2, n_critic=2)

@@ -169,7 +169,7 @@ def shifting_rows(n: int, side: int = 6, seed: int = 0) -> tuple[np.ndarray, np.
     return x.astype("float32"), label.astype("int32")
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_learns_to_the_entropy_of_the_data():
     side = 5
     x, label = shifting_rows(2048, side)

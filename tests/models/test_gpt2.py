@@ -245,7 +245,7 @@ def test_dropout_is_noise_in_training_alone():
     )
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_learns_a_markov_chain_down_to_its_entropy_rate():
     """Each token depends on the two before it; all are equally frequent, so a unigram model has log(3)."""
     generator = np.random.default_rng(0)

@@ -135,7 +135,7 @@ def test_wake_and_sleep_are_the_delta_rules(monkeypatch):
             np.testing.assert_allclose(found[1], bias, atol=1e-5)
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_the_bars_are_learnt():
     keras.utils.set_random_seed(1)
     images, probabilities = bars.distribution()

@@ -155,7 +155,7 @@ def test_wrong_labels_and_no_classifier():
         small("minibatch_discrimination", classes=3)
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_learns_classes_of_few_labels():
     """Bars at four places under noise, 40 of 3600 with a label; the generator learns them too."""
     rng = np.random.default_rng(0)

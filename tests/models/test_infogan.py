@@ -162,7 +162,7 @@ def test_the_picture_of_codes_shows_every_class():
 # ---- learning -------------------------------------------------------------------------------------
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_a_code_makes_one_kind_of_examples():
     """Bars at four places under noise: samples of one code are of one kind, without a label ever seen."""
     rng = np.random.default_rng(0)

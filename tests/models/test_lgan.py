@@ -68,7 +68,7 @@ def against_fixed_samples(phi: str, penalty_weight: float) -> LGAN:
     return model
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 @pytest.mark.parametrize("phi", ["exp", "log_sigmoid"])
 def test_the_gradient_at_a_sample_points_at_data(phi):
     """As in figure 2 of the paper."""
@@ -85,7 +85,7 @@ def test_without_the_penalty_the_gradient_says_nothing():
     assert length < 0.1
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_finds_the_eight_gaussians():
     """At least 7 of 8 modes, and 65 % of the samples in one; untrained one at most."""
     model = small()

@@ -49,7 +49,7 @@ def test_the_losses_of_a_discriminator_that_is_linear(coding, codes):
     np.testing.assert_allclose(moved, -0.001 * (fake - wanted) * np.array([3.0, 4.0]), rtol=1e-3)
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_finds_the_eight_gaussians():
     """At least 7 of 8 modes, and 75 % of the samples in one; untrained one at most."""
     model = small()

@@ -194,7 +194,7 @@ def edges(images: np.ndarray) -> np.ndarray:
     return np.clip(2.0 * np.hypot(down, across) - 1.0, -1.0, 1.0)[..., None].astype("float32")
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_learns_to_fill_the_edges_of_digits():
     """The mean digit is 0.39 from the test digits, the untrained network 0.79; trained for longer it is at 0.12."""
     digits = (load_digits().images / 8.0 - 1.0).astype("float32")[..., None]

@@ -267,7 +267,7 @@ def test_samples_are_distributed_as_the_machine_says(kind):
     np.testing.assert_allclose(samples.std(axis=0), deviation, rtol=0.06)
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_a_learned_variance_fits_the_data():
     keras.utils.set_random_seed(1)
     generator = np.random.default_rng(0)
@@ -285,7 +285,7 @@ def test_a_learned_variance_fits_the_data():
     np.testing.assert_allclose(np.exp(weights(model)["log_variance"]), 0.09, rtol=0.25)
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_digits_are_learnt_as_well_as_by_scikit_learn():
     keras.utils.set_random_seed(1)
     bits = (load_digits().images >= 8.0).reshape(-1, 64).astype("float32")

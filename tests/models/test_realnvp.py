@@ -241,7 +241,7 @@ def gaussian_nll(train: np.ndarray, test: np.ndarray) -> float:
     return 0.5 * (squares + np.linalg.slogdet(2.0 * math.pi * covariance)[1])
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_two_moons_are_learnt_and_their_density_is_one():
     keras.utils.set_random_seed(1)
     points = make_moons(6000, noise=0.1, random_state=0)[0].astype("float32") - (0.5, 0.25)
@@ -269,7 +269,7 @@ def test_two_moons_are_learnt_and_their_density_is_one():
     assert -array(model.log_prob(samples)).mean() == pytest.approx(entropy, abs=0.03)
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_digits_are_learnt():
     keras.utils.set_random_seed(1)
     images = (load_digits().images / 8.0 - 1.0).astype("float32")[..., None]

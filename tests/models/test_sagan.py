@@ -107,7 +107,7 @@ def quality(samples: np.ndarray, labels: np.ndarray) -> tuple[float, int]:
     return float(good.mean()), len(np.unique(near[good]))
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_learns_which_stripes_belong_to_which_class():
     backend.set_seed(0)
     filters = {"generator_filters": (16, 16), "discriminator_filters": (16, 16)}

@@ -142,7 +142,7 @@ def distance_of(samples: np.ndarray, images: np.ndarray) -> float:
     return float(frechet_distance(*(each.reshape(len(each), -1) for each in (images, samples))))
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_learns_the_digits_of_each_class():
     """The nearest mean of a class is the wanted one of half of the samples; of one mean digit the distance is 19."""
     data = load_digits()

@@ -79,7 +79,7 @@ def test_noisy_samples_follow_the_likelihood(model):
     )
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_learns_a_factor_model_down_to_its_entropy():
     """One normal factor behind three numbers: the posterior is normal, so that the best bound is the likelihood."""
     backend.set_seed(0)

@@ -175,7 +175,7 @@ def test_each_prototype_gets_a_code_of_its_own(prototypes):
     assert model.perplexity(prototypes) == pytest.approx(6.0, rel=1e-3)
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_a_codebook_learned_by_its_loss_halves_the_error(prototypes):
     # Slower than moving averages, which is why the paper offers these. At a higher rate codes die, more or fewer as
     # the processor rounds; at this one, of eight seeds the worst ended at 0.33.

@@ -124,7 +124,7 @@ def test_wrong_arguments(model):
         VQVAEPrior(model)
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_learns_which_codes_go_together():
     backend.set_seed(1)
     rng = np.random.default_rng(0)

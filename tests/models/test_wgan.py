@@ -86,7 +86,7 @@ def test_a_step_in_which_the_generator_rests_changes_the_critic_only():
         assert differing == changed
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_finds_the_eight_gaussians():
     """At least 7 of 8 modes, and 70 % of the samples in one; as they come near the critic's estimate falls."""
     model = small(units=(128, 128), clip=0.1, warm_up=5, n_critic_long=50)

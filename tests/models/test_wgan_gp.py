@@ -115,7 +115,7 @@ def test_each_update_of_the_critic_takes_its_own_part_of_a_fresh_batch():
     assert int(ops.convert_to_numpy(model.optimizer["generator"].iterations)) == 1
 
 
-@pytest.mark.once("jax")
+@pytest.mark.learns
 def test_it_finds_the_eight_gaussians():
     """After 600 steps at least 7 of 8 modes, and 65 % of the samples in one; untrained none."""
     model = small(penalty_weight=1.0)

@@ -236,16 +236,3 @@ def test_layers_have_the_weights_and_values_of_those_of_keras(ours, stock, optio
 def test_wrong_arguments_are_told_in_one_line(call, message):
     with pytest.raises(ValueError, match=message):
         call(values((2, 5, 5, 6), 0))
-
-
-def test_no_network_has_a_stock_convolution():
-    import inspect
-
-    from gm_keras import registry
-    from tests.systems import build
-
-    stock = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv2DTranspose)
-    for name in registry.names():
-        for layer in build(name)._flatten_layers():
-            if isinstance(layer, stock):
-                assert "gm_keras" in inspect.getmodule(type(layer)).__name__, (name, layer.name)
