@@ -17,6 +17,8 @@ from tests.projects import datasets
 from tests.systems import BATCH, build, state
 
 pytestmark = pytest.mark.backend
+#: What becomes of files is of no backend.
+once = pytest.mark.once("jax")
 
 EPOCHS, STEPS = 3, 4
 
@@ -99,12 +101,14 @@ def written(tmp_path, data):
     return model, checkpoints, told
 
 
+@once
 @pytest.mark.usefixtures("written")
 def test_the_newest_two_are_kept(tmp_path):
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["checkpoint_00000002_00000002.npz", "checkpoint_00000003_00000000.npz"]
 
 
+@once
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
 def test_a_checkpoint_cut_off_is_passed_over_for_the_one_before(written, tmp_path, share):
     _, checkpoints, told = written
@@ -118,6 +122,7 @@ def test_a_checkpoint_cut_off_is_passed_over_for_the_one_before(written, tmp_pat
     assert "damaged" in told[0]
 
 
+@once
 def test_a_checkpoint_with_a_flipped_bit_is_passed_over(written, tmp_path):
     newest = sorted(tmp_path.iterdir())[-1]
     content = bytearray(newest.read_bytes())
@@ -126,6 +131,7 @@ def test_a_checkpoint_with_a_flipped_bit_is_passed_over(written, tmp_path):
     assert written[1].restore(new("vae")).epoch == 2
 
 
+@once
 def test_any_damage_takes_the_one_before(written, tmp_path):
     model, checkpoints, told = written
     before, newest = sorted(tmp_path.iterdir())
@@ -157,6 +163,7 @@ def test_any_damage_takes_the_one_before(written, tmp_path):
     assert before.exists()
 
 
+@once
 def test_numbers_that_are_called_shorter_than_they_are_are_damage(tmp_path):
     # NumPy reads so many bytes as there should be, and never comes to the checksum at the end.
     variable, told = keras.Variable(np.ones(100_000, "float32")), []
@@ -174,6 +181,7 @@ def test_numbers_that_are_called_shorter_than_they_are_are_damage(tmp_path):
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), 1.0)
 
 
+@once
 def test_a_checkpoint_that_says_something_else(written, tmp_path):
     model, checkpoints, told = written
     _, newest = sorted(tmp_path.iterdir())
@@ -198,6 +206,7 @@ def test_a_checkpoint_that_says_something_else(written, tmp_path):
         assert "damaged" in told[0]
 
 
+@once
 def test_without_a_whole_checkpoint_it_begins_anew(written, tmp_path):
     for path in tmp_path.iterdir():
         path.write_bytes(b"")
@@ -211,12 +220,14 @@ def test_without_a_whole_checkpoint_it_begins_anew(written, tmp_path):
         np.testing.assert_array_equal(other, value, key)
 
 
+@once
 def test_of_another_model_is_told(written):
     checkpoints, told = written[1:]
     assert checkpoints.restore(new("dcgan")).epoch == 0
     assert "another model" in told[0]
 
 
+@once
 def test_a_full_disk_does_not_end_the_training(tmp_path, data, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -231,6 +242,7 @@ def test_a_full_disk_does_not_end_the_training(tmp_path, data, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == kept
 
 
+@once
 def test_a_disk_that_is_really_full(tmp_path, data):
     mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(tmp_path)]
     if subprocess.run(mount, capture_output=True).returncode:
@@ -245,6 +257,7 @@ def test_a_disk_that_is_really_full(tmp_path, data):
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
+@once
 def test_asked_to_stop_it_writes_a_checkpoint_first(tmp_path, data):
     model, before = new("vae"), []
     checkpoints = Checkpoints(tmp_path, before=lambda: before.append([*tmp_path.iterdir()]))
@@ -255,6 +268,7 @@ def test_asked_to_stop_it_writes_a_checkpoint_first(tmp_path, data):
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint_00000000_00000000.npz"]
 
 
+@once
 def test_nothing_is_written_before_its_time(tmp_path, data):
     fit(
         new("vae"),
@@ -266,6 +280,7 @@ def test_nothing_is_written_before_its_time(tmp_path, data):
     assert not list(tmp_path.iterdir())
 
 
+@once
 def test_written_by_minutes(tmp_path, data):
     fit(new("vae"), Checkpoints(tmp_path, minutes=1e-6), data, 0, 1)
     assert [path.name for path in tmp_path.iterdir()] == [

@@ -73,9 +73,10 @@ class Case:
         )
 
 
-@pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
+# Of TensorFlow one case is enough: what differs between the backends is how a loop is compiled.
+@pytest.fixture(scope="module", params=CASES if backend.name == "jax" else ["colour with classes"])
 def case(request) -> Case:
-    return Case(*request.param)
+    return Case(*CASES[request.param])
 
 
 def test_caches_change_no_logit(case):
