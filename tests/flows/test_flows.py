@@ -90,12 +90,18 @@ def wait_for(condition, seconds, what):
 
 @contextmanager
 def background(*arguments, output=subprocess.PIPE):
-    process = subprocess.Popen(
-        [sys.executable, "-m", *arguments],
-        stdout=output, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        # A shell that starts the tests in the background has them ignore Ctrl-C, and so what they start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and so what they start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         yield process
     finally:

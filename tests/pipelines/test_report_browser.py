@@ -16,6 +16,7 @@ from tests.projects import parts, reported
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver.common.by import By  # noqa: E402 (only where there is selenium)
 from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.wait import WebDriverWait  # noqa: E402
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
@@ -266,7 +267,9 @@ def test_search_and_filters_leave_what_fits_and_the_address_keeps_the_choice(bro
     assert shown(browser, TILES) == []
     assert browser.find_element(By.CSS_SELECTOR, ".none").is_displayed()
     browser.find_element(By.CSS_SELECTOR, "[type=reset]").click()
-    assert shown(browser, TILES) == shown(browser, ROWS) == everything
+    # The form is empty only after the event.
+    WebDriverWait(browser, 30).until(lambda _: shown(browser, TILES) == everything)
+    assert shown(browser, ROWS) == everything
     search.send_keys("Shakespeare density")
     assert shown(browser, ROWS) == ["gpt2"]
     browser.get(f"{folder}vae.html")
