@@ -32,8 +32,20 @@ def small(features: int = 2, seed: int = 0, rates: tuple[float, float] = (0.001,
 def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="pieces must be an integer of at least 2, or None"):
         VanillaGAN((2,), pieces=1)
-    with pytest.raises(ValueError, match='"non_saturating" or "minimax"'):
-        VanillaGAN((2,), loss="hinge")
+    with pytest.raises(ValueError, match='loss must be one of "non_saturating", "minimax"'):
+        VanillaGAN((2,), loss="hinges")
+    with pytest.raises(ValueError, match='penalty must be one of "clipping"'):
+        VanillaGAN((2,), penalty="r3")
+
+
+@pytest.mark.parametrize("penalty", ["r1", "clipping"])
+def test_any_game_is_played_with_the_dense_networks(penalty):
+    model = small(loss="hinge", penalty=penalty, clip=0.02)
+    logs = model.train_on_batch(gaussians(16), return_dict=True)
+    largest = max(np.abs(ops.convert_to_numpy(each)).max() for each in model.discriminator.weights)
+    assert (largest <= 0.02) == (penalty == "clipping")
+    assert ("r1" in logs) == (penalty == "r1")
+    assert all(np.isfinite(float(value)) for value in logs.values())
 
 
 @pytest.mark.parametrize("mean", [0.0, 1.0])
