@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from pipelines.command import telling
 from pipelines.command.sampling import class_names, exported, load_exported
 from pipelines.settings import load_settings
@@ -35,13 +33,17 @@ def classify(
     if "classifier" not in model.capabilities:
         reason = "does not tell classes apart: those that do offer classifier (gm-keras list)"
         raise UserError(f'"{key}" ({system.class_name}), as it was trained, {reason}')
+    # Keras is imported by now, on the backend of the settings.
+    from keras import ops
+
     names, lines = class_names(system.data, params), []
     for file in files:
         where, shape = printable(str(file)), model.data_shape
         array, pixels = telling.read(where, file, shape[-1])
         array = array / 127.5 - 1.0 if pixels else array
         try:
-            found = np.asarray(model.classify(array if array.ndim > len(shape) else array[None]))
+            examples = array if array.ndim > len(shape) else array[None]
+            found = ops.convert_to_numpy(model.classify(examples))
         except (TypeError, ValueError) as error:
             raise UserError(f"{where}: {' '.join(str(error).split())}") from None
         lines += [f"{where}: {labels.told(int(each), names)}" for each in found]
