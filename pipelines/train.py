@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ class _Feeds:
         self.key, self.settings, self.data, self.model = key, settings, data, model
 
     def check(self) -> None:
-        """Raises a `UserError` where there are too few examples for a batch, or tokens for a window."""
+        """Raises a `UserError` where there are too few examples for a batch, tokens for a window, or labels."""
         self._of("train", on_device=False)
         if self.data.stream:
             self._of("validation", shuffle=False, on_device=False)
@@ -138,6 +139,29 @@ class _Feeds:
             return None
         return self._of("validation", shuffle=False)
 
+    @cached_property
+    def _labelled(self) -> Any:
+        """The training examples whose labels the model is given; None for all."""
+        from gm_keras.data.few_labels import labelled_rows
+
+        system, model = self.settings.system(self.key), self.model
+        if system.fit.labels is None:
+            return None
+        where, name = f"params.yaml: systems.{self.key}.fit.labels", system.class_name
+        if not model.unlabelled:
+            raise UserError(
+                f"{where}: {name} does not learn from examples without a label: leave it out"
+            )
+        if "label" not in model.fields:
+            raise UserError(
+                f"{where}: {name} learns no labels as its model is: set model.classes, or leave it out"
+            )
+        try:
+            seed = self.settings.training_seed(self.key)
+            return labelled_rows(self.data, system.fit.labels, seed)
+        except ValueError as error:
+            raise UserError(f"{where}: {error}") from None
+
     def _of(self, split: str, **options: Any) -> Any:
         from gm_keras import backend
         from gm_keras.data import Batches, held
@@ -150,6 +174,8 @@ class _Feeds:
         fields = [field for field in data.info["fields"] if field in used]
         fits = backend.on_accelerator() and held.fits(data, split, fields)
         options.setdefault("on_device", fits)
+        if split == "train":
+            options["labelled"] = self._labelled
         size = fit.batch_size * repeats
         try:
             seed = self.settings.training_seed(self.key)

@@ -33,8 +33,10 @@ Of every system:
                                                 `image_shape`
     conditions                                  property, where it is told more than its label
     stages                                      where it is trained in parts; `phases()` looks at `self.stage`
+    unlabelled                                  where a label of -1 in its batches stands for none
 
-By the words of `offers`, which the recipe repeats as `capabilities` (with "conditional" where it can be told something):
+By the words of `offers`, which the recipe repeats as `capabilities` (with "conditional" where it can be told something,
+and "classifier" where it can tell classes apart: a model without them does not offer it):
 
     sampler      sample_batch(n, random, conditions, *, options)
                                                 `(n, *data_shape)` in the range of the data; its seed alone decides it
@@ -55,6 +57,8 @@ By the words of `offers`, which the recipe repeats as `capabilities` (with "cond
     invertible   nothing more                   `decode` inverts `encode`, whatever was learned
     codes        codes(x)                       whole numbers from 0 to `num_codes` - 1
                  num_codes                      how many there are
+    classifier   _classify(x, conditions)       `(batch,)`, whole numbers from 0 to `classes` - 1: `ClassifierMixin`
+                 classes                        argument and attribute; None: not offered
     trajectory   trajectory(n, *, seed, frames, given)
                                                 states, and what is expected of each: two arrays `(frames, n, *data_shape)`
     energy       log_partition(num_chains, num_steps, seed, direction)
@@ -63,8 +67,8 @@ By the words of `offers`, which the recipe repeats as `capabilities` (with "cond
                                                 likelihoods and their standard errors, each `(batch,)`
 
 Public methods are called as `sample(n, seed=0, label=3)`, `log_prob(x, label=labels)`, `elbo(x, label=labels)`,
-`reconstruct(x, label=labels)`, `interpolate(x0, x1, steps, label=labels)`, `translate(source, seed=0)`: each takes the
-conditions by name, one value for all or one for each example.
+`reconstruct(x, label=labels)`, `interpolate(x0, x1, steps, label=labels)`, `translate(source, seed=0)`, `classify(x)`:
+each takes the conditions by name, one value for all or one for each example.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -104,6 +108,8 @@ class GenerativeModel(
     #: Training in several parts, one after the other, each with phases of its own; see `enter_stage`.
     stages: Sequence[str] = ("main",)
     num_classes: int | None = None
+    #: Whether it learns from examples without a label beside those that have one: -1 in a batch is none.
+    unlabelled: ClassVar[bool] = False
     #: Up to so many positions of an example TensorFlow is to compile a training step with XLA on a CPU too
     #: (`benchmarks/NOTES.md` says where that pays).
     fused_positions: ClassVar[float] = 0

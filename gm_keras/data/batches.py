@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from gm_keras.data.few_labels import only
 from gm_keras.data.held import HeldSplit
 from gm_keras.data.prepared import PreparedData
 
@@ -51,6 +52,7 @@ class Batches(keras.utils.PyDataset):
         window: For a stream of tokens, and only there: the tokens of an example, a model's
             context and one more.
         fields: Read these and no others; by default all.
+        labelled: Rows of the split whose labels are known; those of all others are -1. By default all are.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Batches(keras.utils.PyDataset):
         window: int | None = None,
         on_device: bool = False,
         fields: Sequence[str] | None = None,
+        labelled: np.ndarray | None = None,
     ):
         # One reader in the calling thread: Keras starts worker threads before `on_epoch_begin`.
         super().__init__(workers=1, use_multiprocessing=False)
@@ -101,7 +104,10 @@ class Batches(keras.utils.PyDataset):
             )
         self.epoch = self.initial_epoch = initial_epoch
         self.first_batch = first_batch
-        self._held = HeldSplit(data, split, self.fields) if on_device else None
+        self._labels = None
+        if labelled is not None:
+            self._labels = only(data.rows(split, "label", slice(None)), labelled)
+        self._held = HeldSplit(data, split, self.fields, self._labels) if on_device else None
         if shuffle and not on_device:
             data.map_pages(split, self.fields)
         self._order: tuple[int, np.ndarray] | None = None
@@ -147,7 +153,11 @@ class Batches(keras.utils.PyDataset):
             if field != "label"
         }
         if "label" in self.fields:
-            batch["label"] = self.data.rows(self.split, "label", rows).astype("int32")
+            batch["label"] = (
+                self.data.rows(self.split, "label", rows).astype("int32")
+                if self._labels is None
+                else self._labels[rows]
+            )
         return batch
 
     def order(self, number: int) -> np.ndarray:

@@ -26,10 +26,17 @@ class HeldSplit:
         data: The data set.
         split: Of it.
         fields: By default all.
+        labels: In the place of those on disk.
     """
 
-    def __init__(self, data: PreparedData, split: str, fields: Sequence[str] | None = None):
-        arrays = data.arrays(split)
+    def __init__(
+        self,
+        data: PreparedData,
+        split: str,
+        fields: Sequence[str] | None = None,
+        labels: np.ndarray | None = None,
+    ):
+        arrays = {**data.arrays(split), **({} if labels is None else {"label": labels})}
         self._values = {
             field: ops.convert_to_tensor(np.array(arrays[field])) for field in data.chosen(fields)
         }

@@ -1,6 +1,6 @@
 """Scores of generative models: functions on NumPy arrays."""
 
-from gm_keras.metrics.classification import inception_score
+from gm_keras.metrics.classification import accuracy, inception_score
 from gm_keras.metrics.discrepancy import kernel_distance, mmd
 from gm_keras.metrics.distances import frechet_distance
 from gm_keras.metrics.estimate import Estimate, TooFewSamples
@@ -14,6 +14,7 @@ from gm_keras.metrics.transport import sliced_wasserstein
 __all__ = [
     "Estimate",
     "TooFewSamples",
+    "accuracy",
     "authenticity",
     "bits_per_dim",
     "density_coverage",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gm_keras.metrics import accuracy
 from gm_keras.metrics.evaluation import Evaluation
 from gm_keras.metrics.examples import BATCH, Examples
 from gm_keras.metrics.registry import evaluate, wanted
@@ -26,7 +27,9 @@ def calibrate(
     Samples are compared with training examples (the floor; where copies of these are what is looked for, with
     test examples) and with uniform noise (the ceiling). Likelihoods and reconstructions are those of training
     examples (the floor), and those of test examples under the model with its initial weights (the ceiling).
-    Translations are those of training examples (the floor), or noise (the ceiling).
+    Translations are those of training examples (the floor), or noise (the ceiling). Classes are those that the data
+    set's own classifier reads, which was given every label (the floor; none without such a classifier), and that which
+    most training examples have (the ceiling).
     For the initial weights the process is seeded, as by `backend.set_seed`.
 
     Args:
@@ -72,12 +75,26 @@ def calibrate(
         of["ceiling"].append(
             f"likelihoods and reconstructions of {size:,} test examples by the model before training"
         )
+    if wanted(model, "classes"):
+        if evaluation.extractor.kind == "classifier":
+            read = np.asarray(evaluation.real[1]).argmax(axis=1)
+            floor |= _read(evaluation, read)
+            of["floor"].append(f"classes read by the classifier of {data.name}, given every label")
+        most = np.bincount(data.arrays("train")["label"]).argmax()
+        ceiling |= _read(evaluation, np.full(len(evaluation.test), most))
+        of["ceiling"].append("every example read as the class that most training examples have")
     return {
         "floor": floor,
         "ceiling": ceiling,
         "floor_of": "; ".join(of["floor"]),
         "ceiling_of": "; ".join(of["ceiling"]),
     }
+
+
+def _read(evaluation: Evaluation, classes: np.ndarray) -> dict[str, float]:
+    """The scores of these classes of the test examples."""
+    of_test = replace(evaluation, examples=evaluation.test, left_out={})
+    return of_test.attempt(("accuracy",), lambda: (accuracy(classes, of_test.labels),))
 
 
 def _against(evaluation: Evaluation) -> str:

@@ -1,15 +1,40 @@
-"""Scores from the probabilities that a classifier gives to samples."""
+"""Scores of a classifier, and from the probabilities that it gives to samples."""
 
 import itertools
 
 import numpy as np
 from scipy.special import xlogy
 
-from gm_keras.metrics.estimate import Estimate
+from gm_keras.metrics.estimate import Estimate, TooFewSamples
 from gm_keras.metrics.streams import checked, chunks
 
 # How far a row of probabilities may be from the sum 1: those of half precision are.
 TOLERANCE = 1e-2
+
+
+def accuracy(found: np.ndarray, labels: np.ndarray) -> Estimate:
+    """The share of examples whose class was found.
+
+    Args:
+        found: The classes that a classifier reads, `(n,)`.
+        labels: Those that are right, likewise.
+
+    Returns:
+        The share, in [0, 1]; its standard error is that of a share of independent examples.
+
+    Raises:
+        TooFewSamples: If there are fewer than two.
+        ValueError: If there is not one class for each example.
+    """
+    found, labels = np.asarray(found), np.asarray(labels)
+    if found.shape != labels.shape or found.ndim != 1:
+        raise ValueError(
+            f"there must be one class for each label, not {found.shape} and {labels.shape}"
+        )
+    if len(labels) < 2:
+        raise TooFewSamples(f"accuracy needs at least 2 examples, there are {len(labels)}")
+    right = found == labels
+    return Estimate(right.mean(), right.std(ddof=1) / np.sqrt(len(right)))
 
 
 def inception_score(probabilities: np.ndarray, splits: int = 1) -> Estimate:

@@ -63,6 +63,14 @@ class Evaluation:
         return Examples(self.data, self.model, "test", self.limit)
 
     @property
+    def labels(self) -> np.ndarray:
+        """The classes of the real examples `(n,)`."""
+        arrays = self.data.arrays(self.examples.split)
+        if "label" not in arrays:
+            raise ValueError(f'data set "{self.data.name}" has no labels')
+        return np.asarray(arrays["label"][self.examples.rows])
+
+    @property
     def real(self) -> Measured:
         """Features and probabilities of the test examples."""
         test, kept = self.test, self.extractor.kept

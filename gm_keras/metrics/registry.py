@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from gm_keras.metrics.evaluation import Evaluation
 
-#: What a score looks at: the model and real examples; samples and real examples; samples each of which has its
-#: own real example; or samples and the training set.
-Subject = Literal["model", "samples", "pairs", "novelty"]
-SUBJECTS: tuple[Subject, ...] = ("model", "samples", "pairs", "novelty")
+#: What a score looks at: the model and real examples; the classes that it reads and those of real examples; samples and
+#: real examples; samples each of which has its own real example; or samples and the training set.
+Subject = Literal["model", "classes", "samples", "pairs", "novelty"]
+SUBJECTS: tuple[Subject, ...] = ("model", "classes", "samples", "pairs", "novelty")
 
 
 @dataclass(frozen=True)

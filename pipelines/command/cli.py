@@ -270,6 +270,20 @@ def neighbours(
 
 
 @app.command()
+def classify(
+    key: Exported,
+    files: Annotated[
+        list[Path], typer.Argument(help="Images, or .npy files of examples as in training.")
+    ],
+) -> None:
+    """Reads the class of each example, with a system that tells classes apart."""
+    from pipelines.command import classifying
+
+    for line in classifying.classify(PARAMS, key, files):
+        typer.echo(line)
+
+
+@app.command()
 def game(
     game: Annotated[
         list[str] | None,

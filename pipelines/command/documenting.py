@@ -33,6 +33,7 @@ CAPABILITIES = {
     "autoencoder": "encodes examples and decodes them again",
     "invertible": "encodes without loss: its reconstructions are exact by construction",
     "codes": "encodes examples as discrete codes",
+    "classifier": "tells the class of an example, where it was built with classes",
     "latents": "decodes latents, so that one can interpolate, truncate and calculate with them",
     "trajectory": "shows the way from noise to a sample",
     "conditional": "takes a label",

@@ -22,6 +22,7 @@ SHOWN = (
     "bits_per_dim",
     "nats_per_token",
     "perplexity",
+    "accuracy",
     "l1",
     "fid",
     "classifier_fid",

@@ -79,18 +79,34 @@ def _number(name: str, word: str) -> float:
 
 def _array(name: str, path: Path, condition: "Condition") -> np.ndarray:
     """An array of a file: as it is, or the pixels of an image, in the range of the condition."""
+    channels = condition.shape[-1] if len(condition.shape) == 3 else 1
+    array, pixels = read(f"--condition {name}={printable(str(path))}", path, channels)
+    return array / 127.5 - 1.0 if pixels and not condition.classes else array
+
+
+def read(where: str, path: Path, channels: int) -> tuple[np.ndarray, bool]:
+    """Reads an array of a `.npy` file, or the pixels of an image `(height, width, channels)`.
+
+    Args:
+        where: What errors call the file.
+        path: The file.
+        channels: Of an image; 3 for colours, anything else for grey levels.
+
+    Returns:
+        The array, and whether it is of pixels: from 0 to 255.
+
+    Raises:
+        UserError: The file is not there, or cannot be read.
+    """
     from PIL import Image
 
-    where = f"--condition {name}={printable(str(path))}"
     if not path.is_file():
         raise UserError(f"{where}: there is no such file")
     try:
         if path.suffix.lower() == ".npy":
-            return np.load(path, allow_pickle=False)
+            return np.load(path, allow_pickle=False), False
         with Image.open(path) as picture:
-            channels = condition.shape[-1] if len(condition.shape) == 3 else 1
             pixels = np.asarray(picture.convert("RGB" if channels == 3 else "L"))
     except Exception as error:  # PIL and NumPy raise anything for a file that is none of theirs
         raise UserError(f"{where} cannot be read: {' '.join(str(error).split())}") from None
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
-    return pixels if condition.classes else pixels / 127.5 - 1.0
+    return pixels.reshape(*pixels.shape[:2], -1), True

@@ -16,6 +16,8 @@ from pipelines.settings import Settings, SystemSettings, optimizer_settings
 from pipelines.shared import entries
 from pipelines.shared.errors import UserError, out_of_memory
 
+#: Arguments that are the number of classes of the data: of those that a model is told, and that it tells apart.
+CLASSES = ("num_classes", "classes")
 #: What a constructor asks for that only some data sets have.
 NEEDED = {
     "vocabulary": "text",
@@ -67,12 +69,12 @@ def build_model(
             f"{where}.image_shape is {tuple(arguments['image_shape'])}, but the examples of "
             f'"{system.data}" have shape {shape}: leave image_shape out, or choose other data'
         )
-    classes = data.num_classes
-    if arguments.get("num_classes") and arguments["num_classes"] != classes:
-        raise UserError(
-            f"{where}.num_classes is {arguments['num_classes']}, but "
-            f'"{system.data}" has {classes or "no"} classes'
-        )
+    for name in CLASSES:
+        if arguments.get(name) and arguments[name] != data.num_classes:
+            raise UserError(
+                f"{where}.{name} is {arguments[name]}, but "
+                f'"{system.data}" has {data.num_classes or "no"} classes'
+            )
     for name, kind in NEEDED.items():
         required = name in known and known[name].default is inspect.Parameter.empty
         if required and name not in arguments:

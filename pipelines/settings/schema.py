@@ -97,6 +97,8 @@ class FitSettings(_Block):
         grids: How many pictures are made while it trains.
         precision: What the networks compute in; weights and likelihoods stay in float32.
         checkpoint_every: Instead of that of the whole file.
+        labels: So many training examples have a label, as evenly over the classes as possible, drawn with the seed of
+            the training; for a system that learns from the others without. By default all have theirs.
         seed: Of this training instead of that of the whole file: of the weights, the order of the examples and the
             noise. Its samples have that of the file, as those of the others.
     """
@@ -110,6 +112,7 @@ class FitSettings(_Block):
     grids: int = Field(8, ge=1, le=10_000)
     precision: Literal["float32", "bfloat16"] = "float32"
     checkpoint_every: CheckpointSettings | None = None
+    labels: int | None = Field(None, ge=1, le=1_000_000_000)
     seed: Seed | None = None
 
     @model_validator(mode="after")

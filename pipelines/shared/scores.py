@@ -58,23 +58,28 @@ class End:
     Attributes:
         title: What it is of, where samples or translations are measured.
         of_model: The same where the model itself is measured: its likelihood or its reconstructions.
+        of_classes: The same where it reads classes.
     """
 
     title: str
     of_model: str
+    of_classes: str
 
     def words(self, score: Score) -> str:
         """What stands before the number beside a score."""
+        if score.group == CLASSES:
+            return self.of_classes
         return self.of_model if score.group in (LIKELIHOOD, RECONSTRUCTION) else self.title.lower()
 
 
 #: By its name in `calibration.json`: whichever way is better, the first is good and the second is not.
 ENDS = {
-    "floor": End("Real data", "training data"),
-    "ceiling": End("Noise", "before training"),
+    "floor": End("Real data", "training data", "given every label"),
+    "ceiling": End("Noise", "before training", "most frequent class"),
 }
 
 LIKELIHOOD = "Likelihood"
+CLASSES = "Classes"
 TRANSLATION = "Translation"
 RECONSTRUCTION = "Reconstruction"
 SAMPLES = "Distance of samples to data"
@@ -180,6 +185,17 @@ _LIKELIHOODS = (
         "neither",
         LIKELIHOOD,
         steers="perplexity",
+    ),
+)
+_CLASSES = (
+    Score(
+        "accuracy",
+        "Accuracy",
+        "share of test examples whose class is read right",
+        "higher",
+        CLASSES,
+        share=True,
+        steers="accuracy",
     ),
 )
 # A model that can be inverted gives every example back to the last digit before it has learned anything.
@@ -418,7 +434,8 @@ SMALLEST = 5e-7
 
 #: Every score by its name, in the order of the page.
 SCORES: dict[str, Score] = {
-    score.name: score for score in (*_LIKELIHOODS, *_PAIRS, *_OF_TABLES, *_DISTANCES, *_SHARES)
+    score.name: score
+    for score in (*_LIKELIHOODS, *_CLASSES, *_PAIRS, *_OF_TABLES, *_DISTANCES, *_SHARES)
 }
 
 

@@ -1,6 +1,7 @@
 """Every system gets the scores that its capabilities promise, and rows to read them by."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -30,6 +31,7 @@ PROMISED = {
         "log_partition_reverse_nats",
     },
     "codes": {"perplexity", "perplexity_stderr"},
+    "classifier": {"accuracy", "accuracy_stderr"},
     "translator": {"l1", "l1_stderr", "psnr", "ssim", "ms_ssim"},
 }
 OF_SAMPLES = {
@@ -136,6 +138,50 @@ def test_scores(name, tmp_path):
     assert all(math.isfinite(value) for row in ("floor", "ceiling") for value in rows[row].values())
     assert rows["floor_of"]
     assert rows["ceiling_of"]
+
+
+class Labelled(FewExamples):
+    """Examples of three classes, of which the second is the most frequent in the training split."""
+
+    name = "some"
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.batches["test"]["label"] = np.array([0, 1, 2, 0, 1, 2, 0, 0])
+        self.batches["train"]["label"] = np.array([1, 1, 1, 1, 0, 0, 2, 2])
+
+
+def test_accuracy_stands_between_that_of_every_label_and_the_most_frequent_class():
+    backend.set_seed(2)
+    model = build("improved_gan", classes=3, minibatch_discrimination=False)
+    data = Labelled(model)
+    read = np.array([0, 1, 2, 0, 1, 2, 1, 1])  # by the data set's own classifier: 6 of 8 right
+    kept = np.zeros((8, 4), "float32"), np.eye(3)[read]
+    extractor = Extractor("classifier", 4, kept={"test": kept, "train": kept})
+    evaluation = Evaluation(model, data, extractor, None, seed=0)
+    found = keras.ops.convert_to_numpy(model.classify(data.batches["test"]["image"]))
+    right = np.mean(found == data.batches["test"]["label"])
+    scores = evaluate(evaluation, ("classes",))
+    assert scores == {
+        "accuracy": pytest.approx(right),
+        "accuracy_stderr": pytest.approx(np.sqrt(right * (1.0 - right) / 7)),
+    }
+    assert evaluate(evaluation, ("model", "classes")) == scores
+    ends = calibrate(replace(evaluation, samples=data.batches["test"]["image"]))
+    assert ends["floor"]["accuracy"] == 0.75
+    assert ends["floor"]["accuracy_stderr"] == pytest.approx(np.sqrt(0.75 * 0.25 / 7))
+    assert ends["ceiling"]["accuracy"] == 0.25
+    assert "classes read by the classifier of some, given every label" in ends["floor_of"]
+    assert "the class that most training examples have" in ends["ceiling_of"]
+    # Without a classifier of the data set nothing says what is best.
+    plain = replace(evaluation, samples=data.batches["test"]["image"], extractor=Extractor("raw"))
+    ends = calibrate(plain)
+    assert "accuracy" not in ends["floor"]
+    assert ends["ceiling"]["accuracy"] == 0.25
+    del data.batches["test"]["label"]
+    again = replace(evaluation, left_out={})
+    assert evaluate(again, ("classes",)) == {}
+    assert again.left_out == {"accuracy": 'data set "some" has no labels'}
 
 
 class Numbered:

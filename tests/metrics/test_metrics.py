@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from gm_keras.metrics import Estimate, TooFewSamples, bits_per_dim, inception_score, mode_coverage
+from gm_keras.metrics import (
+    Estimate,
+    TooFewSamples,
+    accuracy,
+    bits_per_dim,
+    inception_score,
+    mode_coverage,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -22,6 +29,18 @@ def test_an_estimate_is_a_number_with_an_error():
     again = pickle.loads(pickle.dumps(estimate))
     assert (again, again.stderr) == (2.5, 0.25)
     assert Estimate(1.0).stderr is None
+
+
+def test_accuracy_is_the_share_of_classes_that_are_right():
+    share = accuracy(np.array([0, 1, 2, 2, 1]), np.array([0, 1, 2, 1, 0]))
+    assert share == pytest.approx(0.6)
+    # Deviations from 0.6: three of 0.4, two of -0.6; by hand (3 * 0.16 + 2 * 0.36) / 4 = 0.3, and 0.3 / 5.
+    assert share.stderr == pytest.approx(np.sqrt(0.06))
+    assert accuracy(np.arange(4.0), np.arange(4)) == 1.0
+    with pytest.raises(TooFewSamples, match="at least 2 examples, there are 1"):
+        accuracy(np.array([1]), np.array([1]))
+    with pytest.raises(ValueError, match="one class for each label"):
+        accuracy(np.zeros((4, 1)), np.zeros(4))
 
 
 def test_inception_score_of_a_perfect_and_of_a_collapsed_generator():

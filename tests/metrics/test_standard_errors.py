@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gm_keras.metrics import (
+    accuracy,
     authenticity,
     density_coverage,
     frechet_distance,
@@ -36,7 +37,13 @@ def _mixture(rng):
     return CENTRES[modes] + 0.06 * rng.normal(size=(300, 2)), CENTRES, 0.05
 
 
+def _read(rng):
+    labels = rng.integers(3, size=150)
+    return np.where(rng.random(150) < 0.85, labels, rng.integers(3, size=150)), labels
+
+
 CASES = {
+    "accuracy": (accuracy, _read),
     "frechet": (frechet_distance, _skewed),
     "frechet of unequal sets": (frechet_distance, lambda rng: _pair(rng, 1500, 150)),
     "kernel": (kernel_distance, _pair),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gm_keras import backend, registry
-from gm_keras.core import GenerativeModel
+from gm_keras.core import ClassifierMixin, GenerativeModel
 from pipelines.shared import catalog
 from tests import systems
 from tests.systems import arrays, batch, forget, names, original
@@ -45,6 +45,7 @@ def test_the_recipe_tells_the_truth(name):
     recipe = catalog.recipe(name)
     cls = registry.get(name)
     offered = cls.offers | ({"conditional"} if "conditional" in recipe.capabilities else set())
+    offered |= {"classifier"} if issubclass(cls, ClassifierMixin) else set()
     assert set(recipe.capabilities) == offered
     assert cls.__module__ == f"gm_keras.models.{recipe.family}.{name}"
 

@@ -144,6 +144,21 @@ def test_only_examples_with_a_label_are_classified():
     np.testing.assert_array_equal(classes, ops.convert_to_numpy(logits).argmax(axis=1))
 
 
+def test_it_offers_what_it_was_built_for():
+    plain, classifier = small(), small(classes=3)
+    assert "classifier" not in plain.capabilities
+    assert classifier.capabilities == plain.capabilities | {"classifier"}
+    assert set(plain.inference_networks()) == {"generator"}
+    logits = classifier.inference_networks()["discriminator"](images())[0]
+    classes = ops.convert_to_numpy(classifier.classify(images()))
+    assert classes.dtype == np.int32
+    np.testing.assert_array_equal(classes, ops.convert_to_numpy(logits).argmax(axis=1))
+    with pytest.raises(ValueError, match="was built for examples of shape"):
+        classifier.classify(images()[:, :4])
+    with pytest.raises(ValueError, match="was trained without labels"):
+        classifier.classify(images(), label=1)
+
+
 def test_wrong_labels_and_no_classifier():
     with pytest.raises(ValueError, match="from 0 to 2, or -1 for none, not from 0 to 3"):
         losses(small(classes=3), label=np.array([0, 3] * 4))

@@ -17,6 +17,7 @@ CAPABILITIES = {
     "energy",
     "autoencoder",
     "codes",
+    "classifier",
     "translator",
     "conditional",
     "latents",

@@ -21,7 +21,7 @@ def test_a_batch_has_what_the_model_takes(tmp_path, conditions: dict, expected: 
     masks, labels = images // 64, np.arange(20) % 2
     np.savez(tmp_path / "own.npz", image=images, caption=texts, mask=masks, label=labels)
     prepare("own", DataSettings(source="folder", path="own.npz"), tmp_path / "own", tmp_path)
-    fit = SimpleNamespace(batch_size=4, steps_per_epoch=None)
+    fit = SimpleNamespace(batch_size=4, steps_per_epoch=None, labels=None)
     system = SimpleNamespace(fit=fit)
     settings = SimpleNamespace(system=lambda _: system, training_seed=lambda _: 0)
     model = SimpleNamespace(

@@ -468,10 +468,12 @@ def test_scores_are_placed_between_noise_and_real_data(root):
 
 def test_words_and_bars_are_right_whichever_way_is_better(root):
     """Of a likelihood, what stands at the ends is no noise; and of a higher score real data has the higher one."""
+    change(root, "vae", accuracy=0.97, accuracy_stderr=0.04)
     ends = {
         "floor": {"elbo_nats": -20.0, "negative_elbo_nats": 20.0, "precision": 0.9},
         "ceiling": {"elbo_nats": -44.46812, "negative_elbo_nats": 44.46812, "precision": 0.1},
     }
+    ends["floor"]["accuracy"], ends["ceiling"]["accuracy"] = 0.98, 0.1
     ends["ceiling"]["negative_elbo_nats_stderr"] = 0.0044
     parts.write_json(root / "reports/vae/calibration.json", ends)
     rows = {
@@ -485,6 +487,8 @@ def test_words_and_bars_are_right_whichever_way_is_better(root):
         ("before training", "44.47"),
     )
     assert rows["elbo_nats"].by == (("training data", "−20.00"), ("before training", "−44.47"))
+    assert rows["accuracy"].by == (("given every label", "0.98"), ("most frequent class", "0.10"))
+    assert rows["accuracy"].reached == pytest.approx((0.97 - 0.1) / (0.98 - 0.1))
     assert rows["precision"].by == (("real data", "0.900"), ("noise", "0.100"))
     same = (44.46812 - 21.5) / (44.46812 - 20.0)
     assert rows["negative_elbo_nats"].reached == pytest.approx(same)

@@ -171,6 +171,7 @@ def test_a_checkpoint_is_of_one_training_only(tmp_path):
         ("units: [32]", "units: [33]"),
         ("epochs: 20", "epochs: 21"),
         ("epochs: 20", "epochs: 20, seed: 4"),
+        ("epochs: 20", "epochs: 20, labels: 50"),
         ("0.003", "0.004"),
     ):
         assert fingerprint(*change) != first

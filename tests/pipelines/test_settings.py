@@ -101,6 +101,7 @@ def test_how_many_examples_are_measured(tmp_path):
         ("epochs: 1", "epochs: 1, grids: 1000000", ["fit.grids: expected a number of at most"]),
         ("epochs: 1", "epochs: 1, fresh_batches: no", ["fresh_batches", 'not "no"', "YAML 1.2"]),
         ("epochs: 1", "epochs: 1, steps_per_epoch: 0", ["fit.steps_per_epoch", "at least 1"]),
+        ("epochs: 1", "epochs: 1, labels: 0", ["fit.labels: expected", "at least 1"]),
         ("epochs: 1", f"epochs: 1, steps_per_execution: {10**9}", ["steps_per_execution", "most"]),
         (
             "batch_size: 8",

@@ -1,5 +1,5 @@
 """The scores of the pipeline; importing this package registers them."""
 
-from gm_keras.metrics.scores import likelihoods, pairs, samples, tables
+from gm_keras.metrics.scores import classes, likelihoods, pairs, samples, tables
 
-__all__ = ["likelihoods", "pairs", "samples", "tables"]
+__all__ = ["classes", "likelihoods", "pairs", "samples", "tables"]

@@ -22,6 +22,7 @@ import numpy as np
 from keras import ops
 
 from gm_keras import backend
+from gm_keras.core import ClassifierMixin
 from gm_keras.core.statistics import unchanged
 from gm_keras.losses import semi_supervised, steadying
 from gm_keras.losses.adversarial import OBJECTIVES
@@ -42,7 +43,7 @@ from gm_keras.types import (
 
 
 @keras.saving.register_keras_serializable("gm_keras")
-class ImprovedGAN(GAN):
+class ImprovedGAN(ClassifierMixin, GAN):
     """GAN with the techniques of the paper; optimizers "discriminator" and "generator".
 
     Args:
@@ -66,6 +67,7 @@ class ImprovedGAN(GAN):
     """
 
     latent_prior = "uniform"
+    unlabelled = True
 
     def __init__(
         self,
@@ -204,15 +206,10 @@ class ImprovedGAN(GAN):
 
     # ---- the classifier ---------------------------------------------------------------------------
 
-    def classify(self, x):
-        """The most probable class of each example: int32 `(batch,)`.
-
-        Raises:
-            ValueError: If the model has no classes.
-        """
-        if not self.classes:
-            raise ValueError("this ImprovedGAN has no classifier: build it with classes")
-        return self.run_told(self._classify, {}, x)
+    def inference_networks(self):
+        """The generator; of a classifier the discriminator too: its first output are the logits of the classes."""
+        classifier = {"discriminator": self.discriminator} if self.classes else {}
+        return {**super().inference_networks(), **classifier}
 
     def _classify(self, x, conditions):
         return ops.argmax(self._judged(x, False)[1], axis=-1)
