@@ -25,6 +25,8 @@ SHARES = (("precision",), ("recall",))
 RATES = ("bits_per_dim", "nats_per_token")
 
 #: What a capability means for who uses a system.
+#: Real data, or noise, that differ by so much in two runs are the same but for their rounding.
+AGREED = 0.01
 CAPABILITIES = {
     "sampler": "draws samples",
     "density": "gives the exact log-likelihood of an example",
@@ -157,9 +159,10 @@ def defaults_table(recipes: list[Recipe]) -> str:
     runs = [(each.name, each.reached[0]) for each in recipes if each.reached]
     rows = [[f"`{name}`", *_in_a_row(run), _parameters(run), _time(run)] for name, run in runs]
     for title, kind in (("real data", "floor"), ("noise", "ceiling")):
-        values = [_by([run for _, run in runs], names, kind) for names in (DISTANCES, *SHARES)]
-        if runs and all(len(set(each)) == 1 for each in values):
-            rows.append([title, "", *(each[0] for each in values), "", ""])
+        columns = [_by([run for _, run in runs], names, kind) for names in (DISTANCES, *SHARES)]
+        values = [_agreed(each) for each in columns]
+        if runs and None not in values:
+            rows.append([title, "", *values, "", ""])
     return table(["", *HEADS, "parameters", "training"], rows)
 
 
@@ -185,6 +188,18 @@ def _by(runs: list[dict[str, Any]], names: tuple[str, ...], kind: str) -> list[s
         scores.written(each["metric"], each[kind], most=most) if kind in each else NONE
         for each in entries
     ]
+
+
+def _agreed(texts: list[str]) -> str | None:
+    """What all runs have, in the fewest digits: each was recorded in as many as its error allowed. None if they differ."""
+    if len(set(texts)) <= 1:
+        return texts[0] if texts else None
+    if NONE in texts:
+        return None
+    values = [float(text.replace(",", "")) for text in texts]
+    if max(values) - min(values) > AGREED * max(map(abs, values)):
+        return None
+    return min(texts, key=lambda text: len(text.rstrip("0").rstrip(".")))
 
 
 def _time(run: dict[str, Any]) -> str:

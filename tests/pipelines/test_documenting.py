@@ -48,6 +48,23 @@ def test_the_page_shows_what_was_reached():
     assert "given the label" in page
 
 
+def test_real_data_and_noise_are_shown_where_the_runs_agree_but_for_their_rounding():
+    def table(*ceilings: float) -> str:
+        recipes = []
+        for ceiling in ceilings:
+            scores = [
+                {"metric": "classifier_fid", "value": 6.2, "error": 0.9, "ceiling": ceiling},
+                {"metric": "precision", "value": 0.8, "error": 0.012, "ceiling": 0.417},
+                {"metric": "recall", "value": 0.5, "error": 0.012, "ceiling": 0.039},
+            ]
+            recipe = catalog.recipe("vae")
+            recipes.append(replace(recipe, reached=[{**RUN, "scores": scores}]))
+        return documenting.defaults_table(recipes)
+
+    assert "| noise |  | 117.0 | 0.417 | 0.039 |" in table(117.5, 117.0)
+    assert "noise" not in table(117.5, 110.0)
+
+
 def test_a_page_that_is_out_of_date_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(documenting, "checkout", lambda: tmp_path)
     (tmp_path / "params.yaml").write_text("systems: {}\n")
