@@ -23,6 +23,8 @@ SYSTEMS: dict[str, tuple[str, str | None, dict[str, tuple[int, ...]]]] = {
     "dcgan": ("dcgan", None, DIGITS),
     "wgan_gp": ("wgan_gp", None, DIGITS),
     "progressive_gan": ("progressive_gan", None, DIGITS),
+    "sngan": ("sngan", None, DIGITS),
+    "biggan": ("biggan", None, DIGITS),
     "pix2pix": ("pix2pix", None, {"source": (8, 8, 1), "target": (8, 8, 1)}),
     "ddpm": ("ddpm", None, DIGITS),
     "rbm": ("rbm", None, DIGITS),

@@ -4,7 +4,7 @@ Difference from Keras: Adam adds its epsilon to the corrected root of the second
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -115,7 +115,7 @@ SCHEDULES = {"polynomial_decay": _polynomial_decay, "cosine_decay": _cosine_deca
 class Average:
     """The exponential moving average of parameters; the first update copies them, as in Keras."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], momentum: float):
+    def __init__(self, parameters: Iterable[Tensor], momentum: float):
         self.parameters = list(parameters)
         self.values = [parameter.detach().clone() for parameter in self.parameters]
         self._momentum, self._started = momentum, False
@@ -134,14 +134,17 @@ class Update:
     Args:
         parameters: As for `adam`.
         block: Of the recipe.
+        beside: Statistics that are averaged as the parameters are, where the block asks for an average.
     """
 
-    def __init__(self, parameters: Iterable[Any], block: dict[str, Any]):
+    def __init__(
+        self, parameters: Iterable[Any], block: dict[str, Any], beside: Sequence[Tensor] = ()
+    ):
         self.optimizer = adam(parameters, block)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.schedule = schedule(self.optimizer, block)
         self.average = (
-            Average(self.parameters, block.get("ema_momentum", 0.99))
+            Average([*self.parameters, *beside], block.get("ema_momentum", 0.99))
             if block.get("use_ema")
             else None
         )
