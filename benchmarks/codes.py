@@ -1,9 +1,6 @@
 """What codes say of the digits that no model was told: `python -m benchmarks.codes infogan|bigan PROJECT PAGE`.
 
-InfoGAN: each categorical code is matched with one digit, as well as all ten can be on the training set; the share of the
-test set whose code is that of its digit. BiGAN: the share of the test set whose nearest neighbour among the codes of the
-training set has its digit, against as many principal components of the pixels. PROJECT is a folder with prepared digits
-(`dvc repro prepare@digits`).
+Trains several seeds of a system as its recipe says. PROJECT is a folder with prepared digits (`dvc repro prepare@digits`).
 """
 
 import argparse
@@ -107,7 +104,18 @@ def _labels(data: PreparedData, split: str) -> np.ndarray:
     return np.asarray(data.arrays(split)["label"]).astype("int32")
 
 
-MEASURES = {"infogan": infogan, "bigan": bigan}
+MEASURES = {
+    "infogan": (
+        infogan,
+        "Each categorical code is matched with one digit, so that as many as possible of the training set are right. "
+        "The share whose code is that of their digit; no label took part in the training.",
+    ),
+    "bigan": (
+        bigan,
+        "The share of the test set whose nearest neighbour in the training set has the same digit: among the codes of "
+        "both, and among as many principal components of the pixels.",
+    ),
+}
 
 
 def main() -> None:
@@ -119,11 +127,12 @@ def main() -> None:
     options = parser.parse_args()
     data = PreparedData(options.project / "data" / "digits")
     rows = []
-    for row in MEASURES[options.name](data):
+    measure, said = MEASURES[options.name]
+    for row in measure(data):
         print(*row, sep="  ", flush=True)
         rows.append(f"| {' | '.join(row)} |")
     rows.insert(1, "| --- " * (rows[0].count("|") - 1) + "|")
-    table, said = "\n".join(rows), " ".join(__doc__.split("\n\n")[1].split())
+    table = "\n".join(rows)
     options.page.write_text(
         f"# Codes of {options.name}: digits\n\n"
         f"<!-- Written by `python -m benchmarks.codes {options.name}`. Do not edit. -->\n\n{table}\n\n{said}\n",
