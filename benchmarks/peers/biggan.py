@@ -10,15 +10,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from benchmarks.peers import residual_gan, sngan
 from benchmarks.peers.residual_gan import Discriminator, OfVector, orthogonal
-from benchmarks.peers.spectral import matrix, spectral
 
 
 def begun(layer: nn.Module) -> nn.Module:
     """The layer, spectrally normalized from an orthogonal weight."""
-    return spectral(orthogonal(layer))
+    return spectral_norm(orthogonal(layer))
 
 
 class Generator(residual_gan.Generator):
@@ -97,3 +97,8 @@ class Training(sngan.Training):
             rows = matrix(kernel)
             products = (rows @ rows.t()).fill_diagonal_(0.0)
             matrix(kernel.grad).addmm_(products, rows, alpha=4.0 * self.orthogonal_weight)
+
+
+def matrix(weight: Tensor) -> Tensor:
+    """A weight as `(outputs, all inputs)`: a view, of a kernel of a convolution if it is channels last in memory."""
+    return (weight.permute(0, 2, 3, 1) if weight.ndim == 4 else weight).flatten(1)

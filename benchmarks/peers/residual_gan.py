@@ -1,7 +1,8 @@
 """The residual networks of SNGAN (Miyato et al. 2018, arXiv 1802.05957) and BigGAN (Brock et al. 2019, arXiv
 1809.11096), as a PyTorch user would write them.
 
-A network is told how its layers begin by a function from a layer to the same layer: `glorot`, or `spectral` of it.
+A network is told how its layers begin by a function from a layer to the same layer: `glorot`, or that and PyTorch's
+`spectral_norm`. A normalization of fewer operations, written by hand, made no step quicker that could be measured.
 """
 
 from collections.abc import Callable, Sequence

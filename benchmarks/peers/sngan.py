@@ -2,9 +2,9 @@
 as a PyTorch user would write it.
 
 Differences from ours: data and fakes go through the discriminator in one batch, for which u moves once and not twice;
-it moves in the generator's phase too, as in the authors' code. The fakes of all updates of the discriminator are drawn
-before the first, as the generator stays the same. The moving averages of the batch normalization also count these
-batches, and their variances are those of a sample. Curves of scores are not kept.
+it moves in the generator's phase too, as in the authors' code, and begins with PyTorch's 15 iterations. The fakes of all
+updates of the discriminator are drawn before the first, as the generator stays the same. The moving averages of the
+batch normalization also count these batches, and their variances are those of a sample. Curves of scores are not kept.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import spectral_norm
 
 from benchmarks.peers import residual_gan, training
 from benchmarks.peers.optimizers import Update
 from benchmarks.peers.residual_gan import Discriminator, OfLabel, glorot
-from benchmarks.peers.spectral import spectral
 
 
 class Generator(residual_gan.Generator):
@@ -60,7 +60,7 @@ class Training(training.Training):
             discriminator_filters,
             halvings,
             num_classes,
-            lambda layer: spectral(glorot(layer)),
+            lambda layer: spectral_norm(glorot(layer)),
         )
         self.play(generator, discriminator, latent_dim, n_critic)
 
