@@ -23,10 +23,10 @@ HEADS = ["on the test set", "Fréchet distance", "precision", "recall"]
 DISTANCES = ("fid", "classifier_fid", "raw_frechet_distance")
 SHARES = (("precision",), ("recall",))
 RATES = ("bits_per_dim", "nats_per_token")
-
-#: What a capability means for who uses a system.
 #: Real data, or noise, that differ by so much in two runs are the same but for their rounding.
 AGREED = 0.01
+
+#: What a capability means for who uses a system.
 CAPABILITIES = {
     "sampler": "draws samples",
     "density": "gives the exact log-likelihood of an example",

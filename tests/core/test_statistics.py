@@ -6,7 +6,11 @@ import pytest
 from keras import ops
 
 from gm_keras.core import GenerativeModel, Phase
-from gm_keras.core.statistics import unchanged
+from gm_keras.core.statistics import statistics, unchanged
+from gm_keras.layers.conditional_normalization import ConditionalBatchNormalization
+from gm_keras.layers.running_normalization import RunningNormalization
+from gm_keras.layers.spectral_normalization import SpectralNormalization
+from gm_keras.layers.vector_quantizer import VectorQuantizer
 from tests.systems import arrays
 
 pytestmark = [pytest.mark.backend, pytest.mark.once("tensorflow")]
@@ -138,3 +142,18 @@ def test_where_averages_overwrite_weights_they_overwrite_statistics():
         np.testing.assert_array_equal(
             ops.convert_to_numpy(variable), ops.convert_to_numpy(average), variable.path
         )
+
+
+def test_what_counts_as_statistics():
+    """Moments and codebooks that follow; not the vector of a power iteration, which the next use corrects."""
+    own, conditional = RunningNormalization(), ConditionalBatchNormalization(spectral=True)
+    codebook = VectorQuantizer(3, 2)
+    own.build((None, 4, 4, 2))
+    conditional.build(((None, 4, 4, 2), (None, 3)))
+    codebook.build((None, 2))
+    moments = [own.mean, own.variance, *conditional.normalization.non_trainable_weights]
+    expected = [*moments, codebook.codebook, codebook.counts, codebook.sums]
+    found = statistics([own, conditional, codebook, own])
+    assert {id(each) for each in found} == {id(each) for each in expected}
+    assert len(found) == 7
+    assert isinstance(conditional.scale, SpectralNormalization)
